@@ -1,0 +1,318 @@
+"""What the engine tells: frozen events for what happened, frozen snapshots for how things stand.
+
+Events are few and each one matters; what changes many times a second (levels, RTP figures) is read from snapshots.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class CallDirection(StrEnum):
+    """Who placed the call."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class CallState(StrEnum):
+    """Where a call stands, from the first INVITE to the end."""
+
+    INCOMING = "incoming"
+    """Somebody calls us and nobody has answered yet."""
+    CALLING = "calling"
+    """Our INVITE is out; nothing but 100 has come back."""
+    RINGING = "ringing"
+    """The other side rings, or plays early media."""
+    CONNECTED = "connected"
+    ENDED = "ended"
+
+
+class AccountState(StrEnum):
+    """Where an account's registration stands."""
+
+    UNREGISTERED = "unregistered"
+    REGISTERING = "registering"
+    REGISTERED = "registered"
+    FAILED = "failed"
+    """The registrar refused or cannot be reached; another attempt is scheduled unless the refusal is final."""
+
+
+class MonitorState(StrEnum):
+    """Whether an operator hears a call on the local speakers."""
+
+    OFF = "off"
+    STARTING = "starting"
+    ON = "on"
+    FAILED = "failed"
+
+
+# ---- snapshots --------------------------------------------------------------------------------------------------------
+
+
+class CodecSnapshot(msgspec.Struct, frozen=True):
+    """The negotiated codec. `audio_rate_hz` is what is heard; `clock_rate_hz` what RTP counts in."""
+
+    name: str
+    payload_type: int
+    clock_rate_hz: int
+    audio_rate_hz: int
+    packet_ms: int
+
+
+class MediaSnapshot(msgspec.Struct, frozen=True):
+    """One call's media as last measured. Levels in dBFS (-100 is silence), `loss_percent` over the last seconds."""
+
+    level_in_dbfs: float = -100.0
+    level_out_dbfs: float = -100.0
+    received_packets: int = 0
+    sent_packets: int = 0
+    lost_packets: int = 0
+    loss_percent: float = 0.0
+    late_packets: int = 0
+    duplicate_packets: int = 0
+    rejected_packets: int = 0
+    concealed_ms: int = 0
+    jitter_ms: float = 0.0
+    buffer_ms: float = 0.0
+    round_trip_ms: float | None = None
+    remote_loss_percent: float | None = None
+    remote_jitter_ms: float | None = None
+    speaking: bool = False
+    """The caller speaks."""
+    playing: bool = False
+    """We speak."""
+
+
+class CallSnapshot(msgspec.Struct, frozen=True):
+    """One call as it stands. Times are seconds since the epoch; addresses are `host:port`."""
+
+    call_id: str
+    """The engine's own short name for the call, unique while the engine lives: `1`, `2`, …"""
+    sip_call_id: str
+    direction: CallDirection
+    state: CallState
+    account: str | None
+    peer_uri: str
+    peer_name: str
+    mode: str
+    transport: str
+    created_at: float
+    answered_at: float | None = None
+    ended_at: float | None = None
+    end_status: int | None = None
+    end_reason: str = ""
+    """Plain words: `The other side hung up.`, `Busy (486).`"""
+    on_hold: bool = False
+    codec: CodecSnapshot | None = None
+    local_rtp: str = ""
+    remote_rtp: str = ""
+    remote_signalling: str = ""
+    media: MediaSnapshot = MediaSnapshot()
+    monitor: MonitorState = MonitorState.OFF
+    activity: str = ""
+    """What the call's mode is doing, in a word: `listening`, `speaking`."""
+
+
+class AccountSnapshot(msgspec.Struct, frozen=True):
+    """One account as it stands. `detail` says in plain words what is wrong, or is empty."""
+
+    account: str
+    """The address of record, `sip:alice@pbx.example`."""
+    state: AccountState
+    transport: str
+    registrar: str
+    status: int | None = None
+    detail: str = ""
+    expires_at: float | None = None
+    retry_at: float | None = None
+
+
+class EngineSnapshot(msgspec.Struct, frozen=True):
+    """The engine as a whole."""
+
+    listening: tuple[str, ...]
+    """Bound addresses, `udp:127.0.0.1:5060`."""
+    modes: tuple[str, ...]
+    media_running: bool
+    media_restarts: int
+    tick_overruns: int
+    lateness_p99_ms: float
+    busy_fraction: float
+    malformed_messages: int
+
+
+# ---- events -----------------------------------------------------------------------------------------------------------
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, tag_field="event"):
+    """Base of all events; `at` is seconds since the epoch."""
+
+    at: float
+
+
+class CallEvent(Event, frozen=True, tag=True, tag_field="event"):
+    """Base of what happens on one call."""
+
+    call_id: str
+
+
+class EngineStarted(Event, frozen=True, tag=True, tag_field="event"):
+    """All planes are up; `listening` holds the bound addresses."""
+
+    listening: tuple[str, ...]
+
+
+class EngineStopped(Event, frozen=True, tag=True, tag_field="event"):
+    """Everything is hung up, unregistered and closed."""
+
+
+class AccountChanged(Event, frozen=True, tag=True, tag_field="event"):
+    """A registration succeeded, failed, expired or ended."""
+
+    account: AccountSnapshot
+
+
+class CallCreated(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """A call exists: somebody calls us, or we call somebody."""
+
+    direction: CallDirection
+    peer_uri: str
+    peer_name: str
+    account: str | None
+    sip_call_id: str
+
+
+class CallRinging(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The other side rings; `early_media` when it already sends audio."""
+
+    status: int
+    early_media: bool
+
+
+class CallAnswered(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The call is up."""
+
+    codec: CodecSnapshot | None
+
+
+class CallEnded(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The call is over and its ports are free. `by` is `local` or `remote`."""
+
+    by: str
+    status: int | None
+    reason: str
+    duration_s: float
+
+
+class MediaChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """A re-INVITE changed codec, address or direction."""
+
+    codec: CodecSnapshot | None
+    on_hold: bool
+
+
+class ModeChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """Another mode handles the call now."""
+
+    mode: str
+
+
+class ModeFailed(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """A mode raised; the call goes on in silence."""
+
+    mode: str
+    reason: str
+
+
+class SpeechStarted(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The caller began to speak, `media_s` seconds into the call's media."""
+
+    media_s: float
+
+
+class SpeechStopped(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The caller stopped speaking at `media_s`."""
+
+    media_s: float
+
+
+class UtteranceEnded(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """A whole utterance was handed to the call's mode."""
+
+    media_s: float
+    duration_s: float
+
+
+class PlayoutStarted(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """Our side began to speak."""
+
+    duration_s: float
+
+
+class PlayoutEnded(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """Our side stopped speaking; `heard_s` seconds really went out."""
+
+    heard_s: float
+    complete: bool
+
+
+class DtmfReceived(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The caller pressed a key."""
+
+    digit: str
+    duration_ms: int
+
+
+class MonitorChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """Monitoring began, ended or failed; `detail` says why and which command mends it."""
+
+    state: MonitorState
+    detail: str = ""
+
+
+class MediaTimedOut(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """Nothing has been heard from the peer for `silent_s`; the call is hung up if the settings say so."""
+
+    silent_s: float
+
+
+class MediaRestarted(Event, frozen=True, tag=True, tag_field="event"):
+    """The media process died and was replaced; all calls have audio again."""
+
+    outage_s: float
+    calls: int
+
+
+class PacketRejected(Event, frozen=True, tag=True, tag_field="event"):
+    """The first malformed or foreign packet or message from a source; further ones are only counted."""
+
+    source: str
+    reason: str
+    call_id: str | None = None
+
+
+AnyEvent = (
+    EngineStarted
+    | EngineStopped
+    | AccountChanged
+    | CallCreated
+    | CallRinging
+    | CallAnswered
+    | CallEnded
+    | MediaChanged
+    | ModeChanged
+    | ModeFailed
+    | SpeechStarted
+    | SpeechStopped
+    | UtteranceEnded
+    | PlayoutStarted
+    | PlayoutEnded
+    | DtmfReceived
+    | MonitorChanged
+    | MediaTimedOut
+    | MediaRestarted
+    | PacketRejected
+)

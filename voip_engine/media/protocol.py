@@ -1,0 +1,267 @@
+"""The messages between the engine and the media process.
+
+Each message crosses the pipe as MessagePack behind a 4-byte big-endian length. Whole utterances and playouts cross, single
+frames never do. Audio crosses as little-endian int16 at 16 kHz (`pcm`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from voip_engine.sdp.plan import HostPort, MediaPlan
+
+
+class RtpStart(msgspec.Struct, frozen=True):
+    """Where a leg's outbound RTP stream begins; a replaced media process goes on where the lost one stopped."""
+
+    ssrc: int
+    sequence: int
+    timestamp: int
+
+
+class VoiceActivitySettings(msgspec.Struct, frozen=True):
+    """When a caller counts as speaking. `threshold_rms` is in full-scale units, 1.0 being the loudest."""
+
+    threshold_rms: float = 0.001
+    silence_s: float = 0.5
+    minimum_speech_s: float = 0.06
+    longest_utterance_s: float = 60.0
+    leading_s: float = 0.2
+    """Audio from before the onset that belongs to the utterance."""
+
+
+# ---- engine → media process -------------------------------------------------------------------------------------------
+
+
+class Command(msgspec.Struct, frozen=True, tag=True):
+    """Base of all commands, for typing alone."""
+
+
+class OpenLeg(Command, frozen=True, tag=True):
+    """Bind an RTP and an RTCP socket. Port 0 takes a free even port and the odd one above (RFC 3550 §11)."""
+
+    leg_id: int
+    local: HostPort
+    start: RtpStart
+
+
+class ConfigureLeg(Command, frozen=True, tag=True):
+    """Apply a negotiated plan to an open leg; again after every re-INVITE."""
+
+    leg_id: int
+    plan: MediaPlan
+
+
+class CloseLeg(Command, frozen=True, tag=True):
+    """Send RTCP BYE, close both sockets, forget the leg."""
+
+    leg_id: int
+
+
+class Listen(Command, frozen=True, tag=True):
+    """Turn voice activity detection on or off for a leg, and say whether whole utterances are wanted."""
+
+    leg_id: int
+    settings: VoiceActivitySettings | None
+    utterances: bool = False
+
+
+class Play(Command, frozen=True, tag=True):
+    """Queue audio for a leg. The same `playout_id` again appends; `final` says that nothing more follows."""
+
+    leg_id: int
+    playout_id: int
+    pcm: bytes
+    final: bool = True
+
+
+class PausePlayout(Command, frozen=True, tag=True):
+    """Stop sending a playout at the next frame, keeping the rest."""
+
+    leg_id: int
+    playout_id: int
+
+
+class ResumePlayout(Command, frozen=True, tag=True):
+    """Go on with a paused playout at the sample where it stopped."""
+
+    leg_id: int
+    playout_id: int
+
+
+class StopPlayout(Command, frozen=True, tag=True):
+    """Fade a playout out within one frame and drop the rest."""
+
+    leg_id: int
+    playout_id: int
+
+
+class SendDtmf(Command, frozen=True, tag=True):
+    """Send one digit as telephone-events (RFC 4733)."""
+
+    leg_id: int
+    digit: str
+    duration_ms: int = 160
+
+
+class StartMonitor(Command, frozen=True, tag=True):
+    """Send a leg's two directions to the speaker process as UDP datagrams on loopback (see media/monitor.py)."""
+
+    leg_id: int
+    speaker: HostPort
+
+
+class StopMonitor(Command, frozen=True, tag=True):
+    """End what StartMonitor began."""
+
+
+class Shutdown(Command, frozen=True, tag=True):
+    """Close every leg and exit."""
+
+
+AnyCommand = (
+    OpenLeg
+    | ConfigureLeg
+    | CloseLeg
+    | Listen
+    | Play
+    | PausePlayout
+    | ResumePlayout
+    | StopPlayout
+    | SendDtmf
+    | StartMonitor
+    | StopMonitor
+    | Shutdown
+)
+
+
+# ---- media process → engine -------------------------------------------------------------------------------------------
+
+
+class Report(msgspec.Struct, frozen=True, tag=True):
+    """Base of all reports, for typing alone."""
+
+
+class Ready(Report, frozen=True, tag=True):
+    """The clock runs."""
+
+    process_id: int
+
+
+class LegOpened(Report, frozen=True, tag=True):
+    """Both sockets of a leg are bound."""
+
+    leg_id: int
+    local: HostPort
+
+
+class LegFailed(Report, frozen=True, tag=True):
+    """A leg's sockets could not be bound; `reason` is a plain sentence."""
+
+    leg_id: int
+    reason: str
+
+
+class SpeechStarted(Report, frozen=True, tag=True):
+    """The caller began to speak. Times are seconds since the leg was opened, on the caller's media clock."""
+
+    leg_id: int
+    at_s: float
+
+
+class SpeechStopped(Report, frozen=True, tag=True):
+    """The caller has been silent for the settled time; `at_s` is where the speech ended, not where that was known."""
+
+    leg_id: int
+    at_s: float
+
+
+class UtteranceHeard(Report, frozen=True, tag=True):
+    """One whole utterance, as int16 at 16 kHz."""
+
+    leg_id: int
+    started_s: float
+    pcm: bytes
+
+
+class PlayoutEnded(Report, frozen=True, tag=True):
+    """A playout is over. `heard_samples` really went out (16 kHz); `complete` says whether that was all of it."""
+
+    leg_id: int
+    playout_id: int
+    heard_samples: int
+    complete: bool
+
+
+class DtmfHeard(Report, frozen=True, tag=True):
+    """The caller pressed a key (RFC 4733)."""
+
+    leg_id: int
+    digit: str
+    duration_ms: int
+
+
+class LegFigures(msgspec.Struct, frozen=True, array_like=True):
+    """What is measured on one leg. Levels in dBFS over the last report interval, -100 for silence."""
+
+    leg_id: int
+    level_in_dbfs: float
+    level_out_dbfs: float
+    received_packets: int
+    sent_packets: int
+    lost_packets: int
+    loss_fraction: float
+    late_packets: int
+    duplicate_packets: int
+    rejected_packets: int
+    concealed_ms: int
+    jitter_ms: float
+    buffer_ms: float
+    round_trip_ms: float | None
+    remote_loss_fraction: float | None
+    remote_jitter_ms: float | None
+    speaking: bool
+    playing: bool
+    remote_rtp: HostPort | None
+    next_sequence: int
+    next_timestamp: int
+
+
+class Figures(Report, frozen=True, tag=True):
+    """All legs at once, ten times a second, with the health of the clock since the last report."""
+
+    legs: tuple[LegFigures, ...]
+    ticks: int
+    overruns: int
+    lateness_p99_ms: float
+    busy_fraction: float
+
+
+class MediaTimedOut(Report, frozen=True, tag=True):
+    """Nothing has been received on a leg for `silent_s` although the plan lets the peer send."""
+
+    leg_id: int
+    silent_s: float
+
+
+class PacketRejected(Report, frozen=True, tag=True):
+    """The first packet from a source that was malformed or foreign; later ones only count."""
+
+    leg_id: int
+    source: HostPort
+    reason: str
+
+
+AnyReport = (
+    Ready
+    | LegOpened
+    | LegFailed
+    | SpeechStarted
+    | SpeechStopped
+    | UtteranceHeard
+    | PlayoutEnded
+    | DtmfHeard
+    | Figures
+    | MediaTimedOut
+    | PacketRejected
+)

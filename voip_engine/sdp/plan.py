@@ -1,0 +1,46 @@
+"""What an offer and an answer agreed on, as values that the media plane can act on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+CodecName = Literal["opus", "G722", "PCMA", "PCMU"]
+MediaDirection = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+
+CODEC_PREFERENCE: tuple[CodecName, ...] = ("opus", "G722", "PCMA", "PCMU")
+
+
+class HostPort(msgspec.Struct, frozen=True):
+    """A transport address: a literal IPv4 or IPv6 address without brackets, and a port."""
+
+    host: str
+    port: int
+
+
+class PayloadType(msgspec.Struct, frozen=True):
+    """One RTP payload type with its codec (RFC 3551 §6, RFC 8866 §6.6).
+
+    `clock_rate_hz` is the RTP clock: 8000 for G.711 and, by RFC 3551 §4.5.2, for G.722; 48000 for Opus (RFC 7587).
+    """
+
+    number: int
+    codec: CodecName
+    clock_rate_hz: int
+
+
+class MediaPlan(msgspec.Struct, frozen=True):
+    """All that the media plane must know to carry one call's audio.
+
+    `direction` is seen from our side. `receive` holds every payload type that the peer may send; `send` is the one we use.
+    """
+
+    remote_rtp: HostPort
+    remote_rtcp: HostPort
+    send: PayloadType
+    receive: tuple[PayloadType, ...]
+    direction: MediaDirection = "sendrecv"
+    packet_ms: int = 20
+    telephone_event_send: int | None = None
+    telephone_event_receive: int | None = None
