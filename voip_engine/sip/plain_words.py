@@ -1,0 +1,67 @@
+"""Why a call or a registration did not come about, in plain words."""
+
+from __future__ import annotations
+
+PLAIN_WORDS: dict[int, str] = {
+    300: "Reachable at several other addresses",
+    301: "Moved to another address for good",
+    302: "Moved to another address for now",
+    305: "Reachable through another proxy only",
+    380: "Not reachable this way",
+    400: "The other side did not understand the request",
+    401: "Name or password was not accepted",
+    402: "Payment is required",
+    403: "Refused by the other side",
+    404: "No such user",
+    405: "Calls are not taken there",
+    406: "Nothing acceptable to the other side",
+    407: "Name or password was not accepted",
+    408: "No answer before the time-out",
+    410: "That address is no longer in use",
+    413: "The request was too large for the other side",
+    414: "The address was too long for the other side",
+    415: "The other side does not take this kind of call",
+    416: "The other side does not know this kind of address",
+    420: "The other side lacks an extension",
+    421: "The other side wants an extension we lack",
+    423: "The registrar wants a longer registration",
+    480: "Nobody is available there at present",
+    481: "The other side no longer knows this call",
+    482: "The call went in a circle",
+    483: "The call went through too many servers",
+    484: "The address is incomplete",
+    485: "The address is ambiguous",
+    486: "Busy",
+    487: "Cancelled before it was answered",
+    488: "Nothing acceptable: no common codec",
+    491: "Both sides changed the call at the same time",
+    493: "The other side cannot decrypt the request",
+    500: "The server has a fault",
+    501: "The server cannot do this",
+    502: "The next server gave a bad answer",
+    503: "The server is not available at present",
+    504: "The next server did not answer in time",
+    505: "The server speaks another version of SIP",
+    513: "The message was too large for the server",
+    580: "The conditions of the call cannot be met",
+    600: "Busy everywhere",
+    603: "Declined",
+    604: "No such user anywhere",
+    606: "Nothing acceptable: no common codec",
+    607: "The call was marked as unwanted",
+    608: "The call was rejected by an analysis on the way",
+}
+HUNG_UP_HERE = "Hung up on this side."
+HUNG_UP_THERE = "The other side hung up."
+CANCELLED_THERE = "The caller hung up before the call was answered."
+NO_REPLY = "The other side did not reply at all (408)."
+NO_ANSWER = "Nobody answered and nothing more was heard for three minutes (408)."
+NO_ACKNOWLEDGEMENT = "The caller never acknowledged the answer."
+VANISHED = "The other side no longer replies."
+UNUSABLE_ANSWER = "The other side's answer could not be understood."
+
+
+def plain_reason(status: int, phrase: str = "") -> str:
+    """Say a final status in plain words; `phrase`, from the peer, is used for one that has no words here."""
+    words = PLAIN_WORDS.get(status) or "".join(c for c in phrase[:80] if c.isprintable()).strip()
+    return f"{words or 'Ended'} ({status})."
