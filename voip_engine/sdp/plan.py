@@ -33,7 +33,8 @@ class PayloadType(msgspec.Struct, frozen=True):
 class MediaPlan(msgspec.Struct, frozen=True):
     """All that the media plane must know to carry one call's audio.
 
-    `direction` is seen from our side. `receive` holds every payload type that the peer may send; `send` is the one we use.
+    `direction` is seen from our side; where it forbids sending, `remote_rtp` may be the 0.0.0.0 of an old-style hold.
+    `receive` holds every payload type that the peer may send; `send` is the one we use.
     """
 
     remote_rtp: HostPort
@@ -44,3 +45,5 @@ class MediaPlan(msgspec.Struct, frozen=True):
     packet_ms: int = 20
     telephone_event_send: int | None = None
     telephone_event_receive: int | None = None
+    telephone_event_clock_hz: int = 8000
+    """What telephone-event durations count in: the codec's clock, or 8000 Hz beside Opus if the peer knows no other."""
