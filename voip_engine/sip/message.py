@@ -25,7 +25,7 @@ from voip_engine.sip.grammar import (
     parse_parameters,
 )
 from voip_engine.sip.headers import Headers
-from voip_engine.sip.status import REASONS
+from voip_engine.sip.reasons import REASONS
 from voip_engine.sip.uri import NameAddress, SipUri
 from voip_engine.sip.via import CSeq, Via
 
