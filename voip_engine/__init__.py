@@ -1,0 +1,63 @@
+"""voip_engine: SIP calls on asyncio, without a screen.
+
+The names below are the public ones. They are imported when they are first used, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voip_engine.audio import SAMPLE_RATE_HZ, Audio
+    from voip_engine.call import Call
+    from voip_engine.engine import Engine
+    from voip_engine.errors import EngineError
+    from voip_engine.modes.base import Mode, Playout, Speech, Utterance, VoiceLeg
+    from voip_engine.settings import AccountSettings, EngineSettings, Secret, SettingsError
+    from voip_engine.version import VERSION
+
+_HOMES = {
+    "SAMPLE_RATE_HZ": "audio",
+    "Audio": "audio",
+    "Call": "call",
+    "Engine": "engine",
+    "EngineError": "errors",
+    "Mode": "modes.base",
+    "Playout": "modes.base",
+    "Speech": "modes.base",
+    "Utterance": "modes.base",
+    "VoiceLeg": "modes.base",
+    "AccountSettings": "settings",
+    "EngineSettings": "settings",
+    "Secret": "settings",
+    "SettingsError": "settings",
+    "VERSION": "version",
+}
+
+__all__ = [
+    "SAMPLE_RATE_HZ",
+    "VERSION",
+    "AccountSettings",
+    "Audio",
+    "Call",
+    "Engine",
+    "EngineError",
+    "EngineSettings",
+    "Mode",
+    "Playout",
+    "Secret",
+    "SettingsError",
+    "Speech",
+    "Utterance",
+    "VoiceLeg",
+    "events",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"voip_engine.{_HOMES[name]}"), name)
+    if name == "events":
+        return import_module("voip_engine.events")
+    raise AttributeError(f"module 'voip_engine' has no attribute {name!r}")

@@ -1,0 +1,167 @@
+"""The accounts of an engine and their registrations."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from voip_engine.addresses import address_of_record, registrar_of
+from voip_engine.errors import EngineError
+from voip_engine.events import AccountChanged, AccountSnapshot, AccountState, AnyEvent
+from voip_engine.settings import AccountSettings
+from voip_engine.signalling import Signalling
+from voip_engine.sip.effects import RegistrationChanged
+from voip_engine.sip.registration import AccountConfig
+from voip_engine.sip.transport import TransportError
+
+FIRST_RETRY_S = 2.0
+LONGEST_RETRY_S = 60.0
+
+
+class Accounts:
+    """Registers every account that wants it and keeps how each one stands."""
+
+    def __init__(
+        self, settings: tuple[AccountSettings, ...], signalling: Signalling, publish: Callable[[AnyEvent], None]
+    ) -> None:
+        self.settings = settings
+        self._signalling = signalling
+        self._publish = publish
+        self._by_name = {str(address_of_record(account)): account for account in settings}
+        self._snapshots = {name: self._initial(name, account) for name, account in self._by_name.items()}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unregistered = asyncio.Event()
+        for name, account in self._by_name.items():
+            aor = address_of_record(account)
+            signalling.core.add_account(
+                AccountConfig(
+                    account=name,
+                    aor=aor,
+                    contact_user=aor.user or "voip-tui",
+                    username=account.username or aor.user or "",
+                    password=account.password.reveal() if account.password else None,
+                    display_name=account.display_name,
+                    registrar=registrar_of(account),
+                    expires_s=account.expires_s,
+                    register=account.register,
+                )
+            )
+
+    def snapshots(self) -> tuple[AccountSnapshot, ...]:
+        """Return every account as it stands, in the order of the settings."""
+        return tuple(self._snapshots.values())
+
+    def display_name(self, name: str) -> str:
+        """Return what an account calls itself to others."""
+        return self._by_name[name].display_name
+
+    def start(self) -> None:
+        """Register every account that the settings want registered."""
+        for name, account in self._by_name.items():
+            if account.register:
+                self.register(name)
+
+    def register(self, name: str) -> None:
+        """Register an account, now and again whenever it is due. Raises EngineError for an unknown one."""
+        self._require(name)
+        self._cancel(name)
+        self._tasks[name] = asyncio.create_task(self._register(name), name=f"register {name}")
+
+    def unregister(self, name: str) -> None:
+        """Take an account's binding back. Raises EngineError for an unknown one."""
+        self._require(name)
+        self._cancel(name)
+        if self._snapshots[name].state in (AccountState.REGISTERED, AccountState.REGISTERING):
+            self._signalling.perform(self._signalling.core.unregister(name, self._signalling.now))
+
+    def apply(self, effect: RegistrationChanged) -> None:
+        """Follow what the SIP core says of a registration."""
+        self._change(
+            effect.account,
+            AccountState(effect.state),
+            status=effect.status,
+            detail=effect.detail,
+            expires_at=self._wall_time(effect.expires_at),
+            retry_at=self._wall_time(effect.retry_at),
+        )
+
+    async def close(self, within_s: float) -> None:
+        """Unregister all; waits for the registrars' answers, but not longer than `within_s`."""
+        for name in self._by_name:
+            self.unregister(name)
+        tasks = tuple(self._tasks.values())
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(within_s):
+                while self._any_bound():
+                    self._unregistered.clear()
+                    await self._unregistered.wait()
+        except TimeoutError:
+            pass
+
+    def _any_bound(self) -> bool:
+        return any(
+            snapshot.state in (AccountState.REGISTERED, AccountState.REGISTERING)
+            for snapshot in self._snapshots.values()
+        )
+
+    async def _register(self, name: str) -> None:
+        """Find the registrar, however long its name does not resolve; from then on the core does the rest."""
+        retry_s = FIRST_RETRY_S
+        registrar = registrar_of(self._by_name[name])
+        while True:
+            try:
+                local = await self._signalling.local_address_for(registrar)
+                break
+            except TransportError as error:
+                retry_at = time.time() + retry_s
+                self._change(name, AccountState.FAILED, detail=str(error), retry_at=retry_at)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+        self._signalling.perform(self._signalling.core.register(name, local, self._signalling.now))
+
+    def _change(
+        self,
+        name: str,
+        state: AccountState,
+        *,
+        status: int | None = None,
+        detail: str = "",
+        expires_at: float | None = None,
+        retry_at: float | None = None,
+    ) -> None:
+        before = self._snapshots[name]
+        after = AccountSnapshot(
+            account=name,
+            state=state,
+            transport=before.transport,
+            registrar=before.registrar,
+            status=status,
+            detail=detail,
+            expires_at=expires_at,
+            retry_at=retry_at,
+        )
+        self._snapshots[name] = after
+        if state in (AccountState.UNREGISTERED, AccountState.FAILED):
+            self._unregistered.set()
+        self._publish(AccountChanged(time.time(), after))
+
+    def _initial(self, name: str, account: AccountSettings) -> AccountSnapshot:
+        hop = registrar_of(account)
+        registrar = f"{hop.host}:{hop.port}" if hop.port else hop.host
+        return AccountSnapshot(
+            account=name, state=AccountState.UNREGISTERED, transport=hop.transport, registrar=registrar
+        )
+
+    def _wall_time(self, core_time: float | None) -> float | None:
+        return None if core_time is None else time.time() + core_time - self._signalling.now
+
+    def _cancel(self, name: str) -> None:
+        task = self._tasks.get(name)
+        if task is not None:
+            task.cancel()
+
+    def _require(self, name: str) -> None:
+        if name not in self._by_name:
+            raise EngineError(f"There is no account {name}; there are {', '.join(self._by_name) or 'none'}.")

@@ -1,0 +1,427 @@
+"""One call: a SIP session, a media leg and the mode that handles it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from voip_engine import events
+from voip_engine.addresses import host_port
+from voip_engine.errors import EngineError
+from voip_engine.events import CallDirection, CallSnapshot, CallState, MediaSnapshot, MonitorState
+from voip_engine.figures import codec_snapshot, media_snapshot
+from voip_engine.media import protocol
+from voip_engine.media.plane import MediaPlane
+from voip_engine.mode_runner import ModeRunner
+from voip_engine.modes.base import Mode, Speech, Utterance
+from voip_engine.negotiation import CallNegotiation
+from voip_engine.sdp.description import MalformedSdp
+from voip_engine.sdp.negotiation import NotAcceptable
+from voip_engine.sdp.plan import CodecName, HostPort
+from voip_engine.signalling import Signalling
+from voip_engine.sip import effects
+from voip_engine.sip.core import SipCore
+from voip_engine.sip.flow import NextHop
+from voip_engine.voice import CallVoice
+
+
+@dataclass(frozen=True, slots=True)
+class CallServices:
+    """What a call needs of the engine that carries it."""
+
+    signalling: Signalling
+    plane: MediaPlane
+    modes: Mapping[str, Callable[[], Mode]]
+    voice_activity: protocol.VoiceActivitySettings
+    publish: Callable[[events.AnyEvent], None]
+    monitor: Callable[[Call, bool], Awaitable[None]]
+    open_leg: Callable[[int, NextHop], Awaitable[HostPort]]
+    hang_up_on_media_timeout: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallIdentity:
+    """Who calls whom, and over what. Fixed for the life of a call."""
+
+    number: int
+    session: str
+    direction: CallDirection
+    account: str | None
+    peer_uri: str
+    peer_name: str
+    peer_hop: NextHop
+    codecs: tuple[CodecName, ...]
+
+
+class Call:
+    """One call of the engine. Commands answer with their result or raise EngineError; `snapshot` says how things stand."""
+
+    def __init__(self, services: CallServices, identity: CallIdentity, mode: str) -> None:
+        self._services = services
+        self._identity = identity
+        self._state = CallState.INCOMING if identity.direction is CallDirection.INBOUND else CallState.CALLING
+        self._created_at = time.time()
+        self._answered_at: float | None = None
+        self._ended_at: float | None = None
+        self._end_status: int | None = None
+        self._end_reason = ""
+        self._offer: bytes | None = None
+        self._answering = False
+        self._on_hold = False
+        self._negotiation: CallNegotiation | None = None
+        self._figures: protocol.LegFigures | None = None
+        self._media = MediaSnapshot()
+        self._activity = ""
+        self._monitor_state = MonitorState.OFF
+        self._finished = asyncio.Event()
+        self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice_activity, self)
+        self._runner = ModeRunner(self._voice, mode, services.modes[mode], self._mode_failed)
+
+    # ---- what others see ----------------------------------------------------------------------------------------------
+
+    @property
+    def call_id(self) -> str:
+        """The engine's own short name for the call."""
+        return str(self._identity.number)
+
+    @property
+    def session(self) -> str:
+        """The SIP session, by its Call-ID."""
+        return self._identity.session
+
+    @property
+    def state(self) -> CallState:
+        """Where the call stands."""
+        return self._state
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call is over."""
+        return self._state is CallState.ENDED
+
+    async def wait_ended(self) -> None:
+        """Wait until the call is over and its mode, leg and ports are released."""
+        await self._finished.wait()
+
+    def snapshot(self) -> CallSnapshot:
+        """Return the call as it stands."""
+        identity = self._identity
+        negotiation = self._negotiation
+        plan = negotiation.plan if negotiation else None
+        latched = self._figures.remote_rtp if self._figures else None
+        far = latched or (plan.remote_rtp if plan else None)
+        return CallSnapshot(
+            call_id=self.call_id,
+            sip_call_id=identity.session,
+            direction=identity.direction,
+            state=self._state,
+            account=identity.account,
+            peer_uri=identity.peer_uri,
+            peer_name=identity.peer_name,
+            mode=self._runner.name,
+            transport=identity.peer_hop.transport,
+            created_at=self._created_at,
+            answered_at=self._answered_at,
+            ended_at=self._ended_at,
+            end_status=self._end_status,
+            end_reason=self._end_reason,
+            on_hold=self._on_hold,
+            codec=codec_snapshot(plan) if plan else None,
+            local_rtp=host_port(negotiation.local.host, negotiation.local.port) if negotiation else "",
+            remote_rtp=host_port(far.host, far.port) if far else "",
+            remote_signalling=host_port(identity.peer_hop.host, identity.peer_hop.port or 5060),
+            media=self._media,
+            monitor=self._monitor_state,
+            activity=self._activity,
+        )
+
+    # ---- commands -----------------------------------------------------------------------------------------------------
+
+    async def answer(self, mode: str | None = None) -> None:
+        """Answer an incoming call, in `mode` or in the one already chosen."""
+        if self._state is not CallState.INCOMING or self._answering:
+            raise EngineError("Only a call that is coming in can be answered.")
+        self._answering = True
+        try:
+            if mode is not None:
+                await self.set_mode(mode)
+            negotiation = await self._open_media()
+            if self._state is not CallState.INCOMING:
+                raise EngineError("The caller hung up before the call was answered.")
+            try:
+                body = negotiation.offer() if self._offer is None else negotiation.answer(self._offer)
+            except (MalformedSdp, NotAcceptable) as error:
+                await self.reject(488)
+                raise EngineError(f"The caller's offer cannot be accepted: {error}") from error
+            self._apply_plan()
+            self._perform(self._core.answer(self.session, body, self._now))
+            self._connected()
+        finally:
+            self._answering = False
+
+    async def reject(self, status: int = 486) -> None:
+        """Refuse an incoming call with a final status, 486 (busy) unless told otherwise."""
+        if self._state is not CallState.INCOMING:
+            raise EngineError("Only a call that is coming in can be rejected.")
+        self._perform(self._core.reject(self.session, status, self._now))
+
+    async def hang_up(self) -> None:
+        """End the call, whatever state it is in; nothing happens to one that is over."""
+        if not self.ended:
+            self._perform(self._core.hang_up(self.session, self._now))
+
+    async def set_mode(self, name: str) -> None:
+        """Let another mode handle the call from now on. RTP goes on without a gap."""
+        if name not in self._services.modes:
+            raise EngineError(f"There is no mode {name!r}; there are {', '.join(self._services.modes)}.")
+        self._require_alive()
+        await self._runner.switch(name, self._services.modes[name])
+        self._publish(events.ModeChanged(time.time(), self.call_id, name))
+
+    async def monitor(self, on: bool) -> None:
+        """Put the call on the local speakers, or take it off. One call at a time is heard."""
+        if on:
+            self._require_connected()
+        await self._services.monitor(self, on)
+
+    async def hold(self, on: bool) -> None:
+        """Put the other side on hold by re-INVITE, or take it back (RFC 3264 §8.4)."""
+        self._require_connected()
+        negotiation = self._negotiation
+        if negotiation is None or negotiation.awaits_answer:
+            raise EngineError("The call is being renegotiated; try again in a moment.")
+        offer = negotiation.offer("sendonly" if on else "sendrecv")
+        self._perform(self._core.reoffer(self.session, offer, self._now))
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Send digits as telephone-events (RFC 4733), one after the other."""
+        self._require_connected()
+        plan = self._negotiation.plan if self._negotiation else None
+        if plan is None or plan.telephone_event_send is None:
+            raise EngineError("The other side takes no telephone-events.")
+        wrong = sorted({digit for digit in digits.upper() if digit not in "0123456789*#ABCD"})
+        if wrong:
+            raise EngineError(f"There is no key {' '.join(wrong)} on a telephone; there are 0-9, *, # and A-D.")
+        for digit in digits.upper():
+            self._send(protocol.SendDtmf(self._identity.number, digit))
+
+    # ---- called by the engine -----------------------------------------------------------------------------------------
+
+    def invited(self, offer: bytes | None) -> None:
+        """Keep an incoming call's offer and let the caller hear ringing."""
+        self._offer = offer
+        self._perform(self._core.ring(self.session, self._now))
+
+    def placed(self, negotiation: CallNegotiation) -> None:
+        """Keep the offer that our INVITE carries; the leg is open already."""
+        self._negotiation = negotiation
+
+    def apply(self, effect: effects.Effect) -> None:
+        """Follow what the SIP core says of this call's session."""
+        match effect:
+            case effects.SessionProgressed():
+                self._progressed(effect)
+            case effects.SessionAnswered():
+                self._answered(effect.body)
+            case effects.SessionConfirmed(body=body) if body is not None:
+                self._take_answer(body)
+            case effects.SessionReoffered(offer=offer):
+                self._reoffered(offer)
+            case effects.SessionEnded():
+                self._end(effect.by, effect.status, effect.reason)
+            case _:
+                pass
+
+    def receive(self, report: protocol.AnyReport) -> None:
+        """Take a report of this call's leg."""
+        match report:
+            case protocol.DtmfHeard():
+                self._publish(events.DtmfReceived(time.time(), self.call_id, report.digit, report.duration_ms))
+            case protocol.MediaTimedOut(silent_s=silent_s):
+                self._publish(events.MediaTimedOut(time.time(), self.call_id, silent_s))
+                if self._services.hang_up_on_media_timeout and not self.ended:
+                    self._end_reason = f"Nothing was heard from the other side for {silent_s:.0f} s."
+                    self._perform(self._core.hang_up(self.session, self._now))
+            case protocol.PacketRejected():
+                source = host_port(report.source.host, report.source.port)
+                self._publish(events.PacketRejected(time.time(), source, report.reason, self.call_id))
+            case _:
+                self._voice.receive(report)
+
+    def measured(self, figures: protocol.LegFigures) -> None:
+        """Keep the latest figures of the leg."""
+        self._figures = figures
+        self._media = media_snapshot(figures)
+
+    def monitor_changed(self, state: MonitorState, detail: str = "") -> None:
+        """Note whether the operator hears the call."""
+        if state is not self._monitor_state:
+            self._monitor_state = state
+            self._publish(events.MonitorChanged(time.time(), self.call_id, state, detail))
+
+    async def carry(self) -> None:
+        """Live as long as the call does; then release mode, leg and ports. The engine owns this task."""
+        await self._voice.hung_up.wait()
+        await self._runner.stop()
+        if self._monitor_state is not MonitorState.OFF:
+            await self._services.monitor(self, False)
+        if self._negotiation is not None:
+            self._send(protocol.CloseLeg(self._identity.number))
+        self._finished.set()
+
+    # ---- voice.VoiceObserver ------------------------------------------------------------------------------------------
+
+    def speech_changed(self, speech: Speech) -> None:
+        """Publish an onset or an end of the caller's speech."""
+        kind = events.SpeechStarted if speech.started else events.SpeechStopped
+        self._publish(kind(time.time(), self.call_id, speech.at_s))
+
+    def utterance_ended(self, utterance: Utterance) -> None:
+        """Publish that the mode is handed an utterance."""
+        self._publish(
+            events.UtteranceEnded(time.time(), self.call_id, utterance.started_s, utterance.duration_s)
+        )
+
+    def playout_started(self, duration_s: float) -> None:
+        """Publish that our side begins to speak."""
+        self._publish(events.PlayoutStarted(time.time(), self.call_id, duration_s))
+
+    def playout_ended(self, heard_s: float, complete: bool) -> None:
+        """Publish that our side stopped speaking."""
+        self._publish(events.PlayoutEnded(time.time(), self.call_id, heard_s, complete))
+
+    def activity_changed(self, word: str) -> None:
+        """Keep what the mode says it is doing."""
+        self._activity = word
+
+    # ---- the session's course -----------------------------------------------------------------------------------------
+
+    def _progressed(self, effect: effects.SessionProgressed) -> None:
+        if self._state not in (CallState.CALLING, CallState.RINGING) or effect.status == 100:
+            return
+        early = effect.body is not None and self._take_answer(effect.body, final=False)
+        if self._state is CallState.CALLING or early:
+            self._state = CallState.RINGING
+            self._publish(events.CallRinging(time.time(), self.call_id, effect.status, early))
+
+    def _answered(self, body: bytes | None) -> None:
+        if self._state is CallState.CONNECTED:  # the answer to a re-INVITE of ours
+            if body is not None and self._take_answer(body):
+                self._media_changed()
+            return
+        negotiated = self._take_answer(body) if body is not None else self._negotiation_settled()
+        if negotiated:
+            self._connected()
+
+    def _negotiation_settled(self) -> bool:
+        if self._negotiation is not None and self._negotiation.plan is not None:
+            return True
+        self._give_up("The other side answered without a session description.")
+        return False
+
+    def _take_answer(self, body: bytes, *, final: bool = True) -> bool:
+        """Apply a peer's answer. One that cannot be accepted ends a call that has no plan yet."""
+        if self._negotiation is None:
+            return False
+        try:
+            self._negotiation.take_answer(body, final=final)
+        except (MalformedSdp, NotAcceptable) as error:
+            if final and self._negotiation.plan is None:
+                self._give_up(f"The other side's answer cannot be used: {error}")
+            return False
+        self._apply_plan()
+        return True
+
+    def _reoffered(self, offer: bytes | None) -> None:
+        negotiation = self._negotiation
+        if negotiation is None:
+            self._perform(self._core.reject_reoffer(self.session, 488, self._now))
+            return
+        try:
+            body = negotiation.offer() if offer is None else negotiation.answer(offer)
+        except (MalformedSdp, NotAcceptable):
+            self._perform(self._core.reject_reoffer(self.session, 488, self._now))
+            return
+        self._apply_plan()
+        self._perform(self._core.accept_reoffer(self.session, body, self._now))
+        self._media_changed()
+
+    def _media_changed(self) -> None:
+        plan = self._negotiation.plan if self._negotiation else None
+        if plan is not None:
+            self._on_hold = plan.direction != "sendrecv"
+            self._publish(events.MediaChanged(time.time(), self.call_id, codec_snapshot(plan), self._on_hold))
+
+    def _connected(self) -> None:
+        self._state = CallState.CONNECTED
+        self._answered_at = time.time()
+        plan = self._negotiation.plan if self._negotiation else None
+        self._publish(events.CallAnswered(self._answered_at, self.call_id, codec_snapshot(plan) if plan else None))
+        self._runner.start()
+
+    def _give_up(self, reason: str) -> None:
+        self._end_reason = reason
+        self._perform(self._core.hang_up(self.session, self._now))
+
+    def _end(self, by: Literal["local", "remote"], status: int | None, reason: str) -> None:
+        if self.ended:
+            return
+        self._state = CallState.ENDED
+        self._ended_at = time.time()
+        self._end_status = status
+        self._end_reason = self._end_reason or reason
+        self._activity = ""
+        duration_s = self._ended_at - self._answered_at if self._answered_at is not None else 0.0
+        self._voice.hang_up()
+        self._publish(events.CallEnded(self._ended_at, self.call_id, by, status, self._end_reason, duration_s))
+
+    # ---- small things -------------------------------------------------------------------------------------------------
+
+    async def _open_media(self) -> CallNegotiation:
+        try:
+            local = await self._services.open_leg(self._identity.number, self._identity.peer_hop)
+        except EngineError:
+            if self._state is CallState.INCOMING:
+                self._perform(self._core.reject(self.session, 503, self._now))
+            raise
+        self._negotiation = CallNegotiation(local, self._identity.codecs)
+        return self._negotiation
+
+    def _apply_plan(self) -> None:
+        negotiation = self._negotiation
+        if negotiation is not None and negotiation.plan is not None and not self.ended:
+            self._send(protocol.ConfigureLeg(self._identity.number, negotiation.plan))
+            self._voice.configure(codec_snapshot(negotiation.plan).audio_rate_hz)
+
+    def _mode_failed(self, name: str, reason: str) -> None:
+        self._publish(events.ModeFailed(time.time(), self.call_id, name, reason))
+
+    def _require_alive(self) -> None:
+        if self.ended:
+            raise EngineError("The call is over.")
+
+    def _require_connected(self) -> None:
+        self._require_alive()
+        if self._state is not CallState.CONNECTED:
+            raise EngineError("The call is not up yet.")
+
+    def _perform(self, wanted: list[effects.Effect]) -> None:
+        self._services.signalling.perform(wanted)
+
+    @property
+    def _core(self) -> SipCore:
+        return self._services.signalling.core
+
+    @property
+    def _now(self) -> float:
+        return self._services.signalling.now
+
+    def _send(self, command: protocol.AnyCommand) -> None:
+        self._services.plane.send(command)
+
+    def _publish(self, event: events.AnyEvent) -> None:
+        self._services.publish(event)
+

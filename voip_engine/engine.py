@@ -1,0 +1,425 @@
+"""The engine: accounts, calls and the planes that carry them, in the caller's event loop.
+
+    async with Engine(settings) as engine:
+        call = await engine.dial("sip:bob@192.0.2.7")
+        async for event in engine.events():
+            ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from voip_engine import events
+from voip_engine.accounts import Accounts
+from voip_engine.addresses import bracketed, destination, host_port
+from voip_engine.bus import Bus, Subscription
+from voip_engine.call import Call, CallIdentity, CallServices
+from voip_engine.errors import EngineError
+from voip_engine.events import AccountSnapshot, CallDirection, EngineSnapshot
+from voip_engine.media import protocol
+from voip_engine.media.monitor import MonitorError, OutputDevice, list_devices
+from voip_engine.media.plane import MediaError, MediaPlane
+from voip_engine.modes.base import Mode
+from voip_engine.modes.registry import available_modes
+from voip_engine.monitoring import Monitoring
+from voip_engine.negotiation import CallNegotiation
+from voip_engine.sdp.description import MalformedSdp
+from voip_engine.sdp.negotiation import NotAcceptable
+from voip_engine.sdp.plan import CodecName, HostPort
+from voip_engine.settings import EngineSettings
+from voip_engine.signalling import Signalling
+from voip_engine.sip import effects
+from voip_engine.sip.core import SipCore
+from voip_engine.sip.flow import Flow, LocalAddress, NextHop
+from voip_engine.sip.transport import TransportError
+from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.version import USER_AGENT
+
+GOODBYE_S = 2.0
+"""How long closing waits for the other sides to confirm BYE, and then for the registrars."""
+
+DEFAULT_LISTEN = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
+"""Where an engine without accounts and without `listen` takes direct calls."""
+
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """A SIP phone with many lines. Use it as an async context manager, or call `start` and `close`."""
+
+    def __init__(
+        self, settings: EngineSettings | None = None, *, modes: Mapping[str, Callable[[], Mode]] | None = None
+    ) -> None:
+        """Take settings, and modes beside the installed ones, each by a factory. Raises EngineError for an unknown mode."""
+        self.settings = settings or EngineSettings()
+        self._modes = {**available_modes(), **(modes or {})}
+        if self.settings.mode not in self._modes:
+            raise EngineError(f"There is no mode {self.settings.mode!r}; there are {', '.join(self._modes)}.")
+        self._bus: Bus[events.AnyEvent] = Bus()
+        self._calls: dict[str, Call] = {}
+        self._by_session: dict[str, Call] = {}
+        self._next_number = 1
+        self._listening: tuple[str, ...] = ()
+        self._closing = False
+        self._malformed_messages = 0
+        self._overruns = 0
+        self._rejected_sources: set[str] = set()
+        self._clock = protocol.Figures(legs=(), ticks=0, overruns=0, lateness_p99_ms=0.0, busy_fraction=0.0)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._plane = MediaPlane(self._reported, self._media_restarted)
+        self._monitoring = Monitoring(
+            self._plane.send,
+            device=self.settings.monitor_device,
+            volume=self.settings.monitor_volume,
+            layout=self.settings.monitor_layout,
+        )
+        self._signalling: Signalling
+        self._accounts: Accounts
+        self._services: CallServices
+
+    # ---- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the media process, bind the listening sockets, begin to register. Raises EngineError in plain words."""
+        core = SipCore(random.Random(secrets.randbits(128)), user_agent=USER_AGENT)
+        self._signalling = Signalling(core, self._apply)
+        self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)
+        self._services = CallServices(
+            signalling=self._signalling,
+            plane=self._plane,
+            modes=self._modes,
+            voice_activity=protocol.VoiceActivitySettings(
+                threshold_rms=self.settings.voice.threshold_rms, silence_s=self.settings.voice.silence_s
+            ),
+            publish=self._publish,
+            monitor=self._monitoring.switch,
+            open_leg=self._open_leg,
+            hang_up_on_media_timeout=self.settings.hang_up_on_media_timeout,
+        )
+        try:
+            await self._plane.start()
+            self._listening = await self._listen()
+        except (MediaError, TransportError) as error:
+            await self._plane.close()
+            await self._signalling.close()
+            raise EngineError(str(error)) from error
+        self._publish(events.EngineStarted(time.time(), self._listening))
+        self._accounts.start()
+
+    async def close(self) -> None:
+        """Hang up, unregister, close every socket and end the media process."""
+        if self._closing:
+            return
+        self._closing = True
+        await self._hang_up_all()
+        await self._accounts.close(GOODBYE_S)
+        await self._monitoring.close()
+        await self._plane.close()
+        await self._signalling.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._publish(events.EngineStopped(time.time()))
+        self._bus.close()
+
+    async def __aenter__(self) -> Engine:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # ---- what there is ------------------------------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> Mapping[str, Call]:
+        """All calls by their id: the live ones, and for a while those that ended."""
+        return MappingProxyType(self._calls)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The names of the modes that can handle a call."""
+        return tuple(self._modes)
+
+    @property
+    def monitor_volume(self) -> float:
+        """How loud monitored calls are, from 0 to 1."""
+        return self._monitoring.volume
+
+    def accounts(self) -> tuple[AccountSnapshot, ...]:
+        """Return every account as it stands."""
+        return self._accounts.snapshots()
+
+    def events(self) -> Subscription[events.AnyEvent]:
+        """Return what happens from now on; of more than 1,000 unread events the oldest is dropped."""
+        return self._bus.subscribe()
+
+    def snapshot(self) -> EngineSnapshot:
+        """Return the engine as it stands."""
+        return EngineSnapshot(
+            listening=self._listening,
+            modes=self.modes,
+            media_running=self._plane.running,
+            media_restarts=self._plane.restarts,
+            tick_overruns=self._overruns,
+            lateness_p99_ms=self._clock.lateness_p99_ms,
+            busy_fraction=self._clock.busy_fraction,
+            malformed_messages=self._malformed_messages,
+        )
+
+    # ---- commands -----------------------------------------------------------------------------------------------------
+
+    async def dial(
+        self,
+        target: str,
+        *,
+        account: str | None = None,
+        mode: str | None = None,
+        codecs: tuple[CodecName, ...] | None = None,
+        caller: str | None = None,
+    ) -> Call:
+        """Call somebody: a SIP URI, `user@host`, or a bare number at an account's domain.
+
+        Returns when the INVITE is out. `caller` (a name-addr) says who calls when no account does. Raises EngineError in
+        plain words for an address that is none, a host that does not resolve, or one call more than the settings allow.
+        """
+        self._require_room()
+        chosen_mode = self.settings.mode if mode is None else mode
+        if chosen_mode not in self._modes:
+            raise EngineError(f"There is no mode {chosen_mode!r}; there are {', '.join(self._modes)}.")
+        to = destination(target, self.settings.accounts, account)
+        number = self._take_number()
+        try:
+            local = await self._signalling.local_address_for(to.next_hop)
+            rtp = await self._open_leg_at(number, local)
+        except (MediaError, TransportError) as error:
+            raise EngineError(str(error)) from error
+        codecs = codecs or self.settings.codecs
+        negotiation = CallNegotiation(rtp, codecs)
+        session, wanted = self._signalling.core.invite(
+            target=to.target,
+            next_hop=to.next_hop,
+            local=local,
+            account=to.account,
+            caller=self._caller(to.account, caller, local),
+            offer=negotiation.offer(),
+            now=self._signalling.now,
+        )
+        identity = CallIdentity(
+            number=number,
+            session=session,
+            direction=CallDirection.OUTBOUND,
+            account=to.account,
+            peer_uri=str(to.target),
+            peer_name="",
+            peer_hop=to.next_hop,
+            codecs=codecs,
+        )
+        call = self._add(identity, chosen_mode)
+        call.placed(negotiation)
+        self._signalling.perform(wanted)
+        return call
+
+    def register(self, account: str) -> None:
+        """Register an account now. Raises EngineError for an unknown one."""
+        self._accounts.register(account)
+
+    def unregister(self, account: str) -> None:
+        """Take an account's registration back. Raises EngineError for an unknown one."""
+        self._accounts.unregister(account)
+
+    async def set_monitor_volume(self, volume: float) -> None:
+        """Set how loud monitored calls are, from 0 to 1."""
+        self._monitoring.set_volume(volume)
+
+    async def set_monitor_device(self, device: str | None) -> None:
+        """Play monitored calls on another output device; None is the system's default."""
+        await self._monitoring.set_device(device)
+
+    async def output_devices(self) -> tuple[OutputDevice, ...]:
+        """Return the output devices there are. Raises EngineError with the mending command if PortAudio is missing."""
+        try:
+            return tuple(await list_devices())
+        except MonitorError as error:
+            raise EngineError(str(error)) from error
+
+    # ---- from the SIP core --------------------------------------------------------------------------------------------
+
+    def _apply(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.SessionInvited():
+                self._invited(effect)
+            case effects.RegistrationChanged():
+                self._accounts.apply(effect)
+            case effects.MessageRejected(flow=flow, reason=reason):
+                self._message_rejected(flow, reason)
+            case effects.SendOnFlow() | effects.SendRequest():
+                raise AssertionError("sending is the signalling's business")
+            case _:
+                call = self._by_session.get(effect.session)
+                if call is not None:
+                    call.apply(effect)
+
+    def _invited(self, effect: effects.SessionInvited) -> None:
+        refusal = self._refusal(effect.offer)
+        if refusal is not None:
+            self._signalling.perform(self._signalling.core.reject(effect.session, refusal, self._signalling.now))
+            return
+        flow = effect.flow
+        identity = CallIdentity(
+            number=self._take_number(),
+            session=effect.session,
+            direction=CallDirection.INBOUND,
+            account=effect.account,
+            peer_uri=str(effect.caller.uri),
+            peer_name=effect.caller.display_name,
+            peer_hop=NextHop(flow.transport, flow.remote_host, flow.remote_port),
+            codecs=self.settings.codecs,
+        )
+        call = self._add(identity, self.settings.mode)
+        call.invited(effect.offer)
+        if self.settings.auto_answer:
+            self._spawn(self._auto_answer(call), f"answer call {call.call_id}")
+
+    async def _auto_answer(self, call: Call) -> None:
+        try:
+            await call.answer()
+        except EngineError as error:
+            logger.warning("Call %s could not be answered: %s", call.call_id, error)
+
+    def _refusal(self, offer: bytes | None) -> int | None:
+        if self._closing or not self._has_room():
+            return 486
+        if offer is None:
+            return None
+        try:
+            CallNegotiation(HostPort("0.0.0.0", 9), self.settings.codecs).answer(offer)
+        except NotAcceptable:
+            return 488
+        except MalformedSdp:
+            return 400
+        return None
+
+    def _message_rejected(self, flow: Flow, reason: str) -> None:
+        self._malformed_messages += 1
+        source = host_port(flow.remote_host, flow.remote_port)
+        if source not in self._rejected_sources and len(self._rejected_sources) < 1000:
+            self._rejected_sources.add(source)
+            self._publish(events.PacketRejected(time.time(), source, reason))
+
+    # ---- from the media plane -----------------------------------------------------------------------------------------
+
+    def _reported(self, report: protocol.AnyReport) -> None:
+        if isinstance(report, protocol.Figures):
+            self._clock = report
+            self._overruns += report.overruns
+            for figures in report.legs:
+                call = self._calls.get(str(figures.leg_id))
+                if call is not None:
+                    call.measured(figures)
+        elif not isinstance(report, protocol.Ready):
+            call = self._calls.get(str(report.leg_id))
+            if call is not None:
+                call.receive(report)
+
+    def _media_restarted(self, outage_s: float, legs: int) -> None:
+        self._publish(events.MediaRestarted(time.time(), outage_s, legs))
+
+    async def _open_leg(self, leg_id: int, peer: NextHop) -> HostPort:
+        """Open a leg's ports where `peer` can reach them. Raises EngineError."""
+        try:
+            return await self._open_leg_at(leg_id, await self._signalling.local_address_for(peer))
+        except (MediaError, TransportError) as error:
+            raise EngineError(str(error)) from error
+
+    async def _open_leg_at(self, leg_id: int, local: LocalAddress) -> HostPort:
+        shown = self.settings.media_host
+        if shown is None:
+            return await self._plane.open_leg(leg_id, HostPort(local.host, 0))
+        wildcard = "::" if ":" in shown else "0.0.0.0"
+        bound = await self._plane.open_leg(leg_id, HostPort(wildcard, 0))
+        return HostPort(shown, bound.port)
+
+    # ---- small things -------------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> tuple[str, ...]:
+        wanted = self.settings.listen or (() if self.settings.accounts else DEFAULT_LISTEN)
+        bound = []
+        for text in wanted:
+            address = ListenAddress.parse(text)
+            local = await self._signalling.listen(address.transport, address.host, address.port)
+            bound.append(f"{local.transport.lower()}:{host_port(local.host, local.port)}")
+        return tuple(bound)
+
+    def _add(self, identity: CallIdentity, mode: str) -> Call:
+        call = Call(self._services, identity, mode)
+        self._calls[call.call_id] = call
+        self._by_session[identity.session] = call
+        self._publish(
+            events.CallCreated(
+                time.time(),
+                call.call_id,
+                identity.direction,
+                identity.peer_uri,
+                identity.peer_name,
+                identity.account,
+                identity.session,
+            )
+        )
+        self._spawn(self._carry(call), f"call {call.call_id}")
+        return call
+
+    async def _carry(self, call: Call) -> None:
+        await call.carry()
+        self._by_session.pop(call.session, None)
+        await asyncio.sleep(self.settings.keep_ended_s)
+        self._calls.pop(call.call_id, None)
+
+    async def _hang_up_all(self) -> None:
+        live = [call for call in self._calls.values() if not call.ended]
+        for call in live:
+            await call.hang_up()
+        if live:
+            await asyncio.wait([asyncio.ensure_future(call.wait_ended()) for call in live], timeout=GOODBYE_S)
+
+    def _caller(self, account: str | None, caller: str | None, local: LocalAddress) -> NameAddress:
+        if account is not None:
+            return NameAddress(self._accounts.display_name(account), SipUri.parse(account))
+        try:
+            return NameAddress.parse(caller or f"<sip:voip-tui@{bracketed(local.host)}>")
+        except MalformedUri as error:
+            raise EngineError(f"{caller!r} is no caller address: {error}") from error
+
+    def _take_number(self) -> int:
+        number = self._next_number
+        self._next_number += 1
+        return number
+
+    def _has_room(self) -> bool:
+        return sum(not call.ended for call in self._calls.values()) < self.settings.max_calls
+
+    def _require_room(self) -> None:
+        if self._closing:
+            raise EngineError("The engine is closing.")
+        if not self._has_room():
+            raise EngineError(f"There are {self.settings.max_calls} calls up, and the settings allow no more.")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _publish(self, event: events.AnyEvent) -> None:
+        self._bus.publish(event)
+

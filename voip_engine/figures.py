@@ -1,0 +1,43 @@
+"""From what the media plane measures to what the operator reads."""
+
+from __future__ import annotations
+
+from voip_engine.codecs.base import AUDIO_RATE_HZ
+from voip_engine.events import CodecSnapshot, MediaSnapshot
+from voip_engine.media.protocol import LegFigures
+from voip_engine.sdp.plan import MediaPlan
+
+
+def codec_snapshot(plan: MediaPlan) -> CodecSnapshot:
+    """Return the codec that a plan lets us send."""
+    return CodecSnapshot(
+        name=plan.send.codec,
+        payload_type=plan.send.number,
+        clock_rate_hz=plan.send.clock_rate_hz,
+        audio_rate_hz=AUDIO_RATE_HZ[plan.send.codec],
+        packet_ms=plan.packet_ms,
+    )
+
+
+def media_snapshot(figures: LegFigures) -> MediaSnapshot:
+    """Return a leg's figures with fractions as percentages."""
+    remote_loss = figures.remote_loss_fraction
+    return MediaSnapshot(
+        level_in_dbfs=figures.level_in_dbfs,
+        level_out_dbfs=figures.level_out_dbfs,
+        received_packets=figures.received_packets,
+        sent_packets=figures.sent_packets,
+        lost_packets=figures.lost_packets,
+        loss_percent=100.0 * figures.loss_fraction,
+        late_packets=figures.late_packets,
+        duplicate_packets=figures.duplicate_packets,
+        rejected_packets=figures.rejected_packets,
+        concealed_ms=figures.concealed_ms,
+        jitter_ms=figures.jitter_ms,
+        buffer_ms=figures.buffer_ms,
+        round_trip_ms=figures.round_trip_ms,
+        remote_loss_percent=None if remote_loss is None else 100.0 * remote_loss,
+        remote_jitter_ms=figures.remote_jitter_ms,
+        speaking=figures.speaking,
+        playing=figures.playing,
+    )

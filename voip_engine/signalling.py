@@ -1,0 +1,83 @@
+"""Runs the sans-I/O SIP core on the event loop: bytes in, effects out, one timer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from voip_engine.sip.core import SipCore
+from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest
+from voip_engine.sip.flow import Flow, LocalAddress, NextHop
+from voip_engine.sip.framing import FramingError
+from voip_engine.sip.transport import SipTransport
+
+
+class Signalling:
+    """Joins core and sockets. What concerns calls and accounts is handed to `on_effect`, in order."""
+
+    def __init__(self, core: SipCore, on_effect: Callable[[Effect], None]) -> None:
+        self.core = core
+        self._on_effect = on_effect
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport = SipTransport(
+            on_data=self._receive,
+            on_failure=self._transport_failed,
+            on_framing_error=self._framing_failed,
+            on_flow_lost=self._flow_lost,
+        )
+
+    @property
+    def now(self) -> float:
+        """The core's clock, in seconds."""
+        return self._loop.time()
+
+    async def listen(self, transport: str, host: str, port: int) -> LocalAddress:
+        """Bind a listening socket. Raises TransportError in plain words."""
+        return await self._transport.listen(transport, host, port)
+
+    async def local_address_for(self, next_hop: NextHop) -> LocalAddress:
+        """Return the address at which `next_hop` can reach us. Raises TransportError for a name that does not resolve."""
+        return await self._transport.local_address_for(next_hop)
+
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Carry out what the core wants, then set the timer for its next deadline."""
+        for effect in effects:
+            if isinstance(effect, SendOnFlow | SendRequest):
+                self._transport.send(effect)
+            else:
+                self._on_effect(effect)
+        self._set_timer()
+
+    async def close(self) -> None:
+        """Close every socket."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._transport.close()
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
+        self.perform(self.core.receive(data, flow, self.now))
+
+    def _transport_failed(self, transaction: str, reason: str) -> None:
+        self.perform(self.core.transport_failed(transaction, reason, self.now))
+
+    def _framing_failed(self, error: FramingError, flow: Flow) -> None:
+        self.perform(self.core.framing_failed(error, flow, self.now))
+
+    def _flow_lost(self, flow: Flow) -> None:
+        self.perform(self.core.flow_lost(flow, self.now))
+
+    def _set_timer(self) -> None:
+        deadline = self.core.next_deadline()
+        if self._timer is not None:
+            if deadline is not None and self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.perform(self.core.on_timer(self.now))
