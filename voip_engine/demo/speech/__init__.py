@@ -41,10 +41,11 @@ def load_speech(name: str) -> Audio:
 
     import av  # only a demo that speaks pays for FFmpeg
 
-    with files(__package__).joinpath(f"{name}.ogg").open("rb") as file, av.open(file) as container:
+    with files(__package__).joinpath(f"{name}.ogg").open("rb") as file, av.open(file, "r") as container:
         stream = container.streams.audio[0]
         pieces = [frame.to_ndarray()[0] for frame in container.decode(stream)]
         rate_hz = stream.rate
     audio = resample(np.concatenate(pieces).astype(np.float32), rate_hz, SAMPLE_RATE_HZ)
     level = np.sqrt(np.mean(np.square(audio)))
-    return np.clip(audio * np.float32(10 ** (LEVEL_DBFS / 20) / level), -1, 1)
+    loud: Audio = audio * np.float32(10 ** (LEVEL_DBFS / 20) / level)
+    return np.clip(loud, -1, 1)
