@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from voip_engine.settings import (
+    AccountSettings,
+    EngineSettings,
+    ListenAddress,
+    Secret,
+    SettingsError,
+    VoiceSettings,
+)
+from voip_engine.settings_file import read_settings_file
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
+PASSWORD = "correct horse"
+
+
+def write(folder: Path, text: str, mode: int = 0o600) -> Path:
+    path = folder / "settings.toml"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def error_of(folder: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read_settings_file(write(folder, text))
+    return str(caught.value)
+
+
+# ---- secrets ----
+
+
+def test_a_secret_shows_itself_only_when_revealed() -> None:
+    account = AccountSettings(uri="sip:alice@pbx.example", password=Secret(PASSWORD))
+    assert account.password is not None
+    assert account.password.reveal() == PASSWORD
+    shown = [str(account.password), repr(account.password), f"{account.password}", repr(account), str([account])]
+    assert not any(PASSWORD in text for text in shown)
+    assert "***" in repr(account)
+
+
+def test_a_secret_is_neither_encoded_nor_copied() -> None:
+    secret = Secret(PASSWORD)
+    for leak in (msgspec.json.encode, msgspec.msgpack.encode, pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError) as caught:
+            leak(secret)
+        assert PASSWORD not in str(caught.value)
+
+
+def test_secrets_compare_by_what_they_hold_and_an_empty_one_is_false() -> None:
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a")}) == 1
+    assert Secret("a")
+    assert not Secret("")
+
+
+# ---- values ----
+
+
+def test_the_defaults_are_valid() -> None:
+    settings = EngineSettings()
+    assert settings.codecs == ("opus", "G722", "PCMA", "PCMU")
+    assert (settings.mode, settings.max_calls, settings.auto_answer) == ("echo", 100, False)
+    assert (settings.voice.threshold_rms, settings.voice.silence_s) == (0.001, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("max_calls", 0, "max_calls must be a whole number from 1 to 10000, not 0"),
+        ("max_calls", "many", "max_calls must be a whole number from 1 to 10000, not 'many'"),
+        ("auto_answer", 1, "auto_answer must be true or false, not 1"),
+        ("mode", "two words", "mode must be the name of a mode"),
+        ("codecs", (), "codecs must be one or more of opus, G722, PCMA and PCMU"),
+        ("codecs", ("opus", "GSM"), "codecs must be one or more of opus, G722, PCMA and PCMU"),
+        ("codecs", ("opus", "opus"), "one stands there twice"),
+        ("media_host", "pbx.example", "'pbx.example' is none"),
+        ("rtp_ports", (5000, 4000), "5000 to 4000 is no such range"),
+        ("rtp_ports", (80, 4000), "80 to 4000 is no such range"),
+        ("rtp_ports", (5000, 70000), "5000 to 70000 is no such range"),
+        ("rtp_ports", (5000,), "the lowest and the highest UDP port"),
+        ("listen", ("5060",), "'5060'"),
+        ("listen", "udp:127.0.0.1:5060", "listen must be addresses as udp:HOST:PORT"),
+        ("monitor_volume", 1.5, "monitor_volume must be 0 to 1, not 1.5"),
+        ("monitor_layout", "stereo", "split"),
+        ("media_timeout_s", float("inf"), "1 to 3600 seconds"),
+        ("keep_ended_s", float("nan"), "0 to 86400 seconds"),
+        ("console", [], "a [console] table"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_rule(field: str, value: Any, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        EngineSettings(**{field: value})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("udp:127.0.0.1:5060", ListenAddress("UDP", "127.0.0.1", 5060)),
+        ("tcp:[::]:5060", ListenAddress("TCP", "::", 5060)),
+        ("UDP:localhost:0", ListenAddress("UDP", "localhost", 0)),
+    ],
+)
+def test_listen_addresses_are_read(text: str, expected: ListenAddress) -> None:
+    assert ListenAddress.parse(text) == expected
+    assert EngineSettings(listen=(text,)).listen == (text,)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("127.0.0.1:5060", "udp: or tcp:"),
+        ("tls:127.0.0.1:5061", "udp: or tcp:"),
+        ("udp:127.0.0.1", "port"),
+        ("udp:127.0.0.1:65536", "port"),
+        ("udp:127.0.0.1:٣", "port"),
+        ("udp:127.0.0.1:-1", "port"),
+        ("udp:::1:5060", "brackets"),
+        ("udp::5060", "no address"),
+        ("", "udp: or tcp:"),
+    ],
+)
+def test_other_listen_addresses_are_refused(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        ListenAddress.parse(text)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["sip:alice@pbx.example", "sip:alice@pbx.example;transport=tcp", "sip:alice@[::1]:5070", "SIP:1000@192.0.2.1"],
+)
+def test_account_addresses_are_taken(uri: str) -> None:
+    assert AccountSettings(uri=uri).uri == uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("alice@pbx.example", "a SIP address with a user name"),
+        ("sip:pbx.example", "no user name"),
+        ("tel:+49301234", "instead of sip:"),
+        ("sips:alice@pbx.example", "not supported yet"),
+        ("sip:alice@pbx.example;transport=tls", "not supported yet"),
+        ("sip:alice@pbx.example;transport=sctp", "udp or tcp"),
+        ("sip:alice@pbx.example?subject=x", "question mark"),
+        ("sip:alice@", "a SIP address with a user name"),
+        ("", "a SIP address with a user name"),
+    ],
+)
+def test_other_account_addresses_are_refused(uri: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        AccountSettings(uri=uri)
+
+
+def test_a_password_in_an_account_address_is_refused_unseen_with_the_other_ways() -> None:
+    with pytest.raises(SettingsError) as caught:
+        AccountSettings(uri=f"sip:alice:{PASSWORD.replace(' ', '')}@pbx.example")
+    assert "VOIP_PASSWORD" in str(caught.value)
+    assert "settings file" in str(caught.value)
+    assert PASSWORD.replace(" ", "") not in str(caught.value)
+
+
+def test_a_password_that_is_no_secret_is_refused_unseen() -> None:
+    with pytest.raises(SettingsError) as caught:
+        AccountSettings(uri="sip:alice@pbx.example", password=PASSWORD)  # type: ignore[arg-type]
+    assert PASSWORD not in str(caught.value)
+
+
+def test_the_same_account_twice_is_refused() -> None:
+    accounts = (
+        AccountSettings(uri="sip:alice@pbx.example"),
+        AccountSettings(uri="sip:alice@PBX.example;transport=tcp"),
+    )
+    with pytest.raises(SettingsError, match=r"sip:alice@pbx\.example stands there twice"):
+        EngineSettings(accounts=accounts)
+
+
+@pytest.mark.parametrize(
+    "server", ["pbx.example", "pbx.example:5080", "[::1]:5080", "sip:pbx.example;transport=tcp;lr"]
+)
+def test_registrars_and_proxies_are_hosts_with_or_without_a_port(server: str) -> None:
+    account = AccountSettings(uri="sip:alice@pbx.example", registrar=server, outbound_proxy=server)
+    assert (account.registrar, account.outbound_proxy) == (server, server)
+
+
+@pytest.mark.parametrize("server", ["", "bob@pbx.example", "pbx.example:99999", "pbx.example;transport=tls", "a b"])
+def test_other_registrars_and_proxies_are_refused(server: str) -> None:
+    with pytest.raises(SettingsError, match="registrar must be a host name or address"):
+        AccountSettings(uri="sip:alice@pbx.example", registrar=server)
+    with pytest.raises(SettingsError, match="outbound_proxy must be a host name or address"):
+        AccountSettings(uri="sip:alice@pbx.example", outbound_proxy=server)
+
+
+# ---- files ----
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        f"""
+        listen = ["udp:127.0.0.1:5060", "tcp:[::1]:0"]
+        codecs = ["PCMA", "opus"]
+        rtp_ports = [16384, 32767]
+        media_timeout_s = 10
+        [voice]
+        silence_s = 0.8
+        [[accounts]]
+        uri = "sip:alice@pbx.example;transport=tcp"
+        password = "{PASSWORD}"
+        [[accounts]]
+        uri = "sip:bob@other.example"
+        register = false
+        [console]
+        theme = "nord"
+        """,
+    )
+    settings = EngineSettings(**read_settings_file(path))
+    assert settings.listen == ("udp:127.0.0.1:5060", "tcp:[::1]:0")
+    assert settings.codecs == ("PCMA", "opus")
+    assert settings.rtp_ports == (16384, 32767)
+    assert settings.media_timeout_s == 10
+    assert settings.voice == VoiceSettings(silence_s=0.8)
+    assert settings.console == {"theme": "nord"}
+    assert [account.register for account in settings.accounts] == [True, False]
+    assert settings.accounts[0].password == Secret(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("max_calls = 0", "max_calls must be a whole number from 1 to 10000, not 0. Example: max_calls = 100"),
+        ("auto_anwser = true", "there is no setting 'auto_anwser'. Did you mean auto_answer?"),
+        ("zzz = 1", "there is no setting 'zzz'. The keys there are: listen,"),
+        ("[voice]\nsilence = 1", "there is no setting 'silence' of [voice]. Did you mean silence_s?"),
+        ("[voice]\nsilence_s = 0", "silence_s of [voice] must be 0.1 to 10 seconds, not 0. Example: silence_s = 0.5"),
+        ("voice = 1", "voice must be a table"),
+        ("accounts = 1", "accounts must be tables"),
+        (
+            "[[accounts]]\nusername = 'x'",
+            'uri of account 1 is missing. Example: uri = "sip:alice@pbx.example;transport=tcp"',
+        ),
+        (
+            "[[accounts]]\nuri = 'sip:a@b'\nexpires_s = '5'",
+            "expires_s of account 1 must be 60 to 86400 seconds, not '5'",
+        ),
+        (
+            "[[accounts]]\nuri = 'sip:a@b'\npasword = 'x'",
+            "there is no setting 'pasword' of account 1. Did you mean password?",
+        ),
+        ("listen = 'udp:0.0.0.0:5060'", 'Example: listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]'),
+        ("listen = [", "is not valid TOML"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_the_file_and_an_example(tmp_path: Path, text: str, words: str) -> None:
+    message = error_of(tmp_path, text)
+    assert message.startswith(str(tmp_path / "settings.toml"))
+    assert words in message
+
+
+def test_a_wrong_password_entry_is_not_shown(tmp_path: Path) -> None:
+    message = error_of(tmp_path, "[[accounts]]\nuri = 'sip:a@b'\npassword = 123456")
+    assert "password of account 1 must be a text in quotes" in message
+    assert "123456" not in message
+
+
+def test_a_file_that_is_not_there_or_not_text_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no settings file"):
+        read_settings_file(tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        read_settings_file(tmp_path)
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b"mode = '\xff'")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        read_settings_file(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file permissions are a POSIX matter")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_password_that_others_can_read_is_refused_with_the_mending_command(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "my settings"
+    folder.mkdir()
+    path = write(folder, f"[[accounts]]\nuri = 'sip:a@b'\npassword = '{PASSWORD}'", mode)
+    with pytest.raises(SettingsError) as caught:
+        read_settings_file(path)
+    assert str(caught.value).endswith(f"Run: chmod 600 '{path}'")
+    assert PASSWORD not in str(caught.value)
+
+
+def test_a_file_without_password_may_be_read_by_all(tmp_path: Path) -> None:
+    assert read_settings_file(write(tmp_path, "max_calls = 5", 0o644)) == {"max_calls": 5}
+
+
+# ---- documentation ----
+
+
+@pytest.mark.parametrize("settings_type", [EngineSettings, VoiceSettings, AccountSettings])
+def test_every_setting_is_documented(settings_type: type[msgspec.Struct]) -> None:
+    text = DOCS.read_text()
+    missing = [key for key in settings_type.__struct_fields__ if f"`{key}`" not in text]
+    assert missing == []
+
+
+def test_the_documented_file_is_valid(tmp_path: Path) -> None:
+    example = DOCS.read_text().partition("```toml\n")[2].partition("```")[0]
+    settings = EngineSettings(**read_settings_file(write(tmp_path, example)))
+    assert settings.accounts
+    assert settings.console

@@ -1,0 +1,269 @@
+"""What the engine can be told, as frozen values that are checked when they are made.
+
+Each field carries its rule in plain words and an example, which error messages are made from; docs/settings.md has all.
+`settings_file.py` reads a file, `options.py` joins command line, environment and file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from voip_engine.sdp.plan import CODEC_PREFERENCE, CodecName
+from voip_engine.secret import Secret as Secret
+from voip_engine.sip.flow import Transport
+from voip_engine.sip.uri import MalformedUri, SipUri
+
+_TRANSPORTS: Mapping[str, Transport] = {"udp": "UDP", "tcp": "TCP"}
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used. The text says where it stands, what is wrong and what right looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """An address to listen on. `host` is a name or an address without brackets; port 0 takes a free one."""
+
+    transport: Transport
+    host: str
+    port: int
+
+    @staticmethod
+    def parse(text: str) -> ListenAddress:
+        """Read `udp:127.0.0.1:5060` or `tcp:[::]:5060`. Raises ValueError in plain words."""
+        transport, _, address = text.partition(":")
+        host, colon, port = address.rpartition(":")
+        if transport.lower() not in _TRANSPORTS:
+            raise ValueError("it does not begin with udp: or tcp:")
+        if not colon or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65_535:
+            raise ValueError("it does not end with a port from 0 to 65535")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if ":" in host and not bracketed:
+            raise ValueError("an IPv6 address stands in brackets: udp:[::1]:5060")
+        host = host[1:-1] if bracketed else host
+        if not host:
+            raise ValueError("it has no address; 0.0.0.0 means all of this machine's")
+        return ListenAddress(_TRANSPORTS[transport.lower()], host, int(port))
+
+
+class VoiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a caller counts as speaking. Raises SettingsError."""
+
+    threshold_rms: Annotated[
+        float, Meta(gt=0, lt=1, description="a loudness above 0 and below 1, full scale being 1", examples=[0.001])
+    ] = 0.001
+    silence_s: Annotated[float, Meta(ge=0.1, le=10, description="0.1 to 10 seconds", examples=[0.5])] = 0.5
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One line at a PBX or carrier. Raises SettingsError."""
+
+    uri: Annotated[
+        str,
+        Meta(
+            description="a SIP address with a user name: sip:user@host, sip:user@host:port, …;transport=tcp",
+            examples=["sip:alice@pbx.example;transport=tcp"],
+        ),
+    ]
+    password: Annotated[Secret | None, Meta(description="a text in quotes", examples=["…"])] = None
+    username: Annotated[str | None, Meta(description="a text in quotes", examples=["alice-auth"])] = None
+    display_name: Annotated[str, Meta(description="a text in quotes", examples=["Alice"])] = ""
+    registrar: Annotated[
+        str | None, Meta(description="a host name or address, with a port or without", examples=["pbx.example:5060"])
+    ] = None
+    outbound_proxy: Annotated[
+        str | None,
+        Meta(
+            description="a host name or address, with a port or without, ;transport=tcp if it differs",
+            examples=["proxy.example:5060"],
+        ),
+    ] = None
+    expires_s: Annotated[int, Meta(ge=60, le=86_400, description="60 to 86400 seconds", examples=[300])] = 300
+    register: Annotated[bool, Meta(description="true or false", examples=[True])] = True
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def address_of_record(self) -> SipUri:
+        """The account's address without parameters, which names the account everywhere."""
+        uri = SipUri.parse(self.uri)
+        return SipUri("sip", uri.user, uri.host.lower(), uri.port)
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of an engine. Raises SettingsError."""
+
+    listen: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="addresses as udp:HOST:PORT or tcp:HOST:PORT, port 0 taking a free one",
+            examples=[["udp:0.0.0.0:5060", "tcp:[::]:5060"]],
+        ),
+    ] = ()
+    accounts: Annotated[tuple[AccountSettings, ...], Meta(description="[[accounts]] tables")] = ()
+    mode: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]+$", description="the name of a mode", examples=["echo"])] = (
+        "echo"
+    )
+    auto_answer: Annotated[bool, Meta(description="true or false", examples=[True])] = False
+    max_calls: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000", examples=[100])] = 100
+    codecs: Annotated[
+        tuple[CodecName, ...],
+        Meta(
+            min_length=1,
+            description="one or more of opus, G722, PCMA and PCMU, the best first",
+            examples=[["opus", "PCMA"]],
+        ),
+    ] = CODEC_PREFERENCE
+    media_host: Annotated[str | None, Meta(description="an IP address of this machine", examples=["192.0.2.10"])] = None
+    rtp_ports: Annotated[
+        tuple[int, int] | None,
+        Meta(description="the lowest and the highest UDP port for audio, 1024 to 65535", examples=[[16384, 32767]]),
+    ] = None
+    voice: Annotated[VoiceSettings, Meta(description="a [voice] table")] = msgspec.field(default_factory=VoiceSettings)
+    media_timeout_s: Annotated[float, Meta(ge=1, le=3_600, description="1 to 3600 seconds", examples=[30])] = 30.0
+    hang_up_on_media_timeout: Annotated[bool, Meta(description="true or false", examples=[True])] = True
+    keep_ended_s: Annotated[float, Meta(ge=0, le=86_400, description="0 to 86400 seconds", examples=[30])] = 30.0
+    monitor_device: Annotated[str | None, Meta(description="the name of a sound device", examples=["USB Headset"])] = (
+        None
+    )
+    monitor_volume: Annotated[float, Meta(ge=0, le=1, description="0 to 1", examples=[0.8])] = 0.8
+    monitor_layout: Annotated[
+        Literal["split", "mixed"],
+        Meta(description="split (caller left, our side right) or mixed", examples=["split"]),
+    ] = "split"
+    console: Annotated[dict[str, Any], Meta(description="a [console] table")] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+AnySettings = EngineSettings | AccountSettings | VoiceSettings
+
+
+def metadata(settings_type: type[AnySettings], key: str) -> Meta:
+    """The rule of a field in plain words (`description`) and what right looks like (`examples`)."""
+    meta = get_type_hints(settings_type, include_extras=True)[key].__metadata__[0]
+    assert isinstance(meta, Meta)
+    return meta
+
+
+def convert_field(settings_type: type[AnySettings], key: str, value: object, *, from_text: bool = False) -> Any:
+    """A value as its field wants it. Raises ValueError in plain words, never showing a secret.
+
+    `from_text` also takes numbers and truth values written as text, as the environment holds them.
+    """
+    hint = get_type_hints(settings_type, include_extras=True)[key]
+    try:
+        converted = msgspec.convert(value, hint, strict=not from_text)
+    except msgspec.ValidationError:
+        raise ValueError(f"must be {metadata(settings_type, key).description}{_shown(key, value)}") from None
+    if (check := _CHECKS.get(key)) and converted is not None:
+        try:
+            check(converted)
+        except ValueError as error:
+            raise ValueError(f"must be {metadata(settings_type, key).description}; {error}") from None
+    return converted
+
+
+def check_fields(settings: AnySettings) -> None:
+    """Check every field of freshly made settings. Raises SettingsError."""
+    for key in settings.__struct_fields__:
+        try:
+            convert_field(type(settings), key, getattr(settings, key))
+        except ValueError as error:
+            raise SettingsError(f"{key} {error}.") from None
+
+
+def _shown(key: str, value: object) -> str:
+    """What stands there instead, where that is short and can hold no secret."""
+    if key in ("uri", "password") or not isinstance(value, bool | int | float | str):
+        return ""
+    return f", not {value[:60]!r}" if isinstance(value, str) else f", not {value}"
+
+
+def _check_account_uri(text: str) -> None:
+    try:
+        uri = SipUri.parse(text)
+    except MalformedUri as error:
+        raise ValueError(str(error)) from None
+    if uri.password is not None:
+        raise ValueError(
+            "and it never holds the password: put that into the environment as VOIP_PASSWORD, "
+            "into the settings file, or type it when asked"
+        )
+    transport = (uri.parameter("transport") or "udp").lower()
+    if uri.scheme == "sips" or transport == "tls":
+        raise ValueError("encrypted signalling (sips, transport=tls) is not supported yet")
+    if uri.scheme != "sip":
+        raise ValueError(f"this one begins with {uri.scheme}: instead of sip:")
+    if not uri.user:
+        raise ValueError("this one has no user name before the @")
+    if transport not in _TRANSPORTS:
+        raise ValueError("transport is udp or tcp")
+    if uri.headers:
+        raise ValueError("nothing may follow a question mark")
+
+
+def _check_accounts(accounts: tuple[AccountSettings, ...]) -> None:
+    addresses = [str(account.address_of_record) for account in accounts]
+    if twice := next((address for address in addresses if addresses.count(address) > 1), None):
+        raise ValueError(f"{twice} stands there twice")
+
+
+def _check_listen(addresses: tuple[str, ...]) -> None:
+    for address in addresses:
+        try:
+            ListenAddress.parse(address)
+        except ValueError as error:
+            raise ValueError(f"of {address[:60]!r}: {error}") from None
+
+
+def _check_server(text: str) -> None:
+    try:
+        uri = SipUri.parse(text if text.startswith("sip:") else f"sip:{text}")
+    except MalformedUri as error:
+        raise ValueError(str(error)) from None
+    if uri.user or uri.password:
+        raise ValueError("no user name stands in it")
+    if (uri.parameter("transport") or "udp").lower() not in _TRANSPORTS:
+        raise ValueError("transport is udp or tcp")
+
+
+def _check_codecs(codecs: tuple[CodecName, ...]) -> None:
+    if len(set(codecs)) < len(codecs):
+        raise ValueError("one stands there twice")
+
+
+def _check_rtp_ports(ports: tuple[int, int]) -> None:
+    lowest, highest = ports
+    if not 1_024 <= lowest < highest <= 65_535:
+        raise ValueError(f"{lowest} to {highest} is no such range")
+
+
+def _check_address(text: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text[:60]!r} is none") from None
+
+
+_CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "uri": _check_account_uri,
+    "accounts": _check_accounts,
+    "listen": _check_listen,
+    "registrar": _check_server,
+    "outbound_proxy": _check_server,
+    "codecs": _check_codecs,
+    "rtp_ports": _check_rtp_ports,
+    "media_host": _check_address,
+}

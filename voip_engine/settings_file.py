@@ -1,0 +1,124 @@
+"""The settings file: TOML in, checked values out.
+
+listen = ["udp:0.0.0.0:5060"]        every key of EngineSettings, on top
+[voice]                              VoiceSettings
+[[accounts]]                         one AccountSettings each
+[console]                            the console's own, not read here
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from voip_engine.secret import Secret
+from voip_engine.settings import (
+    AccountSettings,
+    AnySettings,
+    EngineSettings,
+    SettingsError,
+    VoiceSettings,
+    convert_field,
+    metadata,
+)
+
+
+def default_path(environ: Mapping[str, str]) -> Path:
+    """Where the settings file is looked for when none is named (XDG Base Directory Specification)."""
+    config = environ.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else Path.home() / ".config") / "voip-tui" / "settings.toml"
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """The file's settings as keyword arguments for EngineSettings. Raises SettingsError."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            tables = tomllib.loads(file.read().decode())
+    except FileNotFoundError:
+        raise SettingsError(f"There is no settings file {path}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
+    _check_keys(path, tables, EngineSettings, "")
+    accounts = _tables(path, tables, "accounts")
+    if os.name == "posix" and mode & 0o077 and any("password" in account for account in accounts):
+        raise SettingsError(
+            f"{path} holds a password and can be read by others. Run: chmod 600 {shlex.quote(str(path))}"
+        )
+    settings: dict[str, Any] = {
+        key: _convert(path, EngineSettings, key, value, "")
+        for key, value in tables.items()
+        if key not in ("accounts", "voice")
+    }
+    if "voice" in tables:
+        voice = tables["voice"]
+        if not isinstance(voice, dict):
+            raise SettingsError(f"{path}: voice must be a table. Example: [voice] with silence_s = 0.5 below it")
+        settings["voice"] = VoiceSettings(**_fields(path, voice, VoiceSettings, " of [voice]"))
+    if accounts:
+        settings["accounts"] = tuple(
+            _account(path, account, f" of account {number}") for number, account in enumerate(accounts, start=1)
+        )
+    return settings
+
+
+def _account(path: Path, table: dict[str, Any], place: str) -> AccountSettings:
+    if "uri" not in table:
+        raise SettingsError(f"{path}: uri{place} is missing. {_example(AccountSettings, 'uri')}")
+    password = table.get("password")
+    if isinstance(password, str):
+        table = {**table, "password": Secret(password)}
+    return AccountSettings(**_fields(path, table, AccountSettings, place))
+
+
+def _fields(path: Path, table: dict[str, Any], settings_type: type[AnySettings], place: str) -> dict[str, Any]:
+    _check_keys(path, table, settings_type, place)
+    return {key: _convert(path, settings_type, key, value, place) for key, value in table.items()}
+
+
+def _convert(path: Path, settings_type: type[AnySettings], key: str, value: object, place: str) -> Any:
+    try:
+        return convert_field(settings_type, key, value)
+    except ValueError as error:
+        raise SettingsError(f"{path}: {key}{place} {error}. {_example(settings_type, key)}") from None
+
+
+def _check_keys(path: Path, keys: Iterable[str], settings_type: type[AnySettings], place: str) -> None:
+    known = settings_type.__struct_fields__
+    for key in keys:
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"The keys there are: {', '.join(known)}."
+            raise SettingsError(f"{path}: there is no setting {key!r}{place}. {hint}")
+
+
+def _tables(path: Path, tables: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    found = tables.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(table, dict) for table in found):
+        raise SettingsError(
+            f'{path}: {key} must be tables. Example: [[{key}]] with uri = "sip:alice@pbx.example" below'
+        )
+    return found
+
+
+def _example(settings_type: type[AnySettings], key: str) -> str:
+    examples = metadata(settings_type, key).examples
+    return f"Example: {key} = {toml_value(examples[0])}" if examples else ""
+
+
+def toml_value(value: object) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_value, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
