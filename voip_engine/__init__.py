@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from voip_engine.engine import Engine
     from voip_engine.errors import EngineError
     from voip_engine.modes.base import Mode, Playout, Speech, Utterance, VoiceLeg
-    from voip_engine.settings import AccountSettings, EngineSettings, Secret, SettingsError
+    from voip_engine.options import add_engine_options, settings_from
+    from voip_engine.secret import Secret
+    from voip_engine.settings import AccountSettings, EngineSettings, SettingsError
     from voip_engine.version import VERSION
 
 _HOMES = {
@@ -30,7 +32,9 @@ _HOMES = {
     "VoiceLeg": "modes.base",
     "AccountSettings": "settings",
     "EngineSettings": "settings",
-    "Secret": "settings",
+    "Secret": "secret",
+    "add_engine_options": "options",
+    "settings_from": "options",
     "SettingsError": "settings",
     "VERSION": "version",
 }
@@ -51,7 +55,9 @@ __all__ = [
     "Speech",
     "Utterance",
     "VoiceLeg",
+    "add_engine_options",
     "events",
+    "settings_from",
 ]
 
 

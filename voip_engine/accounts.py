@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from voip_engine.addresses import address_of_record, registrar_of
+from voip_engine.addresses import registrar_of
 from voip_engine.errors import EngineError
 from voip_engine.events import AccountChanged, AccountSnapshot, AccountState, AnyEvent
 from voip_engine.settings import AccountSettings
@@ -28,12 +28,12 @@ class Accounts:
         self.settings = settings
         self._signalling = signalling
         self._publish = publish
-        self._by_name = {str(address_of_record(account)): account for account in settings}
+        self._by_name = {str(account.address_of_record): account for account in settings}
         self._snapshots = {name: self._initial(name, account) for name, account in self._by_name.items()}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._unregistered = asyncio.Event()
         for name, account in self._by_name.items():
-            aor = address_of_record(account)
+            aor = account.address_of_record
             signalling.core.add_account(
                 AccountConfig(
                     account=name,

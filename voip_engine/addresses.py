@@ -19,12 +19,6 @@ class Destination:
     next_hop: NextHop
 
 
-def address_of_record(account: AccountSettings) -> SipUri:
-    """Return an account's address of record: its URI without parameters (RFC 3261 §10.3)."""
-    uri = SipUri.parse(account.uri)
-    return SipUri(scheme=uri.scheme, user=uri.user, host=uri.host, port=uri.port)
-
-
 def registrar_of(account: AccountSettings) -> NextHop:
     """Return where an account's requests go: its outbound proxy, its registrar or its domain."""
     uri = SipUri.parse(account.uri)
@@ -52,7 +46,7 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
     Without `account` the one whose domain is dialled is taken, or the first for a bare number. Raises EngineError in plain words.
     """
     wanted = text.strip()
-    by_name = {str(address_of_record(each)): each for each in accounts}
+    by_name = {str(each.address_of_record): each for each in accounts}
     if account is not None and account not in by_name:
         raise EngineError(f"There is no account {account}; there are {', '.join(by_name) or 'none'}.")
     if not wanted:

@@ -9,13 +9,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from voip_engine.options import add_engine_options, settings_from
 
 if TYPE_CHECKING:
     from voip_engine.engine import Engine
+    from voip_engine.events import AnyEvent
     from voip_engine.settings import EngineSettings
 
 FAILED = 1
@@ -74,12 +75,12 @@ async def _run(settings: EngineSettings, dial: Sequence[str]) -> int:
     status = 0
     try:
         engine = Engine(settings)
-        printing = asyncio.create_task(_print_events(engine, stop))
+        printing = asyncio.create_task(_print_events(engine.events(), stop))
         try:
             async with engine:
                 calls_end_it = bool(dial) and not settings.listen and not settings.accounts
                 status = await _place(engine, dial)
-                waits = [asyncio.create_task(stop.wait())]
+                waits: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
                 if calls_end_it:
                     waits.append(asyncio.create_task(_all_ended(engine)))
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -113,15 +114,15 @@ async def _all_ended(engine: Engine) -> None:
         await call.wait_ended()
 
 
-async def _print_events(engine: Engine, stop: asyncio.Event) -> None:
+async def _print_events(events: AsyncIterator[AnyEvent], stop: asyncio.Event) -> None:
     """Write each event as a line. A reader that is slow loses the oldest events; one that is gone stops the engine."""
     from msgspec import json
 
-    async for event in engine.events():
+    async for event in events:
         try:
             await asyncio.to_thread(_write, json.encode(event) + b"\n")
         except BrokenPipeError:
-            sys.stdout = None  # type: ignore[assignment]  # or the interpreter complains again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing at exit fails once more
             stop.set()
             return
 

@@ -23,7 +23,7 @@ from voip_engine.addresses import bracketed, destination, host_port
 from voip_engine.bus import Bus, Subscription
 from voip_engine.call import Call, CallIdentity, CallServices
 from voip_engine.errors import EngineError
-from voip_engine.events import AccountSnapshot, CallDirection, EngineSnapshot
+from voip_engine.events import AccountSnapshot, AnyEvent, CallDirection, EngineSnapshot
 from voip_engine.media import protocol
 from voip_engine.media.monitor import MonitorError, OutputDevice, list_devices
 from voip_engine.media.plane import MediaError, MediaPlane
@@ -34,7 +34,7 @@ from voip_engine.negotiation import CallNegotiation
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName, HostPort
-from voip_engine.settings import EngineSettings
+from voip_engine.settings import EngineSettings, ListenAddress
 from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
@@ -64,7 +64,7 @@ class Engine:
         self._modes = {**available_modes(), **(modes or {})}
         if self.settings.mode not in self._modes:
             raise EngineError(f"There is no mode {self.settings.mode!r}; there are {', '.join(self._modes)}.")
-        self._bus: Bus[events.AnyEvent] = Bus()
+        self._bus: Bus[AnyEvent] = Bus()
         self._calls: dict[str, Call] = {}
         self._by_session: dict[str, Call] = {}
         self._next_number = 1
@@ -161,7 +161,7 @@ class Engine:
         """Return every account as it stands."""
         return self._accounts.snapshots()
 
-    def events(self) -> Subscription[events.AnyEvent]:
+    def events(self) -> Subscription[AnyEvent]:
         """Return what happens from now on; of more than 1,000 unread events the oldest is dropped."""
         return self._bus.subscribe()
 
@@ -420,6 +420,6 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _publish(self, event: events.AnyEvent) -> None:
+    def _publish(self, event: AnyEvent) -> None:
         self._bus.publish(event)
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import threading
 
 
 def main() -> int:
@@ -28,10 +29,16 @@ async def _run(udp: str, tcp: str, seed: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on the loop
             loop.add_signal_handler(number, calling.cancel)
-    parent = loop.run_in_executor(None, sys.stdin.buffer.read)
-    parent.add_done_callback(lambda _: calling.cancel())
+    threading.Thread(target=_watch_parent, args=(loop, calling), daemon=True).start()
     with contextlib.suppress(asyncio.CancelledError):
         await calling
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, calling: asyncio.Task[None]) -> None:
+    """Hang up when whoever started us is gone; a thread, as Windows has no other way to wait on a pipe."""
+    sys.stdin.buffer.read()
+    with contextlib.suppress(RuntimeError):  # the loop may have ended by itself
+        loop.call_soon_threadsafe(calling.cancel)
 
 
 if __name__ == "__main__":
