@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from voip_engine.sip.flow import NextHop, Transport
 from voip_engine.sip.message import Headers, Request, Response
-from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.sip.uri import NameAddress, SipUri
 
 DialogId = tuple[str, str, str]
 """Call-ID, local tag, remote tag."""
@@ -49,7 +49,7 @@ class Dialog:
             local=request.from_,
             remote=response.to,
             remote_target=contact_of(response) or request.uri,
-            route_set=tuple(reversed(record_route_of(response))),
+            route_set=tuple(reversed(response.record_routes)),
             transport=transport,
             local_sequence=local_sequence,
         )
@@ -62,7 +62,7 @@ class Dialog:
             local=request.to.with_tag(local_tag),
             remote=request.from_,
             remote_target=contact_of(request) or request.from_.uri,
-            route_set=record_route_of(request),
+            route_set=tuple(request.record_routes),
             transport=transport,
             local_sequence=local_sequence,
             remote_cseq=request.cseq.number,
@@ -85,15 +85,15 @@ class Dialog:
         self.remote_target = contact_of(message) or self.remote_target
 
     def build(self, method: str, cseq: int | None = None) -> Request:
-        """Build a request without a Via (RFC 3261 §12.2.1.1); `cseq` for the ACK, which has the number of its INVITE."""
+        """Build a request without a Via (RFC 3261 §12.2.1.1). An ACK has the `cseq` of its INVITE."""
         uri, routes = self.remote_target, list(self.route_set)
         if routes and not routes[0].uri.has_parameter("lr"):
             # A strict router wants to stand in the Request-URI itself; the true target travels at the end.
             uri = strip_for_request(routes[0].uri)
-            routes = [*routes[1:], NameAddress("", self.remote_target, ())]
+            routes = [*routes[1:], NameAddress("", self.remote_target)]
         headers = Headers([("Max-Forwards", "70")])
         for route in routes:
-            headers.add("Route", str(route))
+            headers.add("Route", route.serialize())
         headers.add("From", str(self.local))
         headers.add("To", str(self.remote))
         headers.add("Call-ID", self.call_id)
@@ -115,23 +115,10 @@ def next_hop_of(uri: SipUri, transport: Transport) -> NextHop:
 
 def strip_for_request(uri: SipUri) -> SipUri:
     """Drop what must not stand in a Request-URI (RFC 3261 §12.2.1.1, §19.1.1)."""
-    kept = tuple(parameter for parameter in uri.parameters if parameter[0].lower() not in ("method", "ttl"))
-    return SipUri(uri.scheme, uri.user, uri.host, uri.port, kept, ())
+    return uri.without_headers().without_parameter("method").without_parameter("ttl")
 
 
 def contact_of(message: Request | Response) -> SipUri | None:
     """Return the first Contact if it is one requests can be sent to."""
-    contacts = message.headers.get_list("Contact")
-    try:
-        uri = NameAddress.parse(contacts[0]).uri if contacts else None
-    except MalformedUri:
-        return None
-    return strip_for_request(uri) if uri is not None and uri.scheme in ("sip", "sips") and uri.host else None
-
-
-def record_route_of(message: Request | Response) -> tuple[NameAddress, ...]:
-    """Return the Record-Route entries in their order. One that cannot be parsed leaves the whole set out."""
-    try:
-        return tuple(NameAddress.parse(value) for value in message.headers.get_list("Record-Route"))
-    except MalformedUri:
-        return ()
+    uri = next((contact.uri for contact in message.contacts), None)
+    return strip_for_request(uri) if uri is not None and uri.scheme in ("sip", "sips") else None

@@ -9,7 +9,7 @@ from voip_engine.sip.flow import Flow, NextHop
 from voip_engine.sip.message import Request
 from voip_engine.sip.uri import NameAddress
 
-# ---- for the transport ------------------------------------------------------------------------------------------------
+# ---- for the transport ----
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,22 @@ class SendOnFlow:
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """Send a request to its next hop (RFC 3261 §18.1.1). A failure goes to `SipCore.transport_failed(transaction, …)`."""
+    """Send a request to its next hop (RFC 3261 §18.1.1). A failure goes to `SipCore.transport_failed`.
+
+    `transaction` is empty for the ACK of a 2xx, whose failure concerns nobody: the 2xx comes again.
+    """
 
     data: bytes
     next_hop: NextHop
     transaction: str
 
 
-# ---- for the engine ---------------------------------------------------------------------------------------------------
+# ---- for the engine ----
 
 
 @dataclass(frozen=True, slots=True)
 class SessionInvited:
-    """Somebody calls. 100 is already sent; answer with `ring`, `answer` or `reject`. `offer` is None for a late offer."""
+    """Somebody calls and has had a 100; `ring`, `answer` or `reject`. `offer` is None for a late offer."""
 
     session: str
     request: Request
@@ -58,7 +61,7 @@ class SessionProgressed:
 
 @dataclass(frozen=True, slots=True)
 class SessionAnswered:
-    """Our INVITE was answered with 2xx; the ACK is already sent. `flow` is where the answer came from."""
+    """Our INVITE or re-INVITE was answered with 2xx; the ACK is already sent. `flow` is where the answer came from."""
 
     session: str
     body: bytes | None
@@ -75,10 +78,19 @@ class SessionConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class SessionReoffered:
-    """A re-INVITE came; respond with `accept_reoffer` or `reject_reoffer`. `offer` is None when we are asked to offer."""
+    """A re-INVITE came: `accept_reoffer` or `reject_reoffer`. `offer` is None when we are asked to offer."""
 
     session: str
     offer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReofferFailed:
+    """Our re-INVITE was refused; the session goes on as it was. `reason` is plain words."""
+
+    session: str
+    status: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,7 @@ Effect = (
     | SessionAnswered
     | SessionConfirmed
     | SessionReoffered
+    | SessionReofferFailed
     | SessionEnded
     | RegistrationChanged
     | MessageRejected

@@ -34,7 +34,7 @@ class LocalAddress:
 
 @dataclass(frozen=True, slots=True)
 class NextHop:
-    """Where a request goes, before name resolution: host name or literal address. Port 0 means the transport's default."""
+    """Where a request goes, before name resolution: host name or literal address. Port 0 is the transport's default."""
 
     transport: Transport
     host: str

@@ -65,3 +65,21 @@ def plain_reason(status: int, phrase: str = "") -> str:
     """Say a final status in plain words; `phrase`, from the peer, is used for one that has no words here."""
     words = PLAIN_WORDS.get(status) or "".join(c for c in phrase[:80] if c.isprintable()).strip()
     return f"{words or 'Ended'} ({status})."
+
+
+def rejected_here(status: int) -> str:
+    """Say that we turned a call away."""
+    return f"Rejected on this side ({status})."
+
+
+def registration_reason(status: int, phrase: str, registrar: str) -> str:
+    """Say why a registrar did not register us."""
+    match status:
+        case 401 | 407:
+            return f"The registrar {registrar} did not accept the name or the password ({status})."
+        case 403:
+            return f"The registrar {registrar} refuses this account ({status})."
+        case 404:
+            return f"The registrar {registrar} does not know this account ({status})."
+        case _:
+            return f"The registrar {registrar} answered: {plain_reason(status, phrase)}"

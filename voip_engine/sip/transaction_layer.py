@@ -117,9 +117,9 @@ class ClientTransaction:
 
 
 class ServerTransaction:
-    """One request of somebody else's and our responses to it."""
+    """One request of somebody else's and our responses to it. `on_cancel` is for a CANCEL that comes in time."""
 
-    __slots__ = ("_emit", "_fallback", "_flow", "_last", "_machine", "flow", "key", "request")
+    __slots__ = ("_emit", "_fallback", "_flow", "_last", "_machine", "flow", "key", "on_cancel", "request")
 
     def __init__(
         self, key: Key, request: Request, flow: Flow, *, timers: Timers, emit: Callable[[Effect], None], on_end: OnEnd
@@ -127,6 +127,7 @@ class ServerTransaction:
         self.key = key
         self.request = request
         self.flow = flow
+        self.on_cancel: Callable[[float], None] | None = None
         self._emit = emit
         self._flow, self._fallback = reply_path(request.top_via, flow)
         self._last = b""
@@ -147,6 +148,10 @@ class ServerTransaction:
     def answered(self) -> bool:
         """Whether a final response has been given."""
         return self._machine.state not in (State.IDLE, State.TRYING, State.PROCEEDING)
+
+    def belongs(self, request: Request) -> bool:
+        """Whether a request with this transaction's key is of the same call, and no guess at it."""
+        return request.call_id == self.request.call_id and request.from_.tag == self.request.from_.tag
 
     def start(self, now: float) -> None:
         """Begin; the machine then waits for `respond`."""
@@ -257,9 +262,10 @@ class TransactionLayer:
         """Return the transaction a request belongs to; `method` in place of the request's own for CANCEL and ACK."""
         return self._servers.get(server_key(request, method or request.method))
 
-    def is_merged(self, request: Request) -> bool:
+    def is_merged(self, transaction: ServerTransaction) -> bool:
         """Whether the same request has already come by another way (RFC 3261 §8.2.2.2)."""
-        return request.to.tag is None and origin_key(request) in self._origins
+        request = transaction.request
+        return request.to.tag is None and self._origins.get(origin_key(request)) != transaction.key
 
     def open(self, request: Request, flow: Flow, now: float) -> ServerTransaction | None:
         """Open a transaction for a new request, or return None when there is no room."""
@@ -324,6 +330,19 @@ def reply_path(via: Via, flow: Flow) -> tuple[Flow, NextHop | None]:
     if via.has_parameter("rport"):
         return flow, None
     return replace(flow, remote_port=port), None
+
+
+def note_source(request: Request, flow: Flow) -> None:
+    """Write into the top Via where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4)."""
+    via = request.top_via
+    wants_port = via.has_parameter("rport")
+    if not wants_port and via.host.lower() == flow.remote_host.lower():
+        return
+    via = via.with_parameter("received", flow.remote_host)
+    if wants_port:
+        via = via.with_parameter("rport", str(flow.remote_port))
+    request.headers.remove_first("Via")
+    request.headers.insert_first("Via", str(via))
 
 
 def derive_request(request: Request, method: str, *, to: str) -> Request:

@@ -1,0 +1,345 @@
+"""The SIP user agent without sockets, loop or clock: messages, commands and the time come in, effects go out.
+
+```
+receive ─ parse ─┬ response ─► client transaction ─► InviteClient, BYE, Registration
+                 └ request ─┬ known ─► server transaction (absorbed, or the last response again)
+                            ├ ACK, CANCEL ─► what they belong to
+                            └ new ─ checks ─┬ dialog ─► Session
+                                            ├ INVITE ─► new Session ─► SessionInvited
+                                            └ OPTIONS ─► 200
+```
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from voip_engine.sip.dialog import Sequence
+from voip_engine.sip.effects import Effect, MessageRejected, SendOnFlow, SessionInvited
+from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, Endpoint, contact_header, session_body
+from voip_engine.sip.flow import Flow, LocalAddress, NextHop
+from voip_engine.sip.framing import FramingError
+from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
+from voip_engine.sip.registration import AccountConfig, Registration
+from voip_engine.sip.reoffers import SessionContext
+from voip_engine.sip.request_checks import find_refusal, is_for_us_to_parse
+from voip_engine.sip.session import Session
+from voip_engine.sip.session_index import SessionIndex
+from voip_engine.sip.transaction_layer import ServerTransaction, note_source, reply_path
+from voip_engine.sip.uri import NameAddress, SipUri
+
+OVERLOAD_RETRY_S = 10
+
+
+class CapacityError(RuntimeError):
+    """There is no room for another session."""
+
+
+class SipCore:
+    """One user agent. All times are seconds on the caller's clock, which must not run backwards.
+
+    At most `capacity` sessions and `capacity` transactions of either side are kept. Beyond that, new calls and other
+    requests are answered with 503 (see `TransactionLayer` for what makes room), and `invite` raises CapacityError.
+    Commands on a session that has ended do nothing: its `SessionEnded` was told before.
+    """
+
+    def __init__(self, random: Random, *, user_agent: str, capacity: int = 10_000) -> None:
+        self._endpoint = Endpoint(random, user_agent=user_agent, capacity=capacity)
+        self._capacity = capacity
+        self._sessions = SessionIndex()
+        self._registrations: dict[str, Registration] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether no transaction and no session is left. Registrations may still be waiting for their refresh."""
+        return not len(self._endpoint.transactions) and not len(self._sessions)
+
+    @property
+    def timers(self) -> int:
+        """How many timers run."""
+        return len(self._endpoint.timers)
+
+    # ---- from the transport ----
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> list[Effect]:
+        """Take one datagram, or one message that framing cut out of a stream."""
+        if not is_for_us_to_parse(data):
+            return []
+        try:
+            message = parse_message(data, stream=flow.transport != "UDP")
+        except MalformedMessage as error:
+            self._reject(error.request, error.status, error.reason, flow)
+            return self._endpoint.take_effects()
+        if isinstance(message, Response):
+            self._receive_response(message, flow, now)
+        else:
+            note_source(message, flow)
+            self._receive_request(message, flow, now)
+        return self._endpoint.take_effects()
+
+    def framing_failed(self, error: FramingError, flow: Flow, now: float) -> list[Effect]:
+        """Answer a stream that cannot be cut into messages, if what came allows an answer."""
+        try:
+            message: Request | Response | None = parse_message(error.head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        except MalformedMessage as malformed:
+            message = malformed.request
+        request = message if isinstance(message, Request) and message.method != "ACK" else None
+        self._reject(request, error.status, error.reason, flow)
+        return self._endpoint.take_effects()
+
+    def transport_failed(self, transaction: str, reason: str, now: float) -> list[Effect]:
+        """Take word that a `SendRequest` could not be sent (RFC 3261 §8.1.3.1); `reason` is shown to people."""
+        self._endpoint.transactions.transport_failed(transaction, reason, now)
+        return self._endpoint.take_effects()
+
+    def flow_lost(self, flow: Flow, now: float) -> list[Effect]:
+        """Take word that a stream connection is gone."""
+        reason = f"The connection to {flow.remote_host} was lost."
+        self._endpoint.transactions.flow_lost(flow, reason, now)
+        for registration in self._registrations.values():
+            registration.flow_lost(flow, now)
+        return self._endpoint.take_effects()
+
+    def on_timer(self, now: float) -> list[Effect]:
+        """Run what is due."""
+        self._endpoint.timers.run(now)
+        return self._endpoint.take_effects()
+
+    def next_deadline(self) -> float | None:
+        """When `on_timer` wants to be called next."""
+        return self._endpoint.timers.next_deadline()
+
+    def add_local_address(self, local: LocalAddress) -> None:
+        """Make a listening address known, for Via and Contact on connections that we open ourselves."""
+        self._endpoint.note_address(local)
+
+    # ---- accounts ----
+
+    def add_account(self, account: AccountConfig) -> None:
+        """Make an account known; `register` binds it. Raises ValueError when it is known already."""
+        if account.account in self._registrations:
+            raise ValueError(f"The account {account.account} is there already.")
+        self._registrations[account.account] = Registration(self._endpoint, account)
+
+    def register(self, account: str, local: LocalAddress, now: float) -> list[Effect]:
+        """Bind an account to a local address and keep it bound. Raises KeyError for an unknown account."""
+        self._endpoint.note_address(local)
+        self._registrations[account].register(local, now)
+        return self._endpoint.take_effects()
+
+    def unregister(self, account: str, now: float) -> list[Effect]:
+        """Take an account's binding back. Raises KeyError for an unknown account."""
+        self._registrations[account].unregister(now)
+        return self._endpoint.take_effects()
+
+    # ---- sessions ----
+
+    def invite(
+        self,
+        *,
+        target: SipUri,
+        next_hop: NextHop,
+        local: LocalAddress,
+        account: str | None,
+        caller: NameAddress,
+        offer: bytes,
+        now: float,
+    ) -> tuple[str, list[Effect]]:
+        """Call `target`; returns the session's name.
+
+        Raises KeyError for an unknown account and CapacityError when there is no room.
+        """
+        endpoint = self._endpoint
+        config = None if account is None else self._registrations[account].config
+        if len(self._sessions) >= self._capacity or endpoint.transactions.full:
+            raise CapacityError(f"{self._capacity} calls are up already, which is the limit.")
+        endpoint.note_address(local)
+        call_id = endpoint.token()
+        context = SessionContext(
+            endpoint=endpoint,
+            session=self._sessions.name_for(call_id),
+            local=local,
+            contact=contact_header(config.contact_user if config else caller.uri.user or "", local),
+            digest=config.digest(endpoint.random) if config else None,
+            sequence=Sequence(),
+            owns_call_id=True,
+        )
+        headers = Headers([("Max-Forwards", "70")])
+        headers.add("From", caller.with_tag(endpoint.token()).serialize())
+        headers.add("To", NameAddress("", target.without_headers()).serialize())
+        headers.add("Call-ID", call_id)
+        headers.add("CSeq", f"{context.sequence.next()} INVITE")
+        headers.add("Contact", context.contact)
+        headers.add("Allow", ALLOW)
+        headers.add("Accept", SESSION_DESCRIPTION)
+        headers.add("Content-Type", SESSION_DESCRIPTION)
+        request = Request("INVITE", target.without_headers(), headers, offer)
+        session = Session.place(context, self._sessions, request, next_hop, now)
+        self._sessions.add(session)
+        return session.id, endpoint.take_effects()
+
+    def ring(self, session: str, now: float, body: bytes | None = None) -> list[Effect]:
+        """Send 180, or 183 with a session description. Raises SessionStateError unless the call waits for us."""
+        if (known := self._sessions.get(session)) is not None:
+            known.ring(body, now)
+        return self._endpoint.take_effects()
+
+    def answer(self, session: str, body: bytes, now: float) -> list[Effect]:
+        """Send 200 until its ACK comes, which is told as `SessionConfirmed`. Raises SessionStateError."""
+        if (known := self._sessions.get(session)) is not None:
+            known.answer(body, now)
+        return self._endpoint.take_effects()
+
+    def reject(self, session: str, status: int, now: float, reason: str | None = None) -> list[Effect]:
+        """Refuse a call; `reason` is the phrase sent. Raises SessionStateError; ValueError for a status below 300."""
+        if (known := self._sessions.get(session)) is not None:
+            known.reject(status, reason, now)
+        return self._endpoint.take_effects()
+
+    def hang_up(self, session: str, now: float) -> list[Effect]:
+        """End a session by whatever its state demands. `SessionEnded` comes at once, the rest goes on unseen."""
+        if (known := self._sessions.get(session)) is not None:
+            known.hang_up(now)
+        return self._endpoint.take_effects()
+
+    def reoffer(self, session: str, offer: bytes, now: float) -> list[Effect]:
+        """Send an offer in a re-INVITE, as soon as no other is under way.
+
+        Told as `SessionAnswered` or `SessionReofferFailed`. Raises SessionStateError.
+        """
+        if (known := self._sessions.get(session)) is not None:
+            known.reoffer(offer, now)
+        return self._endpoint.take_effects()
+
+    def accept_reoffer(self, session: str, body: bytes, now: float) -> list[Effect]:
+        """Answer their re-INVITE with 200. One that was cancelled meanwhile is no error. Raises SessionStateError."""
+        if (known := self._sessions.get(session)) is not None:
+            known.accept_reoffer(body, now)
+        return self._endpoint.take_effects()
+
+    def reject_reoffer(self, session: str, status: int, now: float) -> list[Effect]:
+        """Refuse their re-INVITE; the session goes on as it was. Raises SessionStateError."""
+        if (known := self._sessions.get(session)) is not None:
+            known.reject_reoffer(status, now)
+        return self._endpoint.take_effects()
+
+    # ---- what came ----
+
+    def _receive_response(self, response: Response, flow: Flow, now: float) -> None:
+        # RFC 3261 §8.1.3.3: more than our own Via means that it was meant for somebody else.
+        if len(response.vias) != 1 or not self._endpoint.transactions.receive_response(response, flow, now):
+            reason = f"a {response.status} for {response.cseq.method} answers nothing that was asked"
+            self._endpoint.emit(MessageRejected(flow, reason))
+
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+        transactions = self._endpoint.transactions
+        known = transactions.find(request)
+        if known is not None and known.belongs(request):
+            known.receive(request.method, now)
+            if request.method != "ACK":
+                return
+        elif known is not None and request.method != "ACK":
+            self._endpoint.emit(MessageRejected(flow, "a request has the branch of another call's"))
+            return
+        if request.method == "ACK":
+            session = self._sessions.find(dialog_id(request))
+            if session is not None:
+                session.on_ack(request, now)
+            return
+        transaction = transactions.open(request, flow, now)
+        if transaction is None:
+            self._turn_away(request, flow)
+        elif request.method == "CANCEL":
+            self._on_cancel(transaction, now)
+        else:
+            self._on_request(transaction, now)
+
+    def _on_cancel(self, transaction: ServerTransaction, now: float) -> None:
+        """Answer a CANCEL, and take back the INVITE it names if that is not answered yet (RFC 3261 §9.2)."""
+        invite = self._endpoint.transactions.find(transaction.request, "INVITE")
+        if invite is None or not invite.belongs(transaction.request):
+            self._endpoint.respond(transaction, 481, now)
+            return
+        self._endpoint.respond(transaction, 200, now)
+        if invite.on_cancel is not None and not invite.answered:
+            invite.on_cancel(now)
+
+    def _on_request(self, transaction: ServerTransaction, now: float) -> None:
+        endpoint, request = self._endpoint, transaction.request
+        refusal = find_refusal(request, merged=endpoint.transactions.is_merged(transaction))
+        if refusal is not None:
+            status, headers = refusal
+            endpoint.respond(transaction, status, now, headers=headers)
+        elif request.to.tag is not None:
+            session = self._sessions.find(dialog_id(request))
+            if session is None:
+                endpoint.respond(transaction, 481, now)
+            elif not session.take_cseq(request):
+                endpoint.respond(transaction, 500, now)
+            else:
+                session.receive(transaction, now)
+        elif request.method == "INVITE":
+            self._on_invite(transaction, now)
+        elif request.method == "OPTIONS":
+            endpoint.respond(transaction, 200, now, headers=(("Accept", SESSION_DESCRIPTION), ("Supported", "")))
+        else:
+            endpoint.respond(transaction, 481, now)
+
+    def _on_invite(self, transaction: ServerTransaction, now: float) -> None:
+        endpoint, request, flow = self._endpoint, transaction.request, transaction.flow
+        if len(self._sessions) >= self._capacity:
+            endpoint.respond(transaction, 503, now, headers=(("Retry-After", str(OVERLOAD_RETRY_S)),))
+            return
+        local = endpoint.listening_address(flow.transport, flow.local_host, flow.local_port)
+        account = self._account_of(request)
+        config = None if account is None else self._registrations[account].config
+        context = SessionContext(
+            endpoint=endpoint,
+            session=self._sessions.name_for(request.call_id),
+            local=local,
+            contact=contact_header(request.uri.user or "", local),
+            digest=config.digest(endpoint.random) if config else None,
+            sequence=Sequence(),
+            owns_call_id=False,
+        )
+        session = Session.take(context, self._sessions, transaction, now)
+        self._sessions.add(session)
+        offer = session_body(request)
+        endpoint.emit(SessionInvited(session.id, request, request.from_, request.to, account, offer, flow))
+
+    def _account_of(self, request: Request) -> str | None:
+        """Return the account that a call is for: by the user part we gave its registrar, else by its address."""
+        user = request.uri.user
+        if user is None:
+            return None
+        configs = [registration.config for registration in self._registrations.values()]
+        for config in configs:
+            if config.aor.user == user and request.to.uri.host.lower() == config.aor.host.lower():
+                return config.account
+        for config in configs:
+            if user in (config.contact_user, config.aor.user):
+                return config.account
+        return None
+
+    def _reject(self, request: Request | None, status: int, reason: str, flow: Flow) -> None:
+        """Answer what is malformed, without keeping any state of it (RFC 3261 §8.2.7)."""
+        if request is not None:
+            note_source(request, flow)
+            self._answer_stateless(request, status, flow, ())
+        self._endpoint.emit(MessageRejected(flow, reason))
+
+    def _turn_away(self, request: Request, flow: Flow) -> None:
+        self._answer_stateless(request, 503, flow, (("Retry-After", str(OVERLOAD_RETRY_S)),))
+
+    def _answer_stateless(
+        self, request: Request, status: int, flow: Flow, headers: tuple[tuple[str, str], ...]
+    ) -> None:
+        response = self._endpoint.response(request, status, to_tag=self._endpoint.token())
+        for name, value in headers:
+            response.headers.add(name, value)
+        self._endpoint.emit(SendOnFlow(response.serialize(), *reply_path(request.top_via, flow)))
+
+
+def dialog_id(request: Request) -> tuple[str, str, str]:
+    """Return the dialog that a request of theirs names, as we see it."""
+    return (request.call_id, request.to.tag or "", request.from_.tag or "")

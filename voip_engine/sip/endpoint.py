@@ -1,0 +1,119 @@
+"""What all parts of the SIP core share: randomness, timers, transactions, and the effects that wait to go out."""
+
+from __future__ import annotations
+
+from random import Random
+
+from voip_engine.sip.effects import Effect, SendRequest
+from voip_engine.sip.flow import LocalAddress, NextHop, Transport
+from voip_engine.sip.message import Headers, Request, Response, Via, make_response
+from voip_engine.sip.timers import Timers
+from voip_engine.sip.transaction_layer import MAGIC_COOKIE, ServerTransaction, TransactionLayer
+from voip_engine.sip.uri import SipUri
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
+WILDCARDS = ("0.0.0.0", "::")
+SESSION_DESCRIPTION = "application/sdp"
+
+
+class Endpoint:
+    """The common ground of sessions and registrations."""
+
+    def __init__(self, random: Random, *, user_agent: str, capacity: int) -> None:
+        self.random = random
+        self.user_agent = user_agent
+        self.timers = Timers()
+        self._addresses: list[LocalAddress] = []
+        self._effects: list[Effect] = []
+        self.transactions = TransactionLayer(self.timers, self.emit, capacity=capacity)
+
+    def emit(self, effect: Effect) -> None:
+        """Put an effect in line."""
+        self._effects.append(effect)
+
+    def take_effects(self) -> list[Effect]:
+        """Return what is in line, and start a new one."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def token(self) -> str:
+        """Return 64 random bits as text: a tag or a Call-ID (RFC 3261 §19.3 wants 32)."""
+        return f"{self.random.getrandbits(64):016x}"
+
+    # ---- requests of ours ----
+
+    def note_address(self, local: LocalAddress) -> None:
+        """Remember where we listen, so that Via and Contact can name it."""
+        if local not in self._addresses:
+            self._addresses.append(local)
+
+    def listening_address(self, transport: Transport, host: str, port: int) -> LocalAddress:
+        """Return where a peer that sees us at `host:port` reaches us.
+
+        A connection we opened ourselves has a port of its own that nobody listens on.
+        """
+        ports = [a.port for a in self._addresses if a.transport == transport and a.host in (host, *WILDCARDS)]
+        return LocalAddress(transport, host, port if port in ports or not ports else ports[0])
+
+    def address(self, request: Request, next_hop: NextHop, local: LocalAddress) -> None:
+        """Give a request its Via with a fresh branch, asking for `rport` (RFC 3581 §3), and our name."""
+        request.headers.remove("Via")
+        if next_hop.transport != local.transport:
+            local = self.listening_address(next_hop.transport, local.host, local.port)
+        via = Via(local.transport, local.host, local.port)
+        via = via.with_parameter("branch", MAGIC_COOKIE + self.token()).with_parameter("rport")
+        request.headers.insert_first("Via", str(via))
+        request.headers.set("User-Agent", self.user_agent)
+
+    def send_ack(self, ack: Request, next_hop: NextHop, local: LocalAddress) -> SendRequest:
+        """Send the ACK for a 2xx, which belongs to no transaction; returns the effect so that it can be repeated."""
+        self.address(ack, next_hop, local)
+        effect = SendRequest(ack.serialize(), next_hop, "")
+        self.emit(effect)
+        return effect
+
+    # ---- responses of ours ----
+
+    def response(
+        self, request: Request, status: int, reason: str | None = None, *, to_tag: str | None = None
+    ) -> Response:
+        """Build a response with the headers that the status asks for."""
+        response = make_response(request, status, reason, to_tag=to_tag)
+        if status != 100:
+            response.headers.add("Server", self.user_agent)
+        if status == 405 or (request.method in ("INVITE", "OPTIONS") and 200 <= status < 300):
+            response.headers.add("Allow", ALLOW)
+        return response
+
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        *,
+        to_tag: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Answer a request without a body."""
+        response = self.response(transaction.request, status, to_tag=to_tag or self.token())
+        for name, value in headers:
+            response.headers.add(name, value)
+        self.transactions.respond(transaction, response, now)
+
+
+def contact_header(user: str, local: LocalAddress) -> str:
+    """Return our Contact: where requests to `user` reach us."""
+    uri = SipUri("sip", user or None, local.host, local.port)
+    return f"<{uri if local.transport == 'UDP' else uri.with_parameter('transport', local.transport.lower())}>"
+
+
+def session_body(message: Request | Response) -> bytes | None:
+    """Return the session description a message carries, or None."""
+    if not message.body or media_type_of(message.headers) != SESSION_DESCRIPTION:
+        return None
+    return message.body
+
+
+def media_type_of(headers: Headers) -> str:
+    """Return the body's type without parameters, in lower case; a body without a type is taken for SDP."""
+    return (headers.get("Content-Type") or SESSION_DESCRIPTION).partition(";")[0].strip().lower()

@@ -1,0 +1,203 @@
+"""Re-INVITEs of an established session, in both directions, and what happens when they meet (RFC 3261 §14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voip_engine.sip.auth import DigestClient
+from voip_engine.sip.dialog import Dialog, Sequence
+from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionReoffered, SessionReofferFailed
+from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, Endpoint, session_body
+from voip_engine.sip.flow import Flow, LocalAddress
+from voip_engine.sip.invite_client import InviteClient
+from voip_engine.sip.invite_server import InviteServer
+from voip_engine.sip.message import Request, Response
+from voip_engine.sip.transaction_layer import ServerTransaction
+
+MAX_GLARES = 8
+"""How often a re-INVITE is tried again after 491."""
+
+
+@dataclass(slots=True)
+class SessionContext:
+    """What the parts of one session share."""
+
+    endpoint: Endpoint
+    session: str
+    local: LocalAddress
+    contact: str
+    digest: DigestClient | None
+    sequence: Sequence
+    owns_call_id: bool
+
+
+class Reoffers:
+    """The re-INVITEs of one session.
+
+    An offer of ours that cannot go out yet waits; a later one takes its place. `on_dead(status, reason, now)` is
+    called when a re-INVITE shows that the other side has no such dialog (RFC 3261 §12.2.1.2), `on_unacknowledged(now)`
+    when our 2xx is never acknowledged. `is_blocked()` says that the first INVITE is still waiting for its ACK.
+    """
+
+    def __init__(
+        self,
+        context: SessionContext,
+        dialog: Dialog,
+        *,
+        on_dead: Callable[[int, str, float], None],
+        on_unacknowledged: Callable[[float], None],
+        is_blocked: Callable[[], bool],
+    ) -> None:
+        self._context = context
+        self._dialog = dialog
+        self._on_dead = on_dead
+        self._on_unacknowledged = on_unacknowledged
+        self._is_blocked = is_blocked
+        self._waiting: bytes | None = None
+        self._sent: bytes = b""
+        self._glares = 0
+        self._retry = 0
+        self._closed = False
+        self._ours: InviteClient | None = None
+        self._theirs: InviteServer | None = None
+
+    @property
+    def awaiting_ack(self) -> bool:
+        """Whether a 2xx of ours to a re-INVITE has not been acknowledged."""
+        return self._theirs is not None and self._theirs.awaiting_ack
+
+    @property
+    def idle(self) -> bool:
+        """Whether no re-INVITE is under way."""
+        return not self._ours_pending and not self._theirs_pending
+
+    @property
+    def _ours_pending(self) -> bool:
+        return self._ours is not None and not self._ours.answered
+
+    @property
+    def _theirs_pending(self) -> bool:
+        return self._theirs is not None and self._theirs.pending
+
+    # ---- ours ----
+
+    def offer(self, body: bytes, now: float) -> None:
+        """Send an offer as soon as no other exchange is under way."""
+        self._waiting = body
+        self._glares = 0
+        self._context.endpoint.timers.stop(self._retry)
+        self.send_waiting(now)
+
+    def send_waiting(self, now: float) -> None:
+        """Send the offer that waits, if there is one and nothing stands in its way (RFC 3261 §14.1)."""
+        blocked = not self.idle or self._is_blocked()
+        if self._waiting is None or blocked or self._closed:
+            return
+        context = self._context
+        request = self._dialog.build("INVITE")
+        request.headers.add("Contact", context.contact)
+        request.headers.add("Allow", ALLOW)
+        request.headers.add("Content-Type", SESSION_DESCRIPTION)
+        request.body = self._sent = self._waiting
+        self._waiting = None
+        self._ours = InviteClient(
+            context.endpoint,
+            self,
+            request,
+            next_hop=self._dialog.next_hop,
+            local=context.local,
+            sequence=context.sequence,
+            digest=context.digest,
+        )
+        self._ours.start(now)
+
+    def on_provisional(self, response: Response, flow: Flow, now: float) -> None:
+        """Wait on: a re-INVITE's progress concerns nobody."""
+
+    def dialog_of(self, response: Response) -> Dialog:
+        """Follow the Contact of the 2xx; the dialog stays what it is."""
+        self._dialog.refresh_target(response)
+        return self._dialog
+
+    def on_success(self, response: Response, dialog: Dialog, flow: Flow, now: float) -> None:
+        """Our offer was accepted."""
+        if not self._closed:
+            self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response), flow))
+            self.send_waiting(now)
+
+    def on_failure(self, status: int, reason: str, now: float) -> None:
+        """Our offer was not accepted: try again, give it up, or give the session up."""
+        if self._closed:
+            return
+        if status in (408, 481):
+            self._on_dead(status, reason, now)
+        elif status == 491 and self._glares < MAX_GLARES:
+            self._glares += 1
+            if self._waiting is None:
+                self._waiting = self._sent
+            self._retry = self._context.endpoint.timers.start(now + self._glare_delay_s(), self.send_waiting)
+        else:
+            self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
+            self.send_waiting(now)
+
+    def _glare_delay_s(self) -> float:
+        # RFC 3261 §14.1: the owner of the Call-ID waits longer, in units of 10 ms, so that the two don't meet again.
+        random = self._context.endpoint.random
+        return random.randint(210, 400) / 100 if self._context.owns_call_id else random.randint(0, 200) / 100
+
+    # ---- theirs ----
+
+    def receive(self, transaction: ServerTransaction, now: float) -> None:
+        """Take a re-INVITE (RFC 3261 §14.2)."""
+        endpoint = self._context.endpoint
+        if self._theirs is not None and not self._theirs.answered:
+            seconds = str(endpoint.random.randint(0, 10))
+            endpoint.respond(transaction, 500, now, headers=(("Retry-After", seconds),))
+            return
+        if self._ours_pending or self.awaiting_ack or self._is_blocked():
+            endpoint.respond(transaction, 491, now)
+            return
+        self._dialog.refresh_target(transaction.request)
+        self._theirs = InviteServer(endpoint, transaction, self._on_unacknowledged)
+        transaction.on_cancel = self._on_cancel
+        self._theirs.progress(endpoint.response(transaction.request, 100), now)
+        endpoint.emit(SessionReoffered(self._context.session, session_body(transaction.request)))
+
+    def accept(self, body: bytes, now: float) -> None:
+        """Answer the re-INVITE with 200. One that was cancelled meanwhile is no error."""
+        if self._theirs is not None and not self._theirs.answered:
+            response = self._context.endpoint.response(self._theirs.request, 200)
+            response.headers.add("Contact", self._context.contact)
+            response.headers.add("Content-Type", SESSION_DESCRIPTION)
+            response.body = body
+            self._theirs.accept(response, now)
+
+    def reject(self, status: int, now: float) -> None:
+        """Refuse the re-INVITE; the session goes on as it was. One that was cancelled meanwhile is no error."""
+        if self._theirs is not None and not self._theirs.answered:
+            self._theirs.refuse(self._context.endpoint.response(self._theirs.request, status), now)
+            self.send_waiting(now)
+
+    def on_ack(self, ack: Request, now: float) -> bool:
+        """Take an ACK; False when it is not for a re-INVITE."""
+        if self._theirs is None or self._theirs.request.cseq.number != ack.cseq.number:
+            return False
+        if self._theirs.awaiting_ack:
+            self._theirs.stop()
+            if not self._closed:
+                self._context.endpoint.emit(SessionConfirmed(self._context.session, session_body(ack)))
+            self.send_waiting(now)
+        return True
+
+    def close(self, now: float, *, by_peer: bool) -> None:
+        """End with the session. After the peer's BYE no ACK is waited for."""
+        self._waiting = None
+        self._context.endpoint.timers.stop(self._retry)
+        self.reject(487, now)
+        if by_peer and self._theirs is not None:
+            self._theirs.stop()
+        self._closed = True
+
+    def _on_cancel(self, now: float) -> None:
+        self.reject(487, now)

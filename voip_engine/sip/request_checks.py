@@ -1,0 +1,55 @@
+"""What every request is held against before anybody looks at what it wants (RFC 3261 §8.2)."""
+
+from __future__ import annotations
+
+from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, media_type_of
+from voip_engine.sip.message import Request
+
+METHODS = frozenset(ALLOW.split(", "))
+Refusal = tuple[int, tuple[tuple[str, str], ...]]
+
+
+def is_for_us_to_parse(data: bytes) -> bool:
+    """Whether a datagram is more than a keep-alive of line ends or zeros, as phones behind NAT send it."""
+    return bool(data.strip(b"\r\n\0"))
+
+
+def find_refusal(request: Request, *, merged: bool) -> Refusal | None:
+    """Return the status, and the headers that go with it, for a request that cannot be served; None if it can.
+
+    In the order of RFC 3261 §8.2: method, merged request, extensions, content. Max-Forwards is not looked at, for a
+    request that has arrived makes no further hop (RFC 4475 §3.1.1.8).
+    """
+    if request.method not in METHODS:
+        return 405, ()  # Allow is on every 405
+    if merged:
+        return 482, ()
+    required = request.headers.get_list("Require")
+    if required:
+        return 420, (("Unsupported", ", ".join(required)),)
+    if request.method != "INVITE":
+        return None
+    if not request.contacts:
+        return 400, ()
+    return _content_refusal(request)
+
+
+def _content_refusal(request: Request) -> Refusal | None:
+    if request.body:
+        if [c for c in request.headers.get_list("Content-Encoding") if c.lower() != "identity"]:
+            return 415, (("Accept-Encoding", "identity"),)
+        if media_type_of(request.headers) != SESSION_DESCRIPTION and not _is_optional(request):
+            return 415, (("Accept", SESSION_DESCRIPTION),)
+    accepted = request.headers.get_list("Accept")
+    if "Accept" in request.headers and not any(_covers_session_description(each) for each in accepted):
+        return 406, (("Accept", SESSION_DESCRIPTION),)
+    return None
+
+
+def _is_optional(request: Request) -> bool:
+    disposition = (request.headers.get("Content-Disposition") or "").lower()
+    return "optional" in disposition.partition("handling")[2]
+
+
+def _covers_session_description(media_range: str) -> bool:
+    return media_range.partition(";")[0].replace(" ", "").lower() in (SESSION_DESCRIPTION, "application/*", "*/*")
