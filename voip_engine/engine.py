@@ -178,6 +178,11 @@ class Engine:
             malformed_messages=self._malformed_messages,
         )
 
+    @property
+    def media_process_id(self) -> int | None:
+        """The media process, for whoever wants to watch or pin it."""
+        return self._plane.process_id
+
     # ---- commands -----------------------------------------------------------------------------------------------------
 
     async def dial(

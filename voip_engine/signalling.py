@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest
-from voip_engine.sip.flow import Flow, LocalAddress, NextHop
+from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.transport import SipTransport
 
@@ -32,7 +32,7 @@ class Signalling:
         """The core's clock, in seconds."""
         return self._loop.time()
 
-    async def listen(self, transport: str, host: str, port: int) -> LocalAddress:
+    async def listen(self, transport: Transport, host: str, port: int) -> LocalAddress:
         """Bind a listening socket. Raises TransportError in plain words."""
         return await self._transport.listen(transport, host, port)
 

@@ -1,0 +1,38 @@
+"""The media process dies in the middle of calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from support.correlation import find_speech
+from support.happenings import Happenings
+from support.talker import Talker
+from support.uris import uri_of
+
+from voip_engine.demo.speech import load_speech
+from voip_engine.events import CallAnswered, MediaRestarted
+
+SPEECH = load_speech("victor_rain")
+
+
+async def test_calls_have_audio_again_on_the_same_ports(make_engine, echo):
+    talkers = [Talker(SPEECH), Talker(SPEECH)]
+    spare = iter(talkers)
+    caller = await make_engine(modes={"talker": lambda: next(spare)})
+    at_caller, at_echo = Happenings(caller), Happenings(echo)
+    calls = [await caller.dial(uri_of(echo), codecs=(codec,)) for codec in ("PCMU", "opus")]
+    for call in calls:
+        await at_caller.wait_for(CallAnswered, call_id=call.call_id)
+    before = [(call.snapshot().local_rtp, call.snapshot().remote_rtp) for call in calls]
+
+    os.kill(echo.media_process_id, signal.SIGKILL)
+    restarted = await at_echo.wait_for(MediaRestarted)
+    assert restarted.calls == 2
+
+    for call in calls:
+        await call.set_mode("talker")
+    for talker in talkers:
+        assert find_speech(SPEECH, await talker.hear(2.0)).correlation > 0.9
+    assert [(call.snapshot().local_rtp, call.snapshot().remote_rtp) for call in calls] == before
+    assert echo.snapshot().media_restarts == 1

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from voip_engine import AccountSettings, EngineError
+from voip_engine.addresses import destination, host_port, registrar_of
+from voip_engine.sip.flow import NextHop
+
+HOME = AccountSettings(uri="sip:alice@pbx.example;transport=tcp")
+OTHER = AccountSettings(uri="sip:bob@192.0.2.9:5070", outbound_proxy="proxy.example:5080")
+ACCOUNTS = (HOME, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("typed", "target", "account", "next_hop"),
+    [
+        ("sip:carol@192.0.2.1", "sip:carol@192.0.2.1", None, NextHop("UDP", "192.0.2.1", 0)),
+        ("carol@192.0.2.1:5062", "sip:carol@192.0.2.1:5062", None, NextHop("UDP", "192.0.2.1", 5062)),
+        ("192.0.2.1", "sip:192.0.2.1", None, NextHop("UDP", "192.0.2.1", 0)),
+        ("sip:[::1]:5062;transport=tcp", "sip:[::1]:5062;transport=tcp", None, NextHop("TCP", "::1", 5062)),
+        ("100", "sip:100@pbx.example", "sip:alice@pbx.example", NextHop("TCP", "pbx.example", 0)),
+        ("  100 ", "sip:100@pbx.example", "sip:alice@pbx.example", NextHop("TCP", "pbx.example", 0)),
+        ("sip:100@PBX.example", "sip:100@PBX.example", "sip:alice@pbx.example", NextHop("TCP", "pbx.example", 0)),
+        ("100@192.0.2.9", "sip:100@192.0.2.9", "sip:bob@192.0.2.9:5070", NextHop("UDP", "proxy.example", 5080)),
+    ],
+)
+def test_what_people_type_finds_its_way(typed, target, account, next_hop):
+    found = destination(typed, ACCOUNTS, None)
+    assert (str(found.target).lower(), found.account, found.next_hop) == (target.lower(), account, next_hop)
+
+
+def test_a_named_account_is_taken():
+    found = destination("100", ACCOUNTS, "sip:bob@192.0.2.9:5070")
+    assert (str(found.target), found.next_hop.host) == ("sip:100@192.0.2.9:5070", "proxy.example")
+
+
+def test_a_registrar_elsewhere():
+    account = AccountSettings(uri="sip:alice@pbx.example", registrar="192.0.2.4:5066")
+    assert registrar_of(account) == NextHop("UDP", "192.0.2.4", 5066)
+
+
+def test_an_unknown_account_is_named():
+    with pytest.raises(EngineError, match="no account sip:eve@pbx.example"):
+        destination("100", ACCOUNTS, "sip:eve@pbx.example")
+
+
+def test_addresses_read_as_people_write_them():
+    assert host_port("192.0.2.1", 5060) == "192.0.2.1:5060"
+    assert host_port("2001:db8::1", 5060) == "[2001:db8::1]:5060"
