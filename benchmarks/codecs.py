@@ -44,7 +44,7 @@ def coding_us(frames: Frames, encode: Callable, decode: Callable) -> tuple[float
 
 
 def spectral_distance_db(said: np.ndarray, heard: np.ndarray) -> float:
-    """RMS difference of log spectra in 25 bands up to 8 kHz, where there is speech; both aligned to each other first."""
+    """RMS difference of log spectra in 25 bands up to 8 kHz, where there is speech, after alignment."""
     spectrum = np.fft.rfft(said, 2 * said.size).conj() * np.fft.rfft(heard, 2 * said.size)
     delay = int(np.argmax(np.fft.irfft(spectrum)[:1000]))
     said, heard = said[: said.size - delay], heard[delay:]
@@ -80,7 +80,7 @@ def main() -> None:
         print(f"  {codec:<24} {encode_us:>8.1f} {decode_us:>9.1f} {20_000 / (encode_us + decode_us):>14.0f}")
 
     print("\nOpus by complexity   encode    decode   kbit/s   spectral distance, dB")
-    for complexity in range(0, 11):
+    for complexity in range(11):
         encoder = OpusEncoder(complexity=complexity)
         encode_us, decode_us, packets, heard = coding_us(frames, encoder.encode, OpusDecoder().decode)
         rate = sum(map(len, packets)) * 8 / (len(packets) * 20)

@@ -119,7 +119,7 @@ class Monitor:
             report = parse_report(line)
             if isinstance(report, Failed):
                 reason = report.reason
-        await process.wait()
+        await _end(process)
         self._on_failure(reason)
 
 

@@ -79,7 +79,7 @@ def test_a_gap_is_filled_and_fades(codec, speech) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("samples", [1, 161, FRAME, 1920, 5000])
+@pytest.mark.parametrize("samples", [0, 1, 161, FRAME, 1920, 5000])
 def test_any_length_can_be_concealed_even_before_the_first_packet(codec, samples) -> None:
     decoder = create_decoder(codec)
     assert decoder.conceal(samples).shape == (samples,)
