@@ -13,19 +13,26 @@ the properties here don't raise on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from voip_engine.sip.grammar import (
     MalformedHeader,
-    Parameters,
-    format_parameters,
     is_token,
     parse_number,
-    parse_parameters,
 )
 from voip_engine.sip.headers import Headers
 from voip_engine.sip.reasons import REASONS
+from voip_engine.sip.typed_headers import (
+    mended_vias,
+    read_contacts,
+    read_cseq,
+    read_from,
+    read_record_routes,
+    read_routes,
+    read_to,
+    read_vias,
+    required,
+)
 from voip_engine.sip.uri import NameAddress, SipUri
 from voip_engine.sip.via import CSeq, Via
 
@@ -83,47 +90,47 @@ class Request:
     @property
     def call_id(self) -> str:
         """The Call-ID. Raises MalformedHeader when there is none."""
-        return _required(self.headers, "Call-ID")
+        return required(self.headers, "Call-ID")
 
     @property
     def cseq(self) -> CSeq:
         """The CSeq. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("CSeq", _parse_cseq)
+        return self.headers.parsed("CSeq", read_cseq)
 
     @property
     def from_(self) -> NameAddress:
         """The From header. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("From", _parse_from)
+        return self.headers.parsed("From", read_from)
 
     @property
     def to(self) -> NameAddress:
         """The To header. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("To", _parse_to)
+        return self.headers.parsed("To", read_to)
 
     @property
     def vias(self) -> list[Via]:
         """All Vias, the latest hop first. Raises MalformedHeader when there is none or one is malformed."""
-        return list(self.headers.parsed("Via", _parse_vias))
+        return list(self.headers.parsed("Via", read_vias))
 
     @property
     def top_via(self) -> Via:
         """The Via of the last hop. Raises MalformedHeader when there is none or it is malformed."""
-        return self.headers.parsed("Via", _parse_vias)[0]
+        return self.headers.parsed("Via", read_vias)[0]
 
     @property
     def contacts(self) -> list[NameAddress]:
         """The Contacts; none for `Contact: *`. Raises MalformedHeader."""
-        return list(self.headers.parsed("Contact", _parse_contacts))
+        return list(self.headers.parsed("Contact", read_contacts))
 
     @property
     def routes(self) -> list[NameAddress]:
         """The Route set of the request. Raises MalformedHeader."""
-        return list(self.headers.parsed("Route", _parse_routes))
+        return list(self.headers.parsed("Route", read_routes))
 
     @property
     def record_routes(self) -> list[NameAddress]:
         """The Record-Routes, in message order. Raises MalformedHeader."""
-        return list(self.headers.parsed("Record-Route", _parse_record_routes))
+        return list(self.headers.parsed("Record-Route", read_record_routes))
 
 
 @dataclass(slots=True)
@@ -142,42 +149,42 @@ class Response:
     @property
     def call_id(self) -> str:
         """The Call-ID. Raises MalformedHeader when there is none."""
-        return _required(self.headers, "Call-ID")
+        return required(self.headers, "Call-ID")
 
     @property
     def cseq(self) -> CSeq:
         """The CSeq. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("CSeq", _parse_cseq)
+        return self.headers.parsed("CSeq", read_cseq)
 
     @property
     def from_(self) -> NameAddress:
         """The From header. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("From", _parse_from)
+        return self.headers.parsed("From", read_from)
 
     @property
     def to(self) -> NameAddress:
         """The To header. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("To", _parse_to)
+        return self.headers.parsed("To", read_to)
 
     @property
     def vias(self) -> list[Via]:
         """All Vias, ours first. Raises MalformedHeader when there is none or one is malformed."""
-        return list(self.headers.parsed("Via", _parse_vias))
+        return list(self.headers.parsed("Via", read_vias))
 
     @property
     def top_via(self) -> Via:
         """The Via we sent the request with. Raises MalformedHeader when there is none or it is malformed."""
-        return self.headers.parsed("Via", _parse_vias)[0]
+        return self.headers.parsed("Via", read_vias)[0]
 
     @property
     def contacts(self) -> list[NameAddress]:
         """The Contacts; none for `Contact: *`. Raises MalformedHeader."""
-        return list(self.headers.parsed("Contact", _parse_contacts))
+        return list(self.headers.parsed("Contact", read_contacts))
 
     @property
     def record_routes(self) -> list[NameAddress]:
         """The Record-Routes, in message order. Raises MalformedHeader."""
-        return list(self.headers.parsed("Record-Route", _parse_record_routes))
+        return list(self.headers.parsed("Record-Route", read_record_routes))
 
 
 def parse_message(data: bytes, *, stream: bool = False) -> Request | Response:
@@ -263,7 +270,7 @@ def _parse_request(start: str, header_text: str, body: bytes, complete: bool, st
         max_forwards = request.headers.get("Max-Forwards")
         if max_forwards is not None:
             parse_number(max_forwards, 255, "Max-Forwards")
-        request.headers.parsed("Route", _parse_routes)
+        request.headers.parsed("Route", read_routes)
     except MalformedHeader as error:
         raise MalformedMessage(status, str(error), _answerable(request)) from None
     return request
@@ -286,6 +293,9 @@ def _unfolded_lines(text: str) -> list[str]:
 
 def _body(headers: Headers, body: bytes, stream: bool) -> bytes:
     """Cut the body to its Content-Length (RFC 3261 §18.3, §20.14). Raises MalformedHeader."""
+    for name in _SINGLE:
+        if headers.count(name) > 1:
+            raise MalformedHeader(f"{name} is there more than once")
     length_text = headers.get("Content-Length")
     if length_text is None:
         if stream:
@@ -300,93 +310,30 @@ def _body(headers: Headers, body: bytes, stream: bool) -> bytes:
 def _check(message: Request | Response) -> None:
     """Parse what every message must have (RFC 3261 §8.1.1). Raises MalformedHeader."""
     headers = message.headers
-    for name in _SINGLE:
-        if headers.count(name) > 1:
-            raise MalformedHeader(f"{name} is there more than once")
     if not message.call_id:
         raise MalformedHeader("Call-ID is empty")
-    headers.parsed("Via", _parse_vias)
-    headers.parsed("From", _parse_from)
-    headers.parsed("To", _parse_to)
-    headers.parsed("CSeq", _parse_cseq)
-    headers.parsed("Contact", _parse_contacts)
-    headers.parsed("Record-Route", _parse_record_routes)
-
-
-def _required(headers: Headers, name: str) -> str:
-    value = headers.get(name)
-    if value is None:
-        raise MalformedHeader(f"{name} is missing")
-    return value
-
-
-def _parse_cseq(headers: Headers) -> CSeq:
-    return CSeq.parse(_required(headers, "CSeq"))
-
-
-def _parse_from(headers: Headers) -> NameAddress:
-    return NameAddress.parse(_required(headers, "From"))
-
-
-def _parse_to(headers: Headers) -> NameAddress:
-    return NameAddress.parse(_required(headers, "To"))
-
-
-def _parse_vias(headers: Headers) -> tuple[Via, ...]:
-    vias = tuple(Via.parse(text) for text in headers.get_list("Via"))
-    if not vias:
-        raise MalformedHeader("Via is missing")
-    return vias
-
-
-def _parse_contacts(headers: Headers) -> tuple[NameAddress, ...]:
-    members = headers.get_list("Contact")
-    return () if members == ["*"] else tuple(NameAddress.parse(text) for text in members)
-
-
-def _parse_routes(headers: Headers) -> tuple[NameAddress, ...]:
-    return tuple(NameAddress.parse(text) for text in headers.get_list("Route"))
-
-
-def _parse_record_routes(headers: Headers) -> tuple[NameAddress, ...]:
-    return tuple(NameAddress.parse(text) for text in headers.get_list("Record-Route"))
+    headers.parsed("Via", read_vias)
+    headers.parsed("From", read_from)
+    headers.parsed("To", read_to)
+    headers.parsed("CSeq", read_cseq)
+    headers.parsed("Contact", read_contacts)
+    headers.parsed("Record-Route", read_record_routes)
 
 
 def _answerable(request: Request) -> Request | None:
     """Bring the request into a shape that an error response can be built from; None if there is none."""
     if request.method == "ACK":
         return None
-    vias = [via for text in request.headers.get_list("Via") for via in _mended_vias(text)]
+    vias = [via for text in request.headers.get_list("Via") for via in mended_vias(text)]
     if not vias:
         return None
     request.headers.remove("Via")
     for via in reversed(vias):
         request.headers.insert_first("Via", via)
+    for name in _SINGLE:
+        if request.headers.count(name) > 1:
+            request.headers.set(name, request.headers.get_all(name)[0])
     return request
-
-
-def _mended_vias(text: str) -> Iterator[str]:
-    """Give the Via back as it is if it parses, else with the parameters that parse, else not at all."""
-    try:
-        Via.parse(text)
-    except MalformedHeader:
-        sent, *pieces = text.split(";")
-        parameters: Parameters = ()
-        for piece in pieces:
-            try:
-                parameters += parse_parameters(piece)
-            except MalformedHeader:
-                continue
-        try:
-            Via.parse(sent)
-        except MalformedHeader:
-            # Another version's Via (RFC 3261 §21.5.6): repeated as it stands.
-            if "/" in sent and not pieces:
-                yield text
-            return
-        yield sent.rstrip() + format_parameters(parameters)
-    else:
-        yield text
 
 
 def _has_tag(to: str) -> bool:

@@ -41,33 +41,39 @@ class CSeq:
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """One hop that a message took. `transport` is in capitals, `host` without brackets."""
+    """One hop that a message took. `transport` is in capitals, `host` without brackets.
+
+    `version` is other than 2.0 only on what is to be answered 505.
+    """
 
     transport: str
     host: str
     port: int | None = None
     parameters: Parameters = ()
+    version: str = "2.0"
 
     @staticmethod
     def parse(text: str) -> Via:
         """Parse one member of a Via header; white space may surround any of its parts. Raises MalformedHeader."""
         if text.startswith("SIP/2.0/"):
-            rest = text[8:]
+            version, rest = "2.0", text[8:]
         else:
             parts = text.split("/", 2)
-            if len(parts) != 3 or parts[0].strip().upper() != "SIP" or parts[1].strip() != "2.0":
-                raise MalformedHeader("Via does not name SIP/2.0")
+            version = parts[1].strip() if len(parts) == 3 else ""
+            if parts[0].strip().upper() != "SIP" or not is_token(version):
+                raise MalformedHeader("Via does not name SIP and its version")
             rest = parts[2].lstrip()
         sent, semicolon, parameter_text = rest.partition(";")
         fields = sent.split(None, 1)
         if len(fields) != 2 or not is_token(fields[0]):
             raise MalformedHeader("Via lacks a transport or a host")
         host, port = parse_host_port(fields[1].rstrip())
-        return Via(fields[0].upper(), host, port, parse_parameters(parameter_text) if semicolon else ())
+        parameters = parse_parameters(parameter_text) if semicolon else ()
+        return Via(fields[0].upper(), host, port, parameters, version)
 
     def __str__(self) -> str:
         port = "" if self.port is None else f":{self.port}"
-        return f"SIP/2.0/{self.transport} {format_host(self.host)}{port}{format_parameters(self.parameters)}"
+        return f"SIP/{self.version}/{self.transport} {format_host(self.host)}{port}{format_parameters(self.parameters)}"
 
     @property
     def branch(self) -> str | None:

@@ -1,0 +1,77 @@
+"""Reads the headers that every message needs into values. `Headers.parsed` keeps what these give."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from voip_engine.sip.grammar import MalformedHeader, Parameters, parse_parameters
+from voip_engine.sip.headers import Headers
+from voip_engine.sip.uri import NameAddress
+from voip_engine.sip.via import CSeq, Via
+
+
+def required(headers: Headers, name: str) -> str:
+    """Value of a header that must be there. Raises MalformedHeader."""
+    value = headers.get(name)
+    if value is None:
+        raise MalformedHeader(f"{name} is missing")
+    return value
+
+
+def read_cseq(headers: Headers) -> CSeq:
+    """The CSeq. Raises MalformedHeader."""
+    return CSeq.parse(required(headers, "CSeq"))
+
+
+def read_from(headers: Headers) -> NameAddress:
+    """The From header. Raises MalformedHeader."""
+    return NameAddress.parse(required(headers, "From"))
+
+
+def read_to(headers: Headers) -> NameAddress:
+    """The To header. Raises MalformedHeader."""
+    return NameAddress.parse(required(headers, "To"))
+
+
+def read_vias(headers: Headers) -> tuple[Via, ...]:
+    """All Vias, the latest hop first; at least one. Raises MalformedHeader."""
+    vias = tuple(Via.parse(text) for text in headers.get_list("Via"))
+    if not vias:
+        raise MalformedHeader("Via is missing")
+    return vias
+
+
+def read_contacts(headers: Headers) -> tuple[NameAddress, ...]:
+    """The Contacts; none for `Contact: *`. Raises MalformedHeader."""
+    members = headers.get_list("Contact")
+    return () if members == ["*"] else tuple(NameAddress.parse(text) for text in members)
+
+
+def read_routes(headers: Headers) -> tuple[NameAddress, ...]:
+    """The Routes. Raises MalformedHeader."""
+    return tuple(NameAddress.parse(text) for text in headers.get_list("Route"))
+
+
+def read_record_routes(headers: Headers) -> tuple[NameAddress, ...]:
+    """The Record-Routes, in message order. Raises MalformedHeader."""
+    return tuple(NameAddress.parse(text) for text in headers.get_list("Record-Route"))
+
+
+def mended_vias(text: str) -> Iterator[str]:
+    """Give the Via back as it is if it parses, else with the parameters that parse, else not at all."""
+    try:
+        Via.parse(text)
+    except MalformedHeader:
+        sent, *pieces = text.split(";")
+        parameters: Parameters = ()
+        for piece in pieces:
+            try:
+                parameters += parse_parameters(piece)
+            except MalformedHeader:
+                continue
+        with contextlib.suppress(MalformedHeader):
+            yield str(replace(Via.parse(sent), parameters=parameters))
+    else:
+        yield text
