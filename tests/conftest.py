@@ -1,0 +1,25 @@
+"""What every test can use: helpers below tests/support, and the `peer` marker for other projects' programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support.programs import missing_packages  # noqa: E402 - the path has to be set first
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without a peer's program its tests are skipped, saying what to install; on CI they fail instead."""
+    wanted = [program for marker in item.iter_markers("peer") for program in marker.args]
+    missing = missing_packages(wanted)
+    if not missing:
+        return
+    words = f"needs {', '.join(missing)}. On Debian and Ubuntu: sudo apt-get install {' '.join(missing.values())}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(words, pytrace=False)
+    pytest.skip(words)

@@ -1,0 +1,107 @@
+"""kamailio as registrar and proxy: digest for REGISTER and for calls, Record-Route, UDP and TCP on one port of loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.ports import free_port
+from support.processes import Child, running
+from support.programs import program
+
+REALM = "pbx.test"
+
+CONFIG = """\
+#!KAMAILIO
+debug=2
+log_stderror=yes
+fork=yes
+children=2
+tcp_children=2
+auto_aliases=no
+listen=udp:127.0.0.1:{port}
+listen=tcp:127.0.0.1:{port}
+tcp_connection_lifetime=600
+tcp_accept_no_cl=no
+
+loadmodule "kex.so"
+loadmodule "corex.so"
+loadmodule "tm.so"
+loadmodule "tmx.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "xlog.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "auth.so"
+
+modparam("usrloc", "db_mode", 0)
+modparam("registrar", "method_filtering", 0)
+modparam("auth", "nonce_expire", 300)
+modparam("rr", "enable_full_lr", 1)
+
+request_route {{
+  if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
+  if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
+  if (has_totag()) {{
+    if (loose_route()) {{ t_relay(); exit; }}
+    if (is_method("ACK")) {{ if (t_check_trans()) t_relay(); exit; }}
+    sl_send_reply("404", "Not Here");
+    exit;
+  }}
+  t_check_trans();
+  if (is_method("REGISTER")) {{
+    if (!pv_www_authenticate("{realm}", "{password}", "0")) {{ www_challenge("{realm}", "1"); exit; }}
+    save("location");
+    exit;
+  }}
+  if (is_method("INVITE")) {{
+    if (!pv_proxy_authenticate("{realm}", "{password}", "0")) {{ proxy_challenge("{realm}", "1"); exit; }}
+    consume_credentials();
+    record_route();
+  }}
+  if (!lookup("location")) {{ sl_send_reply("404", "Not Found"); exit; }}
+  t_relay();
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Kamailio:
+    """A running registrar; every user of it has the same password."""
+
+    child: Child
+    port: int
+
+
+@asynccontextmanager
+async def kamailio(folder: Path, password: str) -> AsyncIterator[Kamailio]:
+    """A registrar and proxy while the block runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    path = folder / "kamailio.cfg"
+    path.write_text(CONFIG.format(port=port, realm=REALM, password=password))
+    argv = (
+        program("kamailio"),
+        "-DD",
+        "-E",
+        "-f",
+        str(path),
+        "-Y",
+        str(folder),
+        "-m",
+        "32",
+        "-M",
+        "4",
+        "-w",
+        str(folder),
+    )
+    async with running("kamailio", *argv) as child:
+        await child.wait_for("SO_RCVBUF is finally", within_s=10)  # all sockets are bound; the workers come next
+        yield Kamailio(child, port)
