@@ -12,8 +12,10 @@ receive ─ parse ─┬ response ─► client transaction ─► InviteClient,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
+from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Sequence
 from voip_engine.sip.effects import Effect, MessageRejected, SendOnFlow, SessionInvited
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, Endpoint, contact_header, session_body
@@ -160,7 +162,7 @@ class SipCore:
             session=self._sessions.name_for(call_id),
             local=local,
             contact=contact_header(config.contact_user if config else caller.uri.user or "", local),
-            digest=config.digest(endpoint.random) if config else None,
+            credentials=self._credentials_of(config),
             sequence=Sequence(),
             owns_call_id=True,
         )
@@ -290,7 +292,9 @@ class SipCore:
         if len(self._sessions) >= self._capacity:
             endpoint.respond(transaction, 503, now, headers=(("Retry-After", str(OVERLOAD_RETRY_S)),))
             return
-        local = endpoint.listening_address(flow.transport, flow.local_host, flow.local_port)
+        local = LocalAddress(flow.transport, flow.local_host, flow.local_port)
+        if flow.transport != "UDP":
+            local = endpoint.listening_address(flow.transport, flow.local_host, flow.local_port)
         account = self._account_of(request)
         config = None if account is None else self._registrations[account].config
         context = SessionContext(
@@ -298,7 +302,7 @@ class SipCore:
             session=self._sessions.name_for(request.call_id),
             local=local,
             contact=contact_header(request.uri.user or "", local),
-            digest=config.digest(endpoint.random) if config else None,
+            credentials=self._credentials_of(config),
             sequence=Sequence(),
             owns_call_id=False,
         )
@@ -306,6 +310,9 @@ class SipCore:
         self._sessions.add(session)
         offer = session_body(request)
         endpoint.emit(SessionInvited(session.id, request, request.from_, request.to, account, offer, flow))
+
+    def _credentials_of(self, config: AccountConfig | None) -> Callable[[], Credentials]:
+        return lambda: Credentials(config.digest(self._endpoint.random) if config else None)
 
     def _account_of(self, request: Request) -> str | None:
         """Return the account that a call is for: by the user part we gave its registrar, else by its address."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from voip_engine.sip.auth import DigestClient
 from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Dialog, Sequence
 from voip_engine.sip.effects import SendRequest
@@ -56,7 +55,7 @@ class InviteClient:
         next_hop: NextHop,
         local: LocalAddress,
         sequence: Sequence,
-        digest: DigestClient | None,
+        credentials: Credentials,
     ) -> None:
         self._endpoint = endpoint
         self._user = user
@@ -64,7 +63,7 @@ class InviteClient:
         self._next_hop = next_hop
         self._local = local
         self._sequence = sequence
-        self._credentials = Credentials(digest)
+        self._credentials = credentials
         self._acks: dict[str, SendRequest] = {}
         self._provisional = False
         self._cancelling = False

@@ -57,7 +57,7 @@ class Registration:
     def __init__(self, endpoint: Endpoint, config: AccountConfig) -> None:
         self._endpoint = endpoint
         self._config = config
-        self._credentials = Credentials(config.digest(endpoint.random))
+        self._credentials = self._fresh_credentials()
         self._call_id = endpoint.token()
         self._sequence = Sequence()
         self._expires_s = config.expires_s
@@ -81,7 +81,7 @@ class Registration:
         self._local = local
         self._wanted = True
         self._failures = 0
-        self._credentials = Credentials(self._config.digest(self._endpoint.random))
+        self._credentials = self._fresh_credentials()
         self._attempt(now)
 
     def unregister(self, now: float) -> None:
@@ -188,6 +188,8 @@ class Registration:
             self._follow_up(now)
             return
         self._failures += 1
+        # Whether the last answers were right was never said: they must not count as refused at the next attempt.
+        self._credentials = self._fresh_credentials()
         if status is not None and _is_final(status):
             self._tell("failed", status, detail, None, None)
             return
@@ -218,6 +220,9 @@ class Registration:
                     return granted_s
         granted_s = _seconds(response.headers.get("Expires"))
         return asked_s if granted_s is None else granted_s
+
+    def _fresh_credentials(self) -> Credentials:
+        return Credentials(self._config.digest(self._endpoint.random))
 
     def _schedule(self, deadline: float) -> None:
         self._endpoint.timers.stop(self._timer)

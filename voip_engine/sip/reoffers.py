@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voip_engine.sip.auth import DigestClient
+from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Dialog, Sequence
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionReoffered, SessionReofferFailed
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, Endpoint, session_body
@@ -27,7 +27,7 @@ class SessionContext:
     session: str
     local: LocalAddress
     contact: str
-    digest: DigestClient | None
+    credentials: Callable[[], Credentials]
     sequence: Sequence
     owns_call_id: bool
 
@@ -108,7 +108,7 @@ class Reoffers:
             next_hop=self._dialog.next_hop,
             local=context.local,
             sequence=context.sequence,
-            digest=context.digest,
+            credentials=context.credentials(),
         )
         self._ours.start(now)
 

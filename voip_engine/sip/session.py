@@ -83,7 +83,7 @@ class Session:
             next_hop=next_hop,
             local=context.local,
             sequence=context.sequence,
-            digest=context.digest,
+            credentials=context.credentials(),
         )
         session._ours.start(now)
         return session
@@ -117,8 +117,7 @@ class Session:
 
     def reject(self, status: int, reason: str | None, now: float) -> None:
         """Refuse the call. Raises SessionStateError, and ValueError for a status that is no refusal."""
-        if not 300 <= status <= 699:
-            raise ValueError(f"A call cannot be rejected with status {status}; use one from 300 to 699.")
+        _check_refusal(status)
         server = self._unanswered("be rejected")
         if server is not None:
             server.refuse(self._response(server, status, None, reason), now)
@@ -151,7 +150,8 @@ class Session:
             reoffers.accept(body, now)
 
     def reject_reoffer(self, status: int, now: float) -> None:
-        """Refuse their re-INVITE. Raises SessionStateError."""
+        """Refuse their re-INVITE. Raises SessionStateError, and ValueError for a status that is no refusal."""
+        _check_refusal(status)
         reoffers = self._established()
         if reoffers is not None:
             reoffers.reject(status, now)
@@ -165,8 +165,10 @@ class Session:
                 self._on_bye(transaction, now)
             case "INVITE" if self.phase is Phase.UP and self._reoffers is not None:
                 self._reoffers.receive(transaction, now)
+            case "INVITE" if self.phase is Phase.CALLED:
+                # RFC 3261 §14.2: the first one has no final response yet.
+                self._endpoint.respond(transaction, 500, now, headers=(("Retry-After", "5"),))
             case "INVITE":
-                # RFC 3261 §14.2 for one before our final response; a session that is over has no dialog.
                 self._endpoint.respond(transaction, 481 if self.phase is Phase.ENDED else 491, now)
             case _:
                 self._endpoint.respond(transaction, 200, now)
@@ -195,6 +197,8 @@ class Session:
     def _on_bye(self, transaction: ServerTransaction, now: float) -> None:
         self._endpoint.respond(transaction, 200, now)
         phase = self.phase
+        if phase is Phase.CALLING and len(self._forks) > 1:
+            return  # one branch of a fork gives up; the others may still answer
         self._bye_due = False
         if phase is Phase.CALLED and self._theirs is not None:
             self._theirs.refuse(self._response(self._theirs, 487, None), now)
@@ -233,6 +237,7 @@ class Session:
         """Go up with the first 2xx. Further ones, and those that come after hanging up, are hung up at once."""
         if self.phase is Phase.CALLING:
             self.phase = Phase.UP
+            self._index.drop_dialogs(self)
             self._adopt(dialog)
             self._endpoint.emit(SessionAnswered(self.id, session_body(response), flow))
         else:
@@ -265,11 +270,13 @@ class Session:
             self._bye(self._dialog, now)
 
     def _bye(self, dialog: Dialog, now: float) -> None:
-        self._send_bye(dialog, dialog.build("BYE"), Credentials(self._context.digest), now)
+        self._send_bye(dialog, dialog.build("BYE"), self._context.credentials(), now)
 
     def _send_bye(self, dialog: Dialog, bye: Request, credentials: Credentials, now: float) -> None:
         def on_response(response: Response, flow: Flow, now: float) -> None:
-            if response.status in (401, 407):
+            if response.status < 300:
+                credentials.accepted()
+            elif response.status in (401, 407):
                 again = credentials.again(bye, response, self._context.sequence.number + 1)
                 if again is not None:
                     self._context.sequence.next()
@@ -339,3 +346,8 @@ class Session:
         if self.phase is not Phase.UP or self._reoffers is None:
             raise SessionStateError("This call cannot be changed: it is not up yet.")
         return self._reoffers
+
+
+def _check_refusal(status: int) -> None:
+    if not 300 <= status <= 699:
+        raise ValueError(f"Status {status} refuses nothing; use one from 300 to 699.")

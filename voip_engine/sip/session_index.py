@@ -46,10 +46,14 @@ class SessionIndex:
         """Return the session that has this dialog."""
         return self._dialogs.get(dialog)
 
+    def drop_dialogs(self, session: Session) -> None:
+        """Forget a session's early dialogs: one of them was answered."""
+        for dialog in self._ids.pop(session.id, ()):
+            self._dialogs.pop(dialog, None)
+
     def remove(self, session: Session) -> None:
         """Forget a session and its dialogs; one that is forgotten already is no error."""
         if self._sessions.get(session.id) is not session:
             return
         del self._sessions[session.id]
-        for dialog in self._ids.pop(session.id, ()):
-            self._dialogs.pop(dialog, None)
+        self.drop_dialogs(session)
