@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar, cast
 
@@ -39,7 +40,7 @@ _LINE_BREAK = re.compile(r"[\r\n]")
 
 
 class Headers:
-    """Header fields in their order. Compact names given to it are written out; values are text without folding."""
+    """Header fields in their order. Known names take their usual form, compact ones too; values are unfolded text."""
 
     __slots__ = ("_items", "_parsed")
 
@@ -49,25 +50,22 @@ class Headers:
         for name, value in items:
             self.add(name, value)
 
-    @staticmethod
-    def from_lines(lines: Iterable[str]) -> Headers:
-        """Read unfolded `name: value` lines. Raises MalformedHeader at the first that is none."""
-        headers = Headers()
-        headers.read_lines(lines)
-        return headers
-
     def read_lines(self, lines: Iterable[str]) -> None:
-        """Append unfolded `name: value` lines; those before a malformed one stay. Raises MalformedHeader."""
+        """Append unfolded `name: value` lines. Raises MalformedHeader after reading all, if one was malformed."""
         append = self._items.append
         self._parsed.clear()
+        failure = None
         for line in lines:
             name, colon, value = line.partition(":")
             known = _KNOWN.get(name)
-            if known is None:
-                known = _names(name.rstrip(" \t"))
-            if not colon:
-                raise MalformedHeader("a header line has no colon")
-            append((*known, value.strip(" \t")))
+            try:
+                if not colon:
+                    raise MalformedHeader("a header line has no colon")
+                append((*(known or _names(name.rstrip(" \t"))), value.strip(" \t")))
+            except MalformedHeader as error:
+                failure = failure or error
+        if failure:
+            raise failure
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Value of the first field of this name."""
@@ -141,10 +139,12 @@ class Headers:
         other._parsed = self._parsed.copy()
         return other
 
-    def count(self, name: str) -> int:
-        """Number of header lines of this name."""
-        key = _key(name)
-        return sum(each[0] == key for each in self._items)
+    def repeated(self, names: frozenset[str]) -> list[str]:
+        """Those of the names, as they are written out, that stand on more than one line."""
+        found = [name for _, name, _ in self._items if name in names]
+        if len(set(found)) == len(found):
+            return []
+        return [name for name, count in Counter(found).items() if count > 1]
 
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
@@ -170,18 +170,15 @@ class Headers:
 
 
 def _names(name: str) -> tuple[str, str]:
-    """Lower-case and written-out form of a header name."""
+    """Lower-case and usual form of a header name; an unknown one stays as it is written."""
     if not _NAME.fullmatch(name):
         raise MalformedHeader("a header name is malformed")
     lowered = name.lower()
-    if len(lowered) == 1:
-        written = COMPACT_FORMS.get(lowered, name)
-        return written.lower(), written
-    return lowered, name
+    return _BY_LOWER.get(lowered, (lowered, name))
 
 
 def _key(name: str) -> str:
-    known = _KNOWN.get(name)
+    known = _KNOWN.get(name) or _BY_LOWER.get(name.lower())
     return known[0] if known else name.lower()
 
 
@@ -195,3 +192,4 @@ _COMMON = (
 )
 _KNOWN = {name: (name.lower(), name) for name in _COMMON}
 _KNOWN |= {short: (name.lower(), name) for short, name in COMPACT_FORMS.items()}
+_BY_LOWER = {written.lower(): names for written, names in _KNOWN.items()}

@@ -23,7 +23,7 @@ from voip_engine.sip.grammar import (
 from voip_engine.sip.headers import Headers
 from voip_engine.sip.reasons import REASONS
 from voip_engine.sip.typed_headers import (
-    mended_vias,
+    mend_vias,
     read_contacts,
     read_cseq,
     read_from,
@@ -54,7 +54,7 @@ _FOLD = re.compile(r"\r\n[ \t]+")
 _BARE_LINE_BREAK = re.compile(r"[\r\n]")
 _STATUS = re.compile(r"[1-6][0-9]{2}")
 _VERSION = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
-_SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length")
+_SINGLE = frozenset({"From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length"})
 _UNREADABLE_URI = SipUri("sip", None, "invalid.invalid")
 _DIALOG_METHODS = ("INVITE", "SUBSCRIBE", "REFER")
 _SCHEMES = ("sip", "sips", "tel")
@@ -230,7 +230,8 @@ def _parse_response(start: str, header_text: str, body: bytes, complete: bool, s
             raise MalformedHeader("the response is not SIP/2.0")
         if not _STATUS.fullmatch(status_text):
             raise MalformedHeader("the status is not a number from 100 to 699")
-        headers = Headers.from_lines(_unfolded_lines(header_text))
+        headers = Headers()
+        headers.read_lines(_unfolded_lines(header_text))
         response = Response(int(status_text), reason.strip(), headers)
         if _BARE_LINE_BREAK.search(start) or not complete:
             raise MalformedHeader("the header lines don't end in an empty line")
@@ -293,9 +294,8 @@ def _unfolded_lines(text: str) -> list[str]:
 
 def _body(headers: Headers, body: bytes, stream: bool) -> bytes:
     """Cut the body to its Content-Length (RFC 3261 §18.3, §20.14). Raises MalformedHeader."""
-    for name in _SINGLE:
-        if headers.count(name) > 1:
-            raise MalformedHeader(f"{name} is there more than once")
+    for name in headers.repeated(_SINGLE):
+        raise MalformedHeader(f"{name} is there more than once")
     length_text = headers.get("Content-Length")
     if length_text is None:
         if stream:
@@ -322,17 +322,10 @@ def _check(message: Request | Response) -> None:
 
 def _answerable(request: Request) -> Request | None:
     """Bring the request into a shape that an error response can be built from; None if there is none."""
-    if request.method == "ACK":
+    if request.method == "ACK" or not mend_vias(request.headers):
         return None
-    vias = [via for text in request.headers.get_list("Via") for via in mended_vias(text)]
-    if not vias:
-        return None
-    request.headers.remove("Via")
-    for via in reversed(vias):
-        request.headers.insert_first("Via", via)
-    for name in _SINGLE:
-        if request.headers.count(name) > 1:
-            request.headers.set(name, request.headers.get_all(name)[0])
+    for name in request.headers.repeated(_SINGLE):
+        request.headers.set(name, request.headers.get_all(name)[0])
     return request
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 
-from voip_engine.sip.grammar import MalformedHeader, Parameters, parse_parameters
+from voip_engine.sip.grammar import MalformedHeader, parse_parameters
 from voip_engine.sip.headers import Headers
 from voip_engine.sip.uri import NameAddress
 from voip_engine.sip.via import CSeq, Via
@@ -59,19 +58,25 @@ def read_record_routes(headers: Headers) -> tuple[NameAddress, ...]:
     return tuple(NameAddress.parse(text) for text in headers.get_list("Record-Route"))
 
 
-def mended_vias(text: str) -> Iterator[str]:
-    """Give the Via back as it is if it parses, else with the parameters that parse, else not at all."""
-    try:
+def mend_vias(headers: Headers) -> bool:
+    """Drop the Vias, and the parameters of Vias, that don't parse; say whether a Via is left to answer to."""
+    members = headers.get_list("Via")
+    mended = [via for text in members if (via := _mended_via(text)) is not None]
+    if mended and mended != members:
+        headers.remove("Via")
+        headers.insert_first("Via", ", ".join(mended))
+    return bool(mended)
+
+
+def _mended_via(text: str) -> str | None:
+    with contextlib.suppress(MalformedHeader):
         Via.parse(text)
-    except MalformedHeader:
-        sent, *pieces = text.split(";")
-        parameters: Parameters = ()
-        for piece in pieces:
-            try:
-                parameters += parse_parameters(piece)
-            except MalformedHeader:
-                continue
+        return text
+    sent, *pieces = text.split(";")
+    parameters: list[tuple[str, str | None]] = []
+    for piece in pieces:
         with contextlib.suppress(MalformedHeader):
-            yield str(replace(Via.parse(sent), parameters=parameters))
-    else:
-        yield text
+            parameters += parse_parameters(piece)
+    with contextlib.suppress(MalformedHeader):
+        return str(replace(Via.parse(sent), parameters=tuple(parameters)))
+    return None
