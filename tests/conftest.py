@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support.programs import missing_packages  # noqa: E402 - the path has to be set first
+from support.programs import missing_packages
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -142,20 +142,17 @@ async def baresip(
     `account` is its address, `{port}` in it standing for its own SIP port. `speech` is a WAV file, mono 16 kHz, that it
     speaks as soon as a call is up; it hangs up at the file's end. Without it, it gives back what it hears.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     sip_port, control_port = free_port(), free_port()
+    source = f"aufile,{speech}" if speech else "aubridge,loop"
     config = CONFIG.format(
         sip_port=sip_port,
         control_port=control_port,
         folder=folder,
         modules=MODULES,
-        source=f"aufile,{speech}" if speech else "aubridge,loop",
+        source=source,
         bridge="nobody" if speech else "loop",
     )
-    (folder / "config").write_text(config)
-    (folder / "contacts").write_text("")
-    line = ";".join([f"<{account.format(port=sip_port)}>", *parameters])
-    (folder / "accounts").write_text(line + "\n")
+    _write_folder(folder, config, ";".join([f"<{account.format(port=sip_port)}>", *parameters]))
     async with running(name, program("baresip"), "-4", "-f", str(folder)) as child:
         await child.wait_for("baresip is ready")
         phone = Baresip(child, folder, sip_port)
@@ -163,3 +160,10 @@ async def baresip(
         yield phone
         await child.stop()
         await phone.close()
+
+
+def _write_folder(folder: Path, config: str, account: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config").write_text(config)
+    (folder / "accounts").write_text(f"{account}\n")
+    (folder / "contacts").write_text("")  # or it writes a page of examples

@@ -17,7 +17,7 @@ Samples = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Match:
-    """Known speech as found: seconds from the recording's start, and the correlation coefficient of each piece of it."""
+    """Known speech as found: seconds from the recording's start, and the correlation coefficient of each piece."""
 
     delay_s: float
     coefficients: tuple[float, ...]
@@ -31,8 +31,8 @@ class Match:
 def find_speech(known: Samples, recording: Samples, after_s: float = 0.0, piece_s: float = 0.4) -> Match:
     """Find `known` in `recording`, both at RATE_HZ, from `after_s` on.
 
-    The whole is placed first. Then each piece is placed anew within 60 ms, because jitter buffers and clocks shift speech
-    by single milliseconds while it runs, which says nothing about what is heard. Pieces of silence don't count.
+    The whole is placed first. Then each piece is placed anew within 60 ms, because jitter buffers and clocks shift
+    speech by single milliseconds while it runs, which nobody hears. Pieces of silence don't count.
     """
     start = round(after_s * RATE_HZ)
     searched = recording[start:]
@@ -63,7 +63,7 @@ def at_telephone_rate(samples: NDArray[np.floating], rate_hz: int) -> Samples:
 
 
 def read_wave(path: Path) -> Samples:
-    """A WAV file of 16-bit samples, its channels mixed, at RATE_HZ. Reads files whose writer has not closed them yet."""
+    """A WAV file of 16-bit samples, its channels mixed, at RATE_HZ. Its writer need not have closed it."""
     with wave.open(str(path), "rb") as file:
         channels, rate_hz = file.getnchannels(), file.getframerate()
         assert file.getsampwidth() == 2

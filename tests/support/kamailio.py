@@ -1,4 +1,4 @@
-"""kamailio as registrar and proxy: digest for REGISTER and for calls, Record-Route, UDP and TCP on one port of loopback."""
+"""kamailio as registrar and proxy: digest for REGISTER and INVITE, Record-Route, UDP and TCP on one loopback port."""
 
 from __future__ import annotations
 
@@ -83,10 +83,8 @@ class Kamailio:
 @asynccontextmanager
 async def kamailio(folder: Path, password: str) -> AsyncIterator[Kamailio]:
     """A registrar and proxy while the block runs."""
-    folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    path = folder / "kamailio.cfg"
-    path.write_text(CONFIG.format(port=port, realm=REALM, password=password))
+    path = _write_config(folder, port, password)
     argv = (
         program("kamailio"),
         "-DD",
@@ -105,3 +103,10 @@ async def kamailio(folder: Path, password: str) -> AsyncIterator[Kamailio]:
     async with running("kamailio", *argv) as child:
         await child.wait_for("SO_RCVBUF is finally", within_s=10)  # all sockets are bound; the workers come next
         yield Kamailio(child, port)
+
+
+def _write_config(folder: Path, port: int, password: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "kamailio.cfg"
+    path.write_text(CONFIG.format(port=port, realm=REALM, password=password))
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+from support.correlation import at_telephone_rate, find_speech
 
 from voip_engine import Audio, VoiceLeg
 
@@ -34,3 +35,9 @@ class Talker:
             self.answered.clear()
             await self.answered.wait()
         return np.concatenate(self.heard)
+
+    async def own_words(self, seconds: float = 2.0) -> float:
+        """Wait for that much audio; how much of it is what was said: 1 is the same wave, 0 another one."""
+        heard = await self.hear(seconds)
+        known = self.words[: int(seconds * 16_000)]
+        return find_speech(at_telephone_rate(known, 16_000), at_telephone_rate(heard, 16_000)).coefficient
