@@ -58,6 +58,7 @@ class Reoffers:
         self._sent: bytes = b""
         self._glares = 0
         self._retry = 0
+        self._holding_off = False
         self._closed = False
         self._ours: InviteClient | None = None
         self._theirs: InviteServer | None = None
@@ -86,13 +87,12 @@ class Reoffers:
         """Send an offer as soon as no other exchange is under way."""
         self._waiting = body
         self._glares = 0
-        self._context.endpoint.timers.stop(self._retry)
         self.send_waiting(now)
 
     def send_waiting(self, now: float) -> None:
         """Send the offer that waits, if there is one and nothing stands in its way (RFC 3261 §14.1)."""
         blocked = not self.idle or self._is_blocked()
-        if self._waiting is None or blocked or self._closed:
+        if self._waiting is None or blocked or self._holding_off or self._closed:
             return
         context = self._context
         request = self._dialog.build("INVITE")
@@ -136,10 +136,15 @@ class Reoffers:
             self._glares += 1
             if self._waiting is None:
                 self._waiting = self._sent
-            self._retry = self._context.endpoint.timers.start(now + self._glare_delay_s(), self.send_waiting)
+            self._holding_off = True
+            self._retry = self._context.endpoint.timers.start(now + self._glare_delay_s(), self._try_again)
         else:
             self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
             self.send_waiting(now)
+
+    def _try_again(self, now: float) -> None:
+        self._holding_off = False
+        self.send_waiting(now)
 
     def _glare_delay_s(self) -> float:
         # RFC 3261 §14.1: the owner of the Call-ID waits longer, in units of 10 ms, so that the two don't meet again.

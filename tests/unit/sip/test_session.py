@@ -1,0 +1,550 @@
+"""Calls between two cores on a wire in memory: the usual course, and every race (RFC 3261 §9, §13–15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.sip_wire import ANSWER, OFFER, Message, Peer, Wire
+
+from voip_engine.sip.effects import (
+    Effect,
+    MessageRejected,
+    SendRequest,
+    SessionAnswered,
+    SessionConfirmed,
+    SessionEnded,
+    SessionInvited,
+    SessionProgressed,
+    SessionReoffered,
+    SessionReofferFailed,
+)
+from voip_engine.sip.flow import Flow, Transport
+from voip_engine.sip.message import Request, Response
+from voip_engine.sip.session import SessionStateError
+from voip_engine.sip.uri import NameAddress
+
+
+def two_peers(transport: Transport = "UDP") -> tuple[Wire, Peer, Peer]:
+    wire = Wire(transport=transport)
+    return wire, wire.peer("10.0.0.1"), wire.peer("10.0.0.2")
+
+
+def connected() -> tuple[Wire, Peer, Peer, str]:
+    """Two peers with a call up between them; forget what led there."""
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    bob.apply(bob.core.answer(session, ANSWER, wire.now))
+    wire.run(until=0.5)
+    assert bob.of(SessionConfirmed)
+    assert alice.of(SessionAnswered)
+    alice.told.clear()
+    bob.told.clear()
+    return wire, alice, bob, session
+
+
+def lose(count: int, wanted: Callable[[Message], bool]) -> Callable[[Peer, Message], list[float]]:
+    """Lose the first `count` messages of this kind; all others take 10 ms."""
+    left = [count]
+
+    def fate(sender: Peer, message: Message) -> list[float]:
+        if wanted(message) and left[0]:
+            left[0] -= 1
+            return []
+        return [0.01]
+
+    return fate
+
+
+def is_request(method: str) -> Callable[[Message], bool]:
+    return lambda message: isinstance(message, Request) and message.method == method
+
+
+def is_response(status: int, method: str = "INVITE") -> Callable[[Message], bool]:
+    return lambda message: (
+        isinstance(message, Response) and message.status == status and message.cseq.method == method
+    )
+
+
+def ends(peer: Peer) -> list[tuple[str, int | None, str]]:
+    return [(end.by, end.status, end.reason) for end in peer.of(SessionEnded)]
+
+
+def assert_nothing_left(wire: Wire) -> None:
+    wire.run()
+    for peer in wire.peers.values():
+        assert peer.core.idle
+        assert peer.core.timers == 0
+
+
+# ---- the usual course ----
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_a_call_is_placed_answered_and_hung_up(transport: Transport) -> None:
+    wire, alice, bob = two_peers(transport=transport)
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    [invited] = bob.of(SessionInvited)
+    assert (invited.session, invited.offer, invited.account) == (session, OFFER, None)
+    assert str(invited.caller.uri) == str(alice.uri)
+    assert len(wire.responses(bob.host, 100)) == 1
+    bob.apply(bob.core.ring(session, wire.now))
+    wire.run(until=0.2)
+    assert [(p.status, p.body) for p in alice.of(SessionProgressed)] == [(180, None)]
+    bob.apply(bob.core.answer(session, ANSWER, wire.now))
+    wire.run(until=0.3)
+    assert [(a.session, a.body) for a in alice.of(SessionAnswered)] == [(session, ANSWER)]
+    assert bob.of(SessionConfirmed) == [SessionConfirmed(session, None)]
+    alice.apply(alice.core.hang_up(session, wire.now))
+    assert ends(alice) == [("local", None, "Hung up on this side.")]
+    wire.run(until=0.5)
+    assert ends(bob) == [("remote", None, "The other side hung up.")]
+    assert len(wire.requests(alice.host, "BYE")) == 1
+    assert_nothing_left(wire)
+
+
+def test_the_called_side_hangs_up() -> None:
+    wire, alice, bob, session = connected()
+    bob.apply(bob.core.hang_up(session, wire.now))
+    wire.run(until=1.0)
+    assert ends(alice) == [("remote", None, "The other side hung up.")]
+    [(_, bye)] = wire.requests(bob.host, "BYE")
+    assert str(bye.uri) == "sip:user@10.0.0.1:5060"
+    assert_nothing_left(wire)
+
+
+def test_early_media_comes_with_183() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    bob.apply(bob.core.ring(session, wire.now, ANSWER))
+    wire.run(until=0.2)
+    assert [(p.status, p.body) for p in alice.of(SessionProgressed)] == [(183, ANSWER)]
+
+
+def test_ringing_is_repeated_every_minute_and_outlasts_the_caller_s_patience() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=1.0)
+    bob.apply(bob.core.ring(session, wire.now))
+    wire.run(until=601.5)
+    assert [round(at) for at, _ in wire.responses(bob.host, 180)] == [1 + 60 * minute for minute in range(11)]
+    assert ends(alice) == []
+    alice.apply(alice.core.hang_up(session, wire.now))
+    assert_nothing_left(wire)
+
+
+def test_a_callee_that_falls_silent_after_ringing_is_given_up_after_three_minutes() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    bob.apply(bob.core.ring(session, wire.now))
+    wire.run(until=0.2)
+    wire.fate = lambda sender, message: []
+    wire.run(until=200)
+    assert ends(alice) == [("remote", 408, "Nobody answered and nothing more was heard for three minutes (408).")]
+    assert round(alice.core.next_deadline() or 0) > 200
+    wire.fate = lambda sender, message: [0.01]
+    bob.apply(bob.core.hang_up(session, wire.now))
+    assert_nothing_left(wire)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (302, "Moved to another address for now (302)."),
+        (403, "Refused by the other side (403)."),
+        (404, "No such user (404)."),
+        (486, "Busy (486)."),
+        (488, "Nothing acceptable: no common codec (488)."),
+        (499, "Odd (499)."),
+        (603, "Declined (603)."),
+    ],
+)
+def test_a_refusal_is_told_in_plain_words(status: int, reason: str) -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    bob.apply(bob.core.reject(session, status, wire.now, "Odd" if status == 499 else None))
+    assert ends(bob) == [("local", status, f"Rejected on this side ({status}).")]
+    wire.run(until=0.2)
+    assert ends(alice) == [("remote", status, reason)]
+    assert_nothing_left(wire)
+
+
+def test_nobody_there_ends_after_timer_b() -> None:
+    wire = Wire()
+    alice = wire.peer("10.0.0.1")
+    nowhere = Peer(wire, "10.9.9.9", 1, 1)
+    alice.call(nowhere)
+    wire.run(until=31.9)
+    assert ends(alice) == []
+    wire.run(until=32.0)
+    assert ends(alice) == [("remote", 408, "The other side did not reply at all (408).")]
+    assert_nothing_left(wire)
+
+
+def test_a_request_that_cannot_be_sent_ends_the_call_with_the_transport_s_words() -> None:
+    wire, alice, bob = two_peers()
+    _, effects = alice.core.invite(
+        target=bob.uri, next_hop=bob.hop, local=alice.local, account=None, caller=NameAddress("", bob.uri), offer=OFFER, now=0.0
+    )
+    [transaction] = [effect.transaction for effect in effects if isinstance(effect, SendRequest)]
+    alice.apply(alice.core.transport_failed(transaction, "There is no host pbx.example.", 0.1))
+    assert ends(alice) == [("remote", 503, "There is no host pbx.example.")]
+    assert alice.core.idle
+
+
+def test_a_late_offer_is_answered_in_the_ack() -> None:
+    wire, alice, bob = two_peers()
+    bob.on_told = answer_with(bob, wire, OFFER)
+    invite = (
+        b"INVITE sip:user@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1;rport\r\n"
+        b"From: <sip:a@10.0.0.1>;tag=a\r\nTo: <sip:user@10.0.0.2>\r\nCall-ID: late\r\nCSeq: 1 INVITE\r\n"
+        b"Contact: <sip:a@10.0.0.1>\r\nContent-Length: 0\r\n\r\n"
+    )
+    deliver(wire, bob, invite)
+    [(_, ok)] = wire.responses(bob.host, 200)
+    assert bob.of(SessionInvited)[0].offer is None
+    ack = (
+        b"ACK sip:user@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2;rport\r\n"
+        b"From: <sip:a@10.0.0.1>;tag=a\r\nTo: " + (ok.headers.get("To") or "").encode() + b"\r\nCall-ID: late\r\n"
+        b"CSeq: 1 ACK\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER), ANSWER)
+    )
+    deliver(wire, bob, ack)
+    assert bob.of(SessionConfirmed) == [SessionConfirmed("late", ANSWER)]
+
+
+def deliver(wire: Wire, peer: Peer, data: bytes, source: str = "10.0.0.1", port: int = 5060) -> None:
+    flow = Flow(wire.transport, peer.host, 5060, source, port)
+    peer.apply(peer.core.receive(data, flow, wire.now))
+
+
+def answer_with(peer: Peer, wire: Wire, body: bytes) -> Callable[[Effect], None]:
+    def on_told(effect: Effect) -> None:
+        if isinstance(effect, SessionInvited):
+            peer.apply(peer.core.answer(effect.session, body, wire.now))
+        elif isinstance(effect, SessionReoffered):
+            peer.apply(peer.core.accept_reoffer(effect.session, body, wire.now))
+
+    return on_told
+
+
+# ---- what gets lost ----
+
+
+def test_a_lost_invite_is_sent_again() -> None:
+    wire, alice, bob = two_peers()
+    wire.fate = lose(2, is_request("INVITE"))
+    alice.call(bob)
+    wire.run(until=2.0)
+    assert len(bob.of(SessionInvited)) == 1
+    assert [at for at, _ in wire.requests(alice.host, "INVITE")] == [0, 0.5, 1.5]
+
+
+def test_a_lost_200_is_sent_again_until_the_ack_comes() -> None:
+    wire, alice, bob = two_peers()
+    wire.fate = lose(3, is_response(200))
+    bob.on_told = answer_with(bob, wire, ANSWER)
+    alice.call(bob)
+    wire.run(until=20.0)
+    assert [round(at, 2) for at, _ in wire.responses(bob.host, 200)] == [0.01, 0.51, 1.51, 3.51]
+    assert len(alice.of(SessionAnswered)) == len(bob.of(SessionConfirmed)) == 1
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_a_lost_ack_is_sent_again_with_each_repeated_200(transport: Transport) -> None:
+    wire, alice, bob = two_peers(transport=transport)
+    wire.fate = lose(2, is_request("ACK"))
+    bob.on_told = answer_with(bob, wire, ANSWER)
+    alice.call(bob)
+    wire.run(until=20.0)
+    acks = [message.serialize() for _, message in wire.requests(alice.host, "ACK")]
+    assert len(acks) == 3
+    assert len(set(acks)) == 1
+    assert len(alice.of(SessionAnswered)) == len(bob.of(SessionConfirmed)) == 1
+
+
+def test_an_answer_never_acknowledged_ends_in_bye_after_64_t1() -> None:
+    wire, alice, bob = two_peers()
+    wire.fate = lose(1000, is_request("ACK"))
+    bob.on_told = answer_with(bob, wire, ANSWER)
+    alice.call(bob)
+    wire.run(until=33.0)
+    sent = [round(at, 2) for at, _ in wire.responses(bob.host, 200)]
+    assert sent == [0.01, 0.51, 1.51, 3.51, 7.51, 11.51, 15.51, 19.51, 23.51, 27.51, 31.51]
+    assert [round(at, 2) for at, _ in wire.requests(bob.host, "BYE")] == [32.01]
+    assert ends(bob) == [("local", None, "The caller never acknowledged the answer.")]
+    assert ends(alice) == [("remote", None, "The other side hung up.")]
+    assert_nothing_left(wire)
+
+
+def test_a_bye_nobody_answers_is_given_up_after_timer_f() -> None:
+    wire, alice, bob, session = connected()
+    wire.fate = lambda sender, message: []
+    alice.apply(alice.core.hang_up(session, wire.now))
+    wire.run(until=33.0)
+    assert alice.core.idle
+    assert len(wire.requests(alice.host, "BYE")) == 11
+
+
+# ---- races ----
+
+
+def test_hanging_up_before_anything_came_back_waits_with_the_cancel() -> None:
+    wire, alice, bob = two_peers()
+    wire.fate = lose(1, is_request("INVITE"))
+    session = alice.call(bob)
+    alice.apply(alice.core.hang_up(session, wire.now))
+    assert ends(alice) == [("local", None, "Hung up on this side.")]
+    assert wire.requests(alice.host, "CANCEL") == []
+    wire.run(until=5.0)
+    assert len(wire.requests(alice.host, "CANCEL")) == 1
+    assert ends(bob) == [("remote", 487, "The caller hung up before the call was answered.")]
+    assert [m.cseq.method for _, m in wire.responses(bob.host, 200)] == ["CANCEL"]
+    assert len(wire.responses(bob.host, 487)) == 1
+    assert_nothing_left(wire)
+
+
+def test_cancel_meets_200_the_call_is_acknowledged_and_hung_up() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    alice.apply(alice.core.hang_up(session, wire.now))
+    bob.apply(bob.core.answer(session, ANSWER, wire.now))
+    wire.run(until=1.0)
+    assert len(wire.requests(alice.host, "CANCEL")) == 1
+    assert len(wire.requests(alice.host, "ACK")) == 1
+    assert len(wire.requests(alice.host, "BYE")) == 1
+    assert alice.of(SessionAnswered) == []
+    assert len(ends(alice)) == 1
+    assert ends(bob) == [("remote", None, "The other side hung up.")]
+    assert_nothing_left(wire)
+
+
+def test_a_cancelled_invite_that_is_never_answered_is_forgotten_after_64_t1() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    wire.fate = lambda sender, message: []
+    alice.apply(alice.core.hang_up(session, wire.now))
+    wire.run(until=32.2)
+    assert alice.core.idle
+
+
+def test_bye_meets_bye_both_are_answered() -> None:
+    wire, alice, bob, session = connected()
+    alice.apply(alice.core.hang_up(session, wire.now))
+    bob.apply(bob.core.hang_up(session, wire.now))
+    wire.run(until=1.0)
+    assert len(wire.responses(alice.host, 200, "BYE")) == len(wire.responses(bob.host, 200, "BYE")) == 1
+    assert len(ends(alice)) == len(ends(bob)) == 1
+    assert_nothing_left(wire)
+
+
+def test_the_called_side_sends_no_bye_before_the_ack() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    wire.fate = lose(1, is_request("ACK"))
+    bob.apply(bob.core.answer(session, ANSWER, wire.now))
+    bob.apply(bob.core.hang_up(session, wire.now))
+    assert ends(bob) == [("local", None, "Hung up on this side.")]
+    wire.run(until=0.4)
+    assert wire.requests(bob.host, "BYE") == []
+    wire.run(until=2.0)
+    assert len(wire.requests(bob.host, "BYE")) == 1
+    assert bob.of(SessionConfirmed) == []
+    assert_nothing_left(wire)
+
+
+def test_a_refused_call_whose_ack_is_lost_ends_all_the_same() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    wire.fate = lose(1, is_request("ACK"))
+    bob.apply(bob.core.reject(session, 486, wire.now))
+    wire.run(until=5.0)
+    assert len(wire.responses(bob.host, 486)) == 2
+    assert len(ends(alice)) == 1
+    assert_nothing_left(wire)
+
+
+def test_hanging_up_on_a_call_that_waits_refuses_it() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    bob.apply(bob.core.hang_up(session, wire.now))
+    wire.run(until=0.5)
+    assert ends(alice) == [("remote", 480, "Nobody is available there at present (480).")]
+    assert_nothing_left(wire)
+
+
+# ---- re-INVITE ----
+
+
+@pytest.mark.parametrize("caller_offers", [True, False])
+def test_a_reoffer_is_accepted_in_either_direction(caller_offers: bool) -> None:
+    wire, alice, bob, session = connected()
+    asking, asked = (alice, bob) if caller_offers else (bob, alice)
+    asked.on_told = answer_with(asked, wire, b"v=0 second")
+    asking.apply(asking.core.reoffer(session, b"v=0 hold", wire.now))
+    wire.run(until=1.0)
+    assert asked.of(SessionReoffered) == [SessionReoffered(session, b"v=0 hold")]
+    assert [a.body for a in asking.of(SessionAnswered)] == [b"v=0 second"]
+    assert asked.of(SessionConfirmed) == [SessionConfirmed(session, None)]
+    asking.apply(asking.core.hang_up(session, wire.now))
+    assert_nothing_left(wire)
+
+
+def test_a_refused_reoffer_leaves_the_call_up() -> None:
+    wire, alice, bob, session = connected()
+    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
+    wire.run(until=1.0)
+    bob.apply(bob.core.reject_reoffer(session, 488, wire.now))
+    wire.run(until=2.0)
+    [failed] = alice.of(SessionReofferFailed)
+    assert (failed.status, failed.reason) == (488, "Nothing acceptable: no common codec (488).")
+    assert ends(alice) == ends(bob) == []
+
+
+def test_reoffers_that_meet_are_refused_with_491_and_tried_again_apart() -> None:
+    wire, alice, bob, session = connected()
+    alice.on_told = answer_with(alice, wire, ANSWER)
+    bob.on_told = answer_with(bob, wire, ANSWER)
+    start = wire.now
+    alice.apply(alice.core.reoffer(session, b"v=0 a", wire.now))
+    bob.apply(bob.core.reoffer(session, b"v=0 b", wire.now))
+    wire.run(until=start + 10)
+    assert len(wire.responses(alice.host, 491)) == len(wire.responses(bob.host, 491)) == 1
+    owner = wire.requests(alice.host, "INVITE")[-1][0] - start
+    other = wire.requests(bob.host, "INVITE")[-1][0] - start
+    assert 2.1 <= owner <= 4.1
+    assert 0 <= other <= 2.1
+    assert [r.offer for r in bob.of(SessionReoffered)] == [b"v=0 a"]
+    assert [r.offer for r in alice.of(SessionReoffered)] == [b"v=0 b"]
+    alice.apply(alice.core.hang_up(session, wire.now))
+    assert_nothing_left(wire)
+
+
+def test_a_second_reinvite_before_the_first_is_answered_gets_500_with_retry_after() -> None:
+    wire, alice, bob, session = connected()
+    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
+    wire.run(until=1.0)
+    _, first = wire.requests(alice.host, "INVITE")[-1]
+    second = first.serialize().replace(b"branch=z9hG4bK", b"branch=z9hG4bKx").replace(b"CSeq: 2 ", b"CSeq: 3 ")
+    deliver(wire, bob, second)
+    [(_, response)] = wire.responses(bob.host, 500)
+    assert 0 <= int(response.headers.get("Retry-After") or -1) <= 10
+
+
+def test_a_cancelled_reinvite_leaves_the_call_up() -> None:
+    wire, alice, bob, session = connected()
+    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
+    wire.run(until=1.0)
+    _, invite = wire.requests(alice.host, "INVITE")[-1]
+    cancel = invite.serialize().replace(b"INVITE", b"CANCEL").replace(b"CSeq: 2 INVITE", b"CSeq: 2 CANCEL")
+    deliver(wire, bob, cancel.replace(b"Allow: CANCEL", b"Allow: INVITE"))
+    wire.run(until=2.0)
+    assert len(wire.responses(bob.host, 487)) == 1
+    bob.apply(bob.core.accept_reoffer(session, ANSWER, wire.now))
+    wire.run(until=3.0)
+    assert ends(alice) == ends(bob) == []
+    assert [f.status for f in alice.of(SessionReofferFailed)] == [487]
+
+
+@pytest.mark.parametrize(("status", "bye"), [(481, 0), (408, 1)])
+def test_481_or_408_to_a_reinvite_ends_the_dialog(status: int, bye: int) -> None:
+    wire, alice, bob, session = connected()
+    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
+    wire.run(until=1.0)
+    bob.apply(bob.core.reject_reoffer(session, status, wire.now))
+    wire.run(until=2.0)
+    assert ends(alice) == [("remote", status, "The other side no longer replies.")]
+    assert len(wire.requests(alice.host, "BYE")) == bye
+
+
+def test_a_reinvite_nobody_answers_ends_the_call() -> None:
+    wire, alice, bob, session = connected()
+    wire.fate = lambda sender, message: []
+    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
+    wire.run(until=100)
+    assert ends(alice) == [("remote", 408, "The other side no longer replies.")]
+    assert alice.core.idle
+
+
+def test_hanging_up_while_a_reoffer_waits_refuses_it_first() -> None:
+    wire, alice, bob, session = connected()
+    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
+    wire.run(until=1.0)
+    bob.apply(bob.core.hang_up(session, wire.now))
+    wire.run(until=2.0)
+    assert len(wire.responses(bob.host, 487)) == 1
+    assert len(ends(alice)) == 1
+    assert_nothing_left(wire)
+
+
+# ---- hygiene ----
+
+
+def test_a_bye_with_a_foreign_tag_ends_nothing() -> None:
+    wire, alice, bob, session = connected()
+    _, ack = wire.requests(alice.host, "ACK")[0]
+    forged = ack.serialize().replace(b"ACK", b"BYE").replace(b"CSeq: 1", b"CSeq: 9")
+    deliver(wire, bob, forged.replace(b";tag=", b";tag=x"), source="10.6.6.6")
+    assert ends(bob) == []
+    assert len(wire.responses(bob.host, 481)) == 1
+
+
+def test_a_cancel_with_a_guessed_branch_only_ends_nothing() -> None:
+    wire, alice, bob = two_peers()
+    session = alice.call(bob)
+    wire.run(until=0.1)
+    _, invite = wire.requests(alice.host, "INVITE")[0]
+    cancel = invite.serialize().replace(b"INVITE", b"CANCEL").replace(session.encode(), b"guessed")
+    deliver(wire, bob, cancel, source="10.6.6.6")
+    assert ends(bob) == []
+    assert len(wire.responses(bob.host, 481)) == 1
+
+
+def test_a_response_nobody_asked_for_is_rejected() -> None:
+    wire, alice, bob, session = connected()
+    _, ok = wire.responses(bob.host, 200)[0]
+    deliver(wire, alice, ok.serialize().replace(b"z9hG4bK", b"z9hG4bKx"), source="10.6.6.6")
+    assert len(alice.of(MessageRejected)) == 1
+    assert len(alice.told) == 1
+
+
+def test_a_request_out_of_order_gets_500() -> None:
+    wire, alice, bob, session = connected()
+    _, ack = wire.requests(alice.host, "ACK")[0]
+    deliver(wire, bob, ack.serialize().replace(b"ACK", b"BYE").replace(b"z9hG4bK", b"z9hG4bKx"))
+    assert ends(bob) == []
+    assert len(wire.responses(bob.host, 500)) == 1
+
+
+def test_commands_that_do_not_fit_the_state_say_so() -> None:
+    wire, alice, bob, session = connected()
+    with pytest.raises(SessionStateError, match="cannot be answered"):
+        alice.core.answer(session, ANSWER, wire.now)
+    with pytest.raises(SessionStateError, match="cannot ring"):
+        bob.core.ring(session, wire.now)
+    with pytest.raises(ValueError, match="300 to 699"):
+        bob.core.reject(session, 200, wire.now)
+    waiting = alice.call(bob)
+    with pytest.raises(SessionStateError, match="not up"):
+        alice.core.reoffer(waiting, OFFER, wire.now)
+
+
+def test_commands_on_a_call_that_is_over_do_nothing() -> None:
+    wire, alice, bob, session = connected()
+    alice.apply(alice.core.hang_up(session, wire.now))
+    for _ in range(2):
+        assert alice.core.hang_up(session, wire.now) == []
+        assert alice.core.reoffer(session, OFFER, wire.now) == []
+        assert alice.core.answer(session, ANSWER, wire.now) == []
+        assert alice.core.ring(session, wire.now) == []
+        assert alice.core.reject(session, 486, wire.now) == []
+        wire.run()
