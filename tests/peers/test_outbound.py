@@ -4,37 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.baresip import baresip
-from support.correlation import at_telephone_rate, find_speech, write_wave
+from support.correlation import find_speech
 from support.headless import headless
-
-from voip_engine.demo.speech import load_speech
-
-RATE_HZ = 16_000
+from support.speech import speak_and_listen
 
 
 @pytest.mark.peer("baresip")
 @pytest.mark.parametrize(("transport", "codec"), [("udp", "opus"), ("tcp", "PCMA")])
 async def test_a_called_phone_hears_itself(tmp_path: Path, transport: str, codec: str) -> None:
-    sentence = load_speech("ben_saturday")
-    path = tmp_path / "sentence.wav"
-    write_wave(path, np.concatenate([sentence, np.zeros(8 * RATE_HZ)]), RATE_HZ)
+    speech = speak_and_listen(tmp_path / "sentence.wav")
     account = f"sip:called@127.0.0.1:{{port}};transport={transport}"
     parameters = ("regint=0", "answermode=auto")
-    async with baresip(tmp_path / "phone", account, parameters=parameters, speech=path) as phone:
+    async with baresip(tmp_path / "phone", account, parameters=parameters, speech=speech.path) as phone:
         uri = f"sip:called@127.0.0.1:{phone.sip_port};transport={transport}"
         async with headless("--dial", uri, "--codecs", codec, "--mode", "echo") as engine:
             assert (await engine.event("CallAnswered"))["codec"]["name"] == codec
             assert (await engine.event("PlayoutEnded", within_s=20))["complete"]
-            await phone.hang_up()
+            await phone.event("CALL_CLOSED")
             assert (await engine.event("CallEnded"))["by"] == "remote"
             assert await engine.child.wait_ended() == 0
         await phone.child.stop()
-        match = find_speech(at_telephone_rate(sentence, RATE_HZ), phone.heard())
+        match = find_speech(speech.known, phone.heard())
     assert match.coefficient > 0.7, match
-    assert match.delay_s > len(sentence) / RATE_HZ, match
+    assert match.delay_s > speech.length_s, match
 
 
 @pytest.mark.peer("baresip")
