@@ -1,7 +1,8 @@
 """The messages between the engine and the media process.
 
 Each message crosses the pipe as MessagePack behind a 4-byte big-endian length. Whole utterances and playouts cross, single
-frames never do. Audio crosses as little-endian int16 at 16 kHz (`pcm`).
+frames never do. Audio crosses as little-endian int16 (`pcm`) at the rate that stands beside it (`rate_hz`): utterances come at the
+audio rate of the call's codec, playouts had best be at that rate too (see `voip_engine.codecs.base.AUDIO_RATE_HZ`).
 """
 
 from __future__ import annotations
@@ -38,18 +39,28 @@ class Command(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenLeg(Command, frozen=True, tag=True):
-    """Bind an RTP and an RTCP socket. Port 0 takes a free even port and the odd one above (RFC 3550 §11)."""
+    """Bind an RTP and an RTCP socket. Port 0 takes a free even port and the odd one above (RFC 3550 §11).
+
+    `ports` bounds that choice: lowest and highest port, both included.
+    """
 
     leg_id: int
     local: HostPort
     start: RtpStart
+    ports: tuple[int, int] | None = None
 
 
 class ConfigureLeg(Command, frozen=True, tag=True):
-    """Apply a negotiated plan to an open leg; again after every re-INVITE."""
+    """Apply a negotiated plan to an open leg; again after every re-INVITE.
+
+    Nothing received for `media_timeout_s` is reported once, if the plan lets the peer send. `latched` is the source that was the
+    peer under this plan in a media process that was lost.
+    """
 
     leg_id: int
     plan: MediaPlan
+    media_timeout_s: float | None = None
+    latched: HostPort | None = None
 
 
 class CloseLeg(Command, frozen=True, tag=True):
@@ -73,10 +84,11 @@ class Play(Command, frozen=True, tag=True):
     playout_id: int
     pcm: bytes
     final: bool = True
+    rate_hz: int = 16_000
 
 
 class PausePlayout(Command, frozen=True, tag=True):
-    """Stop sending a playout at the next frame, keeping the rest."""
+    """Stop sending a playout at the next frame, keeping the rest. A frame that fades out is sent and not counted as heard."""
 
     leg_id: int
     playout_id: int
@@ -177,20 +189,25 @@ class SpeechStopped(Report, frozen=True, tag=True):
 
 
 class UtteranceHeard(Report, frozen=True, tag=True):
-    """One whole utterance, as int16 at 16 kHz."""
+    """One whole utterance, as int16 at `rate_hz`."""
 
     leg_id: int
     started_s: float
     pcm: bytes
+    rate_hz: int
 
 
 class PlayoutEnded(Report, frozen=True, tag=True):
-    """A playout is over. `heard_samples` really went out (16 kHz); `complete` says whether that was all of it."""
+    """A playout is over. `heard_samples` really went out, counted at the `rate_hz` it was given in.
+
+    `complete` says whether that was all of it.
+    """
 
     leg_id: int
     playout_id: int
     heard_samples: int
     complete: bool
+    rate_hz: int = 16_000
 
 
 class DtmfHeard(Report, frozen=True, tag=True):
@@ -238,7 +255,7 @@ class Figures(Report, frozen=True, tag=True):
 
 
 class MediaTimedOut(Report, frozen=True, tag=True):
-    """Nothing has been received on a leg for `silent_s` although the plan lets the peer send."""
+    """Nothing has been received on a leg for `silent_s` although the plan lets the peer send. Said once a silence."""
 
     leg_id: int
     silent_s: float

@@ -1,0 +1,137 @@
+"""What the engine must remember of each leg to open it again in another media process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from voip_engine.media.protocol import (
+    AnyCommand,
+    AnyReport,
+    CloseLeg,
+    ConfigureLeg,
+    Figures,
+    LegFailed,
+    LegOpened,
+    Listen,
+    OpenLeg,
+    Play,
+    PlayoutEnded,
+    RtpStart,
+    StartMonitor,
+    StopMonitor,
+)
+from voip_engine.sdp.plan import HostPort
+
+_SEQUENCE_MARGIN: Final = 4
+"""Packets that may have been sent after the last figures without anyone knowing, beyond those that time tells."""
+
+
+@dataclass(slots=True)
+class _LegEntry:
+    opened: OpenLeg
+    configured: ConfigureLeg | None = None
+    listening: Listen | None = None
+    playouts: dict[int, int] = field(default_factory=dict)
+    """Playouts that haven't ended, with their rates."""
+    next_sequence: int = 0
+    next_timestamp: int = 0
+    noted_s: float = 0.0
+    """When the two above were true."""
+    remote: HostPort | None = None
+
+
+class Ledger:
+    """Follows commands and reports, and from them makes the commands that bring a new process to where the lost one was."""
+
+    def __init__(self) -> None:
+        self._legs: dict[int, _LegEntry] = {}
+        self._monitor: StartMonitor | None = None
+
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def command(self, command: AnyCommand) -> None:
+        """Note a command."""
+        if isinstance(command, OpenLeg):
+            start = command.start
+            self._legs[command.leg_id] = _LegEntry(
+                command, next_sequence=start.sequence, next_timestamp=start.timestamp
+            )
+        elif isinstance(command, StartMonitor):
+            self._monitor = command
+        elif isinstance(command, StopMonitor):
+            self._monitor = None
+        elif isinstance(command, CloseLeg):
+            self._legs.pop(command.leg_id, None)
+            if self._monitor is not None and self._monitor.leg_id == command.leg_id:
+                self._monitor = None
+        elif isinstance(command, ConfigureLeg | Listen | Play):
+            entry = self._legs.get(command.leg_id)
+            if entry is None:
+                return
+            if isinstance(command, ConfigureLeg):
+                if entry.configured is not None and entry.configured.plan.remote_rtp != command.plan.remote_rtp:
+                    entry.remote = None
+                entry.configured = command
+            elif isinstance(command, Listen):
+                entry.listening = command
+            else:
+                entry.playouts.setdefault(command.playout_id, command.rate_hz)
+
+    def report(self, report: AnyReport, now: float) -> None:
+        """Note a report that came at `now`."""
+        if isinstance(report, Figures):
+            for figures in report.legs:
+                entry = self._legs.get(figures.leg_id)
+                if entry is not None:
+                    entry.next_sequence, entry.next_timestamp = figures.next_sequence, figures.next_timestamp
+                    entry.noted_s = now
+                    entry.remote = figures.remote_rtp
+        elif isinstance(report, LegOpened):
+            entry = self._legs.get(report.leg_id)
+            if entry is not None:
+                # From now on the leg has this port, whichever process serves it.
+                entry.opened = msgspec.structs.replace(entry.opened, local=report.local)
+        elif isinstance(report, LegFailed):
+            self._legs.pop(report.leg_id, None)
+        elif isinstance(report, PlayoutEnded):
+            entry = self._legs.get(report.leg_id)
+            if entry is not None:
+                entry.playouts.pop(report.playout_id, None)
+
+    def lost_playouts(self) -> list[PlayoutEnded]:
+        """End the playouts that went down with a process; how much of them was heard nobody knows any more."""
+        lost = []
+        for leg_id, entry in self._legs.items():
+            lost += [
+                PlayoutEnded(leg_id, playout_id, 0, complete=False, rate_hz=rate_hz)
+                for playout_id, rate_hz in entry.playouts.items()
+            ]
+            entry.playouts.clear()
+        return lost
+
+    def reopening(self, now: float) -> list[AnyCommand]:
+        """Make the commands that open every leg again: same ports, same SSRC, sequence and timestamp as time has moved them."""
+        commands: list[AnyCommand] = []
+        for entry in self._legs.values():
+            opened = entry.opened
+            plan = entry.configured.plan if entry.configured is not None else None
+            if plan is not None and entry.noted_s:
+                missed = round(max(0.0, now - entry.noted_s) * 50)
+                start = RtpStart(
+                    ssrc=opened.start.ssrc,
+                    sequence=entry.next_sequence + missed * 20 // plan.packet_ms + _SEQUENCE_MARGIN & 0xFFFF,
+                    timestamp=entry.next_timestamp + missed * plan.send.clock_rate_hz // 50 & 0xFFFFFFFF,
+                )
+                opened = msgspec.structs.replace(opened, start=start)
+            commands.append(opened)
+            if entry.configured is not None:
+                commands.append(msgspec.structs.replace(entry.configured, latched=entry.remote))
+            if entry.listening is not None:
+                commands.append(entry.listening)
+        if self._monitor is not None:
+            commands.append(self._monitor)
+        return commands

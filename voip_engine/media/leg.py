@@ -1,0 +1,264 @@
+"""One leg: its sockets, its two halves, its RTCP."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from voip_engine.codecs import g711
+from voip_engine.media.bank import Bank, Seat
+from voip_engine.media.inbound import Inbound
+from voip_engine.media.outbound import Outbound
+from voip_engine.media.playout import PlayoutQueue
+from voip_engine.media.protocol import (
+    AnyReport,
+    ConfigureLeg,
+    DtmfHeard,
+    Listen,
+    MediaTimedOut,
+    OpenLeg,
+    PacketRejected,
+    PlayoutEnded,
+)
+from voip_engine.media.sockets import (
+    ANCILLARY_BYTES,
+    LONGEST_DATAGRAM_BYTES,
+    ArrivalClock,
+    Readiness,
+    bind_pair,
+    connect_twin,
+)
+from voip_engine.media.source import G711, FrameSource
+from voip_engine.rtp.dtmf import KeyPress
+from voip_engine.rtp.jitter import JitterBuffer
+from voip_engine.rtp.latch import Source
+from voip_engine.rtp.packet import looks_like_rtcp
+from voip_engine.rtp.rtcp import MalformedRtcp
+from voip_engine.rtp.session import RtcpSession
+from voip_engine.sdp.plan import HostPort, MediaPlan
+
+_STALE_DATAGRAMS = 64
+
+
+class Leg:
+    """A call's media. Opened without a plan; `configure` gives it one, again after every re-INVITE."""
+
+    def __init__(
+        self,
+        command: OpenLeg,
+        *,
+        clock: ArrivalClock,
+        readiness: Readiness,
+        report: Callable[[AnyReport], None],
+        randomness: random.Random,
+        frame_number: int,
+    ) -> None:
+        """Bind the sockets. Raises PortError."""
+        self.leg_id = command.leg_id
+        self.plan: MediaPlan | None = None
+        self.closed = False
+        self._clock = clock
+        self._readiness = readiness
+        self._report = report
+        self._rtp, self._rtcp = bind_pair(command.local, command.ports, randomness.randrange(1 << 14))
+        self._twin: socket.socket | None = None
+        self._rtcp_remote: Source | None = None
+        self._media_timeout_s: float | None = None
+        self._timed_out = False
+        self.local = HostPort(*self._rtp.getsockname()[:2])
+        self.jitter = JitterBuffer(8000)
+        self.outbound = Outbound(command.start)
+        self.playout = PlayoutQueue(8000)
+        self.seat = Seat(self.leg_id, self.outbound, self.playout, self._rtp.send, frame_number)
+        self.bank: Bank | None = None
+        self.inbound = Inbound(
+            self.jitter,
+            rejected=self._rejected,
+            latched=self._follow,
+            new_source=self._new_source,
+            key_pressed=self._key_pressed,
+        )
+        self.rtcp = RtcpSession(command.start.ssrc, randomness)
+        readiness.watch(self._rtp, self._read_anyone)
+        readiness.watch(self._rtcp, self._read_rtcp)
+
+    # ---- the plan ----------------------------------------------------------------------------------------------------
+
+    def configure(self, command: ConfigureLeg, bank: Bank, frame_number: int) -> None:
+        """Apply a plan; `bank` is that of the audio rate of its codec."""
+        plan = command.plan
+        previous, self.plan = self.plan, plan
+        if self.bank is not bank:
+            self._move(bank, frame_number)
+        assert self.seat.source is not None
+        self.outbound.configure(plan)
+        self.seat.source.set_codecs({payload_type.number: payload_type for payload_type in plan.receive})
+        coded = next((one for one in plan.receive if one.codec in G711 and one.codec == plan.send.codec), None)
+        bank.take_coded(self.seat, cast(g711.G711Name, coded.codec) if coded else None, coded.number if coded else -1)
+        if previous is None or previous.remote_rtp != plan.remote_rtp or command.latched is not None:
+            signalled = (plan.remote_rtp.host, plan.remote_rtp.port)
+            known = (command.latched.host, command.latched.port) if command.latched else None
+            self.inbound.latch_onto(signalled, known)
+            self._follow(known or signalled)
+        self.inbound.configure(plan)
+        if previous is None:
+            self.jitter.set_clock_rate(plan.send.clock_rate_hz)
+        self._rtcp_remote = (plan.remote_rtcp.host, plan.remote_rtcp.port)
+        self._media_timeout_s = command.media_timeout_s
+        self._timed_out = False
+        self.inbound.last_heard_s = self._clock.now_s
+
+    def _move(self, bank: Bank, frame_number: int) -> None:
+        """Take a row in the bank of another audio rate."""
+        seat = self.seat
+        if self.bank is not None:
+            self.bank.unseat(seat, frame_number)
+        if seat.source is not None:
+            seat.source.close()
+        self.bank = bank
+        self.playout.set_rate(bank.rate_hz)
+        seat.source = FrameSource(bank.rate_hz, self.jitter, partial(bank.history, seat), partial(bank.is_quiet, seat))
+        bank.seat(seat, frame_number)
+
+    def listen(self, command: Listen) -> None:
+        """Turn voice activity detection on or off."""
+        self.seat.listen, self.seat.wants_utterances = command.settings, command.utterances
+        if self.bank is not None:
+            self.bank.listen(self.seat, command.settings, command.utterances)
+
+    def _follow(self, remote: Source) -> None:
+        """Send to a peer and hear it through a socket of its own."""
+        if self._twin is not None:
+            self._readiness.forget(self._twin)
+            self._twin.close()
+        self._twin = connect_twin(self._rtp, HostPort(*remote))
+        if self._twin is None:
+            self.seat.send = partial(_send_to, self._rtp, remote)
+            return
+        self.seat.send = self._twin.send
+        # Until it was connected the twin took anyone's packets; those are judged by their addresses, unlike what comes later.
+        for _ in range(_STALE_DATAGRAMS):
+            if not self._read_judged(self._twin):
+                break
+        self._readiness.watch(self._twin, partial(self._read_peer, self._twin.recvmsg))
+
+    def _new_source(self) -> None:
+        if self.seat.source is not None:
+            self.seat.source.restart()
+
+    # ---- sockets -----------------------------------------------------------------------------------------------------
+
+    def _read_peer(
+        self, recvmsg: Callable[[int, int], tuple[bytes, list[tuple[int, int, bytes]], int, object]]
+    ) -> None:
+        try:
+            data, ancillary, _, _ = recvmsg(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
+        except OSError:
+            return  # nothing there after all, or the peer's port was closed (ICMP): it may open again
+        clock = self._clock
+        self.inbound.receive_from_peer(data, clock.arrived_s(ancillary), clock.due_s)
+
+    def _read_anyone(self) -> None:
+        self._read_judged(self._rtp)
+
+    def _read_judged(self, readable: socket.socket) -> bool:
+        try:
+            data, ancillary, _, address = readable.recvmsg(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
+        except OSError:
+            return False
+        source = (str(address[0]), int(address[1]))
+        if looks_like_rtcp(data):
+            self.inbound.reject(source, "RTCP on the RTP port")
+        else:
+            self.inbound.receive(data, source, self._clock.arrived_s(ancillary), self._clock.due_s)
+        return True
+
+    def _read_rtcp(self) -> None:
+        try:
+            data, ancillary, _, address = self._rtcp.recvmsg(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
+        except OSError:
+            return
+        source = (str(address[0]), int(address[1]))
+        latch = self.inbound.latch
+        if latch is None or self.plan is None:
+            return
+        if source[0] not in (self.plan.remote_rtcp.host, latch.peer[0]):
+            self.inbound.reject(source, "RTCP from a source that is not the call's")
+            return
+        try:
+            arrived_s = self._clock.epoch_s(self._clock.arrived_s(ancillary))
+            self.rtcp.receive(data, arrived_s, self.plan.send.clock_rate_hz)
+        except MalformedRtcp as error:
+            self.inbound.reject(source, f"malformed RTCP: {error}")
+            return
+        self._rtcp_remote = source  # behind NAT it comes from elsewhere than was signalled
+
+    # ---- what is said ------------------------------------------------------------------------------------------------
+
+    def _rejected(self, source: Source, reason: str) -> None:
+        self._report(PacketRejected(self.leg_id, HostPort(*source), reason))
+
+    def _key_pressed(self, key: KeyPress) -> None:
+        self._report(DtmfHeard(self.leg_id, key.digit, key.duration_ms))
+
+    def report_playouts(self) -> None:
+        """Tell of the playouts that ended."""
+        for ended in self.playout.ended():
+            self._report(
+                PlayoutEnded(self.leg_id, ended.playout_id, ended.heard_samples, ended.complete, ended.rate_hz)
+            )
+
+    def second(self, now: float) -> None:
+        """Do what is done once a second: loss, half-heard keys, the media time-out."""
+        self.inbound.second(now)
+        if self._media_timeout_s is None or self.plan is None or not self.inbound.hearing:
+            return
+        silent_s = now - self.inbound.last_heard_s
+        if silent_s < self._media_timeout_s:
+            self._timed_out = False
+        elif not self._timed_out:
+            self._timed_out = True
+            self._report(MediaTimedOut(self.leg_id, round(silent_s, 1)))
+
+    def send_rtcp(self, *, goodbye: bool = False) -> None:
+        """Send a compound packet, if there is anyone to send it to."""
+        if self._rtcp_remote is None:
+            return
+        outbound, compose = self.outbound, self.rtcp.goodbye if goodbye else self.rtcp.report
+        data = compose(
+            self._clock.epoch_s(), outbound.timestamp, outbound.packets, outbound.octets, self.inbound.statistics
+        )
+        with contextlib.suppress(OSError):  # RTCP is sent again in seconds
+            self._rtcp.sendto(data, self._rtcp_remote)
+
+    def close(self, frame_number: int) -> None:
+        """Say goodbye, end speech and playouts, free the ports."""
+        self.closed = True
+        self.send_rtcp(goodbye=True)
+        if self.bank is not None:
+            self.bank.unseat(self.seat, frame_number)
+        self.playout.stop_all()
+        self.report_playouts()
+        if self.seat.source is not None:
+            self.seat.source.close()
+        self.outbound.close()
+        for opened in (self._rtp, self._rtcp, self._twin):
+            if opened is not None:
+                self._readiness.forget(opened)
+                opened.close()
+        # The collector is off in the media process: undo by hand what refers back here.
+        self.inbound.disconnect()
+        self.seat.source = None
+        self.seat.send = _send_nowhere
+
+
+def _send_to(sender: socket.socket, remote: Source, data: bytes) -> int:
+    return sender.sendto(data, remote)
+
+
+def _send_nowhere(_: bytes) -> int:
+    return 0

@@ -1,0 +1,149 @@
+"""The tick: what happens every 20 ms, for all legs, in a fixed order and without ever waiting for anything.
+
+::
+
+    send what the last tick composed ─► empty the sockets ─► hear ─► play ─► RTCP, figures ─► pipe
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from typing import Final
+
+from voip_engine.codecs.base import AUDIO_RATE_HZ
+from voip_engine.media.bank import Bank, Outbox
+from voip_engine.media.clock import TickClock
+from voip_engine.media.figures import TICKS_A_REPORT, FiguresRound
+from voip_engine.media.leg import Leg
+from voip_engine.media.protocol import AnyReport, ConfigureLeg, Figures, LegFigures, OpenLeg
+from voip_engine.media.sockets import ArrivalClock, Readiness
+from voip_engine.media.tap import MonitorTap
+
+_DRAIN_ROUNDS: Final = 8
+_TICKS_A_SECOND: Final = 50
+
+
+class MediaLoop:
+    """All legs and the clock that drives them."""
+
+    def __init__(self, report: Callable[[AnyReport], None], *, randomness: random.Random) -> None:
+        self.clock = TickClock()
+        self.legs: dict[int, Leg] = {}
+        self._report = report
+        self._random = randomness
+        self._arrivals = ArrivalClock()
+        self._readiness = Readiness()
+        self._banks = {rate_hz: Bank(rate_hz, report) for rate_hz in sorted(set(AUDIO_RATE_HZ.values()))}
+        self._outbox: Outbox = []
+        self._frame_number = 0
+        self._rtcp_due: list[tuple[float, int]] = []
+        self._figures: FiguresRound | None = None
+        self._reported_ticks = 0
+        self._reported_overruns = 0
+        self.monitor = MonitorTap()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to tick for."""
+        return not self.legs
+
+    def open(self, command: OpenLeg) -> Leg:
+        """Open a leg. Raises PortError."""
+        leg = Leg(
+            command,
+            clock=self._arrivals,
+            readiness=self._readiness,
+            report=self._report,
+            randomness=self._random,
+            frame_number=self._frame_number,
+        )
+        self.legs[leg.leg_id] = leg
+        first_report_s = self._arrivals.now_s + leg.rtcp.next_interval_s(initial=True)
+        heapq.heappush(self._rtcp_due, (first_report_s, leg.leg_id))
+        return leg
+
+    def configure(self, command: ConfigureLeg) -> None:
+        """Apply a plan to an open leg."""
+        leg = self.legs.get(command.leg_id)
+        if leg is not None:
+            leg.configure(command, self._banks[AUDIO_RATE_HZ[command.plan.send.codec]], self._frame_number)
+
+    def close(self, leg_id: int) -> None:
+        """Close a leg; what it still had to send is dropped."""
+        leg = self.legs.pop(leg_id, None)
+        if leg is None:
+            return
+        send = leg.seat.send
+        self._outbox = [(where, datagram) for where, datagram in self._outbox if where != send]
+        leg.close(self._frame_number)
+
+    def close_all(self) -> None:
+        """Close every leg, with RTCP BYE each."""
+        for leg_id in list(self.legs):
+            self.close(leg_id)
+
+    def tick(self, skipped: int, *, figures: bool) -> None:
+        """Do one tick; `skipped` frames before it were missed. `figures` says whether the engine keeps up with reading them."""
+        outbox = self._outbox
+        for send, datagram in outbox:
+            try:
+                send(datagram)
+            except OSError:
+                continue  # the peer's port is closed, or the buffer is full: a lost packet
+        self.clock.sent()
+        outbox.clear()
+        self._frame_number += 1 + skipped
+        if skipped:
+            for leg in self.legs.values():
+                leg.outbound.skip(skipped)
+        self._arrivals.read()
+        self._arrivals.due_s = self._arrivals.now_s
+        self._readiness.drain(_DRAIN_ROUNDS)
+        for bank in self._banks.values():
+            if bank.seats:
+                bank.hear(self._frame_number)
+                bank.speak(outbox)
+        self._after_audio(figures=figures)
+
+    def _after_audio(self, *, figures: bool) -> None:
+        for leg in self.legs.values():
+            if leg.playout.active:
+                leg.report_playouts()
+        self.monitor.feed(self.legs)
+        now = self._arrivals.now_s
+        while self._rtcp_due and self._rtcp_due[0][0] <= now:
+            _, leg_id = heapq.heappop(self._rtcp_due)
+            if leg_id in self.legs:
+                self.legs[leg_id].send_rtcp()
+                heapq.heappush(self._rtcp_due, (now + self.legs[leg_id].rtcp.next_interval_s(), leg_id))
+        phase = self.clock.ticks % _TICKS_A_SECOND
+        for leg_id, leg in self.legs.items():
+            if leg_id % _TICKS_A_SECOND == phase:
+                leg.second(now)
+        if figures:
+            self._advance_figures()
+
+    def _advance_figures(self) -> None:
+        if self._figures is None:
+            self._figures = FiguresRound(self._banks, list(self.legs.values()))
+        done = self._figures.advance()
+        if self.clock.ticks - self._reported_ticks < TICKS_A_REPORT or done is None:
+            return
+        self._figures = None
+        self.report_figures(done)
+
+    def report_figures(self, legs: tuple[LegFigures, ...] = ()) -> None:
+        """Tell of the clock's health, and of the legs given."""
+        clock = self.clock
+        self._report(
+            Figures(
+                legs=legs,
+                ticks=clock.ticks - self._reported_ticks,
+                overruns=clock.overruns - self._reported_overruns,
+                lateness_p99_ms=clock.lateness_p99_s() * 1000,
+                busy_fraction=clock.busy_fraction(),
+            )
+        )
+        self._reported_ticks, self._reported_overruns = clock.ticks, clock.overruns

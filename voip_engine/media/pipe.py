@@ -1,0 +1,128 @@
+"""Messages over a pipe: MessagePack behind a 4-byte big-endian length, written and read without ever blocking."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from voip_engine.media.protocol import AnyCommand, AnyReport
+
+LONGEST_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+READ_BYTES: Final = 256 * 1024
+WRITE_BYTES: Final = 256 * 1024
+"""At most this much is read and written a tick, so that a minute of speech costs each tick no more than a memcpy."""
+LONGEST_BACKLOG_BYTES: Final = 32 * 1024 * 1024
+
+_LENGTH = struct.Struct("!I")
+_encoder = msgspec.msgpack.Encoder()
+decode_command: Final = msgspec.msgpack.Decoder(AnyCommand).decode
+decode_report: Final = msgspec.msgpack.Decoder(AnyReport).decode
+
+
+class PipeError(ValueError):
+    """What came through the pipe is no message."""
+
+
+def encode(message: AnyCommand | AnyReport) -> bytes:
+    """Give a message with its length before it."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class MessageReader:
+    """Cuts a byte stream into message bodies."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what was read; gives the messages that are whole now. Raises PipeError for an absurd length."""
+        buffer = self._buffer
+        buffer += data
+        messages = []
+        offset = 0
+        while len(buffer) - offset >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(buffer, offset)
+            if length > LONGEST_MESSAGE_BYTES:
+                raise PipeError(f"a message of {length} bytes")
+            end = offset + _LENGTH.size + length
+            if end > len(buffer):
+                break
+            messages.append(bytes(buffer[offset + _LENGTH.size : end]))
+            offset = end
+        if offset:
+            del buffer[:offset]
+        return messages
+
+
+class CommandInput:
+    """The media process's end of the pipe that commands come through."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._reader = MessageReader()
+        self._waiting: deque[AnyCommand] = deque()
+        self.ended = False
+        """The engine is gone: nothing more will come."""
+
+    def take(self, more: Callable[[], bool]) -> list[AnyCommand]:
+        """Give the commands that are here, as long as `more()` allows; the rest stays for the next tick."""
+        if not self.ended and not self._waiting:
+            try:
+                data = os.read(self._descriptor, READ_BYTES)
+            except BlockingIOError:
+                return []
+            if not data:
+                self.ended = True
+            self._waiting.extend(decode_command(body) for body in self._reader.feed(data))
+        taken: list[AnyCommand] = []
+        while self._waiting and (not taken or more()):
+            taken.append(self._waiting.popleft())
+        return taken
+
+
+class ReportOutput:
+    """The media process's end of the pipe that reports go through. Beyond `LONGEST_BACKLOG_BYTES` new reports are dropped."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._backlog: deque[memoryview] = deque()
+        self._backlog_bytes = 0
+        self.dropped = 0
+
+    @property
+    def congested(self) -> bool:
+        """Whether the engine is behind with reading; what can be left out (figures) should be."""
+        return self._backlog_bytes > WRITE_BYTES
+
+    def put(self, report: AnyReport) -> None:
+        """Queue a report."""
+        data = encode(report)
+        if self._backlog_bytes + len(data) > LONGEST_BACKLOG_BYTES:
+            self.dropped += 1
+            return
+        self._backlog.append(memoryview(data))
+        self._backlog_bytes += len(data)
+
+    def flush(self) -> None:
+        """Write what the pipe takes now. Raises BrokenPipeError when the engine is gone."""
+        budget = WRITE_BYTES
+        while self._backlog and budget > 0:
+            chunk = self._backlog[0]
+            try:
+                written = os.write(self._descriptor, chunk[:budget])
+            except BlockingIOError:
+                return
+            self._backlog_bytes -= written
+            budget -= written
+            if written == len(chunk):
+                self._backlog.popleft()
+            else:
+                self._backlog[0] = chunk[written:]

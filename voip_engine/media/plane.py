@@ -1,0 +1,258 @@
+"""The engine's end of the media plane: starts the media process, talks to it, and replaces it if it dies.
+
+A second process waits in reserve, started and loaded: replacing the live one then takes as long as opening the legs, some
+tens of milliseconds, where starting one would take several hundred.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from voip_engine.media.ledger import Ledger
+from voip_engine.media.pipe import READ_BYTES, MessageReader, PipeError, decode_report, encode
+from voip_engine.media.protocol import (
+    AnyCommand,
+    AnyReport,
+    CloseLeg,
+    LegFailed,
+    LegOpened,
+    OpenLeg,
+    Ready,
+    RtpStart,
+    Shutdown,
+)
+from voip_engine.sdp.plan import HostPort
+
+_log = logging.getLogger(__name__)
+
+_START_TIMEOUT_S: Final = 20.0
+_ANSWER_TIMEOUT_S: Final = 5.0
+_EXIT_TIMEOUT_S: Final = 3.0
+_SHORT_LIFE_S: Final = 5.0
+_RETRY_S: Final = 1.0
+"""Pause before replacing a process that lived for a short time only."""
+_LONGEST_BACKLOG_BYTES: Final = 64 * 1024 * 1024
+
+
+class MediaError(Exception):
+    """The media plane can't do what was asked; the message is a plain sentence."""
+
+
+class _Worker:
+    """One media process and its pipes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.started_s = time.monotonic()
+        self._reader = MessageReader()
+        self._errors = asyncio.create_task(self._log_errors(), name="media process errors")
+
+    @classmethod
+    async def start(cls) -> _Worker:
+        """Start a process and wait until it is ready. Raises MediaError."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "voip_engine.media.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        worker = cls(process)
+        try:
+            first = await asyncio.wait_for(worker.reports(), _START_TIMEOUT_S)
+        except (TimeoutError, PipeError, msgspec.MsgspecError):
+            first = []
+        if not first or not isinstance(first[0], Ready):
+            await worker.end()
+            raise MediaError("The media process does not start; run `voip-engine` with debug logging to see why.")
+        return worker
+
+    async def _log_errors(self) -> None:
+        assert self.process.stderr is not None
+        while line := await self.process.stderr.readline():
+            _log.debug("media process: %s", line.decode(errors="replace").rstrip())
+
+    def send(self, command: AnyCommand) -> None:
+        """Queue a command. Dropped if the process is gone or hopelessly behind; then it is replaced anyway."""
+        pipe = self.process.stdin
+        assert pipe is not None
+        if not pipe.is_closing() and pipe.transport.get_write_buffer_size() < _LONGEST_BACKLOG_BYTES:
+            pipe.write(encode(command))
+
+    async def reports(self) -> list[AnyReport]:
+        """Wait for reports; an empty list when the process is gone. Raises PipeError and msgspec's errors for garbage."""
+        assert self.process.stdout is not None
+        while data := await self.process.stdout.read(READ_BYTES):
+            reports = [decode_report(body) for body in self._reader.feed(data)]
+            if reports:
+                return reports
+        return []
+
+    async def end(self) -> None:
+        """See the process off, by force if it doesn't go."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), _EXIT_TIMEOUT_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+        with contextlib.suppress(OSError):
+            await self.process.stdin.wait_closed()
+        await self._errors
+
+
+class MediaPlane:
+    """The media of all calls. `on_report` gets every report, `on_restart` the outage in seconds and the legs opened again."""
+
+    def __init__(self, on_report: Callable[[AnyReport], None], on_restart: Callable[[float, int], None]) -> None:
+        self._on_report = on_report
+        self._on_restart = on_restart
+        self._random = random.SystemRandom()
+        self._ledger = Ledger()
+        self._live: _Worker | None = None
+        self._spare: asyncio.Task[_Worker] | None = None
+        self._server: asyncio.Task[None] | None = None
+        self._opening: dict[int, asyncio.Future[HostPort]] = {}
+        self._reopening: set[int] = set()
+        self._reopened = 0
+        self._died_s = 0.0
+        self.running = False
+        self.restarts = 0
+
+    @property
+    def process_id(self) -> int | None:
+        """The live media process."""
+        return self._live.process.pid if self._live is not None else None
+
+    async def start(self) -> None:
+        """Start the media process. Raises MediaError."""
+        self._live = await _Worker.start()
+        self.running = True
+        self._spare = asyncio.create_task(_Worker.start(), name="spare media process")
+        self._server = asyncio.create_task(self._serve(), name="media plane")
+
+    async def close(self) -> None:
+        """Close every leg with RTCP BYE and end the processes."""
+        self.running = False
+        if self._server is not None:
+            self._server.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._server
+        for future in self._opening.values():
+            future.cancel()
+        live, self._live = self._live, None
+        if live is not None:
+            live.send(Shutdown())
+            await live.end()
+        if self._spare is not None:
+            with contextlib.suppress(MediaError):
+                await (await self._spare).end()
+
+    async def open_leg(self, leg_id: int, local: HostPort, ports: tuple[int, int] | None = None) -> HostPort:
+        """Open a leg and give the address it is bound to. Raises MediaError in plain words.
+
+        Port 0 takes a free even port, from `ports` (lowest and highest) if given. SSRC, sequence and timestamp start at random
+        (RFC 3550 §5.1, §8.1).
+        """
+        bits = self._random.getrandbits
+        # Sequence numbers start in the lower half, as RFC 3711 §3.3.1 advises, so that an early loss cannot hide a wrap.
+        start = RtpStart(ssrc=bits(32), sequence=bits(15), timestamp=bits(32))
+        future = asyncio.get_running_loop().create_future()
+        self._opening[leg_id] = future
+        try:
+            self.send(OpenLeg(leg_id, local, start, ports))
+            return await asyncio.wait_for(future, _ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            self.send(CloseLeg(leg_id))
+            raise MediaError("The media process does not answer.") from None
+        finally:
+            self._opening.pop(leg_id, None)
+
+    def send(self, command: AnyCommand) -> None:
+        """Send a command. While the process is being replaced it is remembered as far as the new one needs it."""
+        self._ledger.command(command)
+        if self._live is not None and self.running:
+            self._live.send(command)
+
+    # ---- the process -------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while self._live is not None:
+            worker = self._live
+            await self._pump(worker)
+            self.running = False
+            self._died_s = time.monotonic()
+            _log.warning("the media process ended unexpectedly and is replaced")
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.kill()
+            await worker.end()  # its ports are free only now
+            for lost in self._ledger.lost_playouts():
+                self._on_report(lost)
+            if self._died_s - worker.started_s < _SHORT_LIFE_S and self.restarts:
+                await asyncio.sleep(_RETRY_S)
+            self._live = await self._replacement()
+            self._reopen()
+
+    async def _pump(self, worker: _Worker) -> None:
+        """Pass on reports until the process is gone, or talks nonsense."""
+        try:
+            while reports := await worker.reports():
+                now = time.monotonic()
+                for report in reports:
+                    self._ledger.report(report, now)
+                    self._handle(report)
+        except (PipeError, msgspec.MsgspecError) as error:
+            _log.error("the media process sent what is no report: %s", error)
+
+    async def _replacement(self) -> _Worker:
+        while True:
+            spare, self._spare = self._spare, None
+            try:
+                return await (spare if spare is not None else _Worker.start())
+            except MediaError as error:
+                _log.error("%s Another attempt follows.", error)
+                await asyncio.sleep(_RETRY_S)
+
+    def _reopen(self) -> None:
+        assert self._live is not None
+        self.restarts += 1
+        commands = self._ledger.reopening(time.monotonic())
+        self._reopening = {command.leg_id for command in commands if isinstance(command, OpenLeg)}
+        self._reopened = len(self._reopening)
+        for command in commands:
+            self._live.send(command)
+        self.running = True
+        if not self._reopening:
+            self._on_restart(time.monotonic() - self._died_s, 0)
+        self._spare = asyncio.create_task(_Worker.start(), name="spare media process")
+
+    def _handle(self, report: AnyReport) -> None:
+        if isinstance(report, LegOpened | LegFailed):
+            self._answer(report)
+            if report.leg_id in self._reopening:
+                self._reopening.remove(report.leg_id)
+                if not self._reopening:
+                    self._on_restart(time.monotonic() - self._died_s, self._reopened)
+        if not isinstance(report, Ready):
+            self._on_report(report)
+
+    def _answer(self, report: LegOpened | LegFailed) -> None:
+        future = self._opening.get(report.leg_id)
+        if future is None or future.done():
+            return
+        if isinstance(report, LegOpened):
+            future.set_result(report.local)
+        else:
+            future.set_exception(MediaError(report.reason))

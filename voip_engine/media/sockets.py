@@ -1,0 +1,181 @@
+"""The UDP sockets of a leg: an even RTP port, the odd one above it for RTCP, and a connected twin for the peer.
+
+Where the kernel lets two sockets share a port (Linux), the peer's packets come through a socket connected to it: looked up
+faster, and what strangers send fills a buffer of its own. Elsewhere one socket takes everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import selectors
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from voip_engine.sdp.plan import HostPort
+
+RECEIVE_BUFFER_BYTES: Final = 512 * 1024
+LONGEST_DATAGRAM_BYTES: Final = 2048
+ANCILLARY_BYTES: Final = 64
+
+_SHARES_PORTS: Final = sys.platform == "linux"
+_SO_TIMESTAMPNS: Final = 35
+_ATTEMPTS: Final = 200
+_TIMESPEC = struct.Struct("@ll")
+
+
+class PortError(OSError):
+    """No port could be bound; the message is a plain sentence."""
+
+
+class ArrivalClock:
+    """Turns the kernel's receive stamps, which count on the wall clock, into `time.monotonic`."""
+
+    __slots__ = ("_offset_s", "due_s", "now_s")
+
+    def __init__(self) -> None:
+        self.due_s = 0.0
+        """When the next audio is taken."""
+        self.read()
+
+    def read(self) -> None:
+        """Compare both clocks; once a tick, so that a step of the wall clock touches no later tick."""
+        self.now_s = time.monotonic()
+        self._offset_s = self.now_s - time.time()
+
+    def arrived_s(self, ancillary: list[tuple[int, int, bytes]]) -> float:
+        """When a datagram arrived; now, where the system doesn't say or the wall clock has just been set."""
+        if not ancillary:
+            return self.now_s
+        seconds, nanoseconds = _TIMESPEC.unpack_from(ancillary[0][2])
+        arrived_s: float = seconds + nanoseconds * 1e-9 + self._offset_s
+        return arrived_s if self.now_s - 1.0 < arrived_s <= self.now_s else self.now_s
+
+    def epoch_s(self, steady_s: float | None = None) -> float:
+        """A time of `time.monotonic`, or now, on the wall clock."""
+        return (time.monotonic() if steady_s is None else steady_s) - self._offset_s
+
+
+def bind_pair(local: HostPort, ports: tuple[int, int] | None, first: int) -> tuple[socket.socket, socket.socket]:
+    """Bind an RTP and an RTCP socket. Raises PortError in plain words.
+
+    With port 0 a free even port is looked for: in `ports`, from the `first`-th pair on and round, or where the system likes.
+    """
+    if local.port:
+        return _bind_exactly(local.host, local.port)
+    if ports is None:
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(PortError), _udp_socket(local.host) as probe:
+                _bind(probe, local.host, 0)
+                port = probe.getsockname()[1] & ~1
+                probe.close()
+                return _bind_exactly(local.host, port)
+        raise PortError(f"No free pair of UDP ports was found on {local.host}.")
+    lowest, highest = ports[0] + ports[0] % 2, ports[1]
+    pairs = (highest - lowest + 1) // 2
+    for index in range(pairs):
+        with contextlib.suppress(PortError):
+            return _bind_exactly(local.host, lowest + 2 * ((first + index) % pairs))
+    raise PortError(f"All RTP ports from {ports[0]} to {ports[1]} on {local.host} are in use; widen the range.")
+
+
+def _bind_exactly(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    rtp = _udp_socket(host)
+    try:
+        _bind(rtp, host, port)
+        rtcp = _udp_socket(host)
+        try:
+            _bind(rtcp, host, port + 1)
+        except PortError:
+            rtcp.close()
+            raise
+    except PortError:
+        rtp.close()
+        raise
+    return rtp, rtcp
+
+
+def _udp_socket(host: str) -> socket.socket:
+    try:
+        made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise PortError(f"No UDP socket could be opened: {error.strerror}.") from error
+    made.setblocking(False)
+    with contextlib.suppress(OSError):  # a smaller buffer serves too
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    if _SHARES_PORTS:
+        made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    return made
+
+
+def _bind(made: socket.socket, host: str, port: int) -> None:
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        where = f"{host} port {port}" if port else host
+        raise PortError(f"The UDP address {where} cannot be bound: {error.strerror}.") from error
+    if _SHARES_PORTS:
+        # Set after binding: the port was free of everyone, and from now on a twin of ours may share it.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def connect_twin(rtp: socket.socket, remote: HostPort) -> socket.socket | None:
+    """Open a socket on the same port, connected to the peer; None where that is impossible, or the peer is not reachable now."""
+    if not _SHARES_PORTS:
+        return None
+    twin = _udp_socket(rtp.getsockname()[0])
+    try:
+        twin.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        twin.bind(rtp.getsockname())
+        twin.connect((remote.host, remote.port))
+    except OSError:
+        twin.close()
+        return None
+    return twin
+
+
+class Readiness:
+    """Calls a function for each socket that has something to read; one call a socket and round, so that none starves others."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._epoll = select.epoll() if _SHARES_PORTS else None
+        self._selector = None if _SHARES_PORTS else selectors.DefaultSelector()
+
+    def watch(self, watched: socket.socket, handler: Callable[[], None]) -> None:
+        """Call `handler` whenever the socket is readable."""
+        self._handlers[watched.fileno()] = handler
+        if self._epoll is not None:
+            self._epoll.register(watched, select.EPOLLIN)
+        elif self._selector is not None:
+            self._selector.register(watched, selectors.EVENT_READ)
+
+    def forget(self, watched: socket.socket) -> None:
+        """Stop watching a socket that is about to be closed."""
+        del self._handlers[watched.fileno()]
+        if self._epoll is not None:
+            self._epoll.unregister(watched)
+        elif self._selector is not None:
+            self._selector.unregister(watched)
+
+    def drain(self, rounds: int) -> None:
+        """Call the handlers until nothing is readable, at most `rounds` times each."""
+        handlers = self._handlers
+        for _ in range(rounds):
+            ready = self._ready()
+            if not ready:
+                return
+            for descriptor in ready:
+                handler = handlers.get(descriptor)  # gone, if a handler before it forgot it
+                if handler is not None:
+                    handler()
+
+    def _ready(self) -> list[int]:
+        if self._epoll is not None:
+            return [descriptor for descriptor, _ in self._epoll.poll(0, max(1, len(self._handlers)))]
+        assert self._selector is not None
+        return [key.fd for key, _ in self._selector.select(0)] if self._handlers else []

@@ -1,0 +1,85 @@
+"""The media process: `python -m voip_engine.media.worker`, commands on standard input, reports on standard output."""
+
+from __future__ import annotations
+
+import os
+
+# Before NumPy is imported: matrices of a few hundred rows gain nothing from threads, and the tick would wait for them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import contextlib
+import gc
+import random
+import select
+import signal
+import sys
+import time
+
+from voip_engine.codecs.base import create_decoder, create_encoder
+from voip_engine.media.commands import apply
+from voip_engine.media.loop import MediaLoop
+from voip_engine.media.pipe import CommandInput, ReportOutput
+from voip_engine.media.protocol import Ready
+
+_COMMANDS_S = 0.005
+"""So much of a tick may go to commands; what is left over waits for the next one."""
+_NICENESS = -10
+
+
+def main() -> int:
+    """Run until the engine says Shutdown or goes away."""
+    # The terminal's Ctrl-C goes to every process in its group; the engine decides when this one ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    commands, reports = CommandInput(sys.stdin.fileno()), ReportOutput(sys.stdout.fileno())
+    loop = MediaLoop(reports.put, randomness=random.SystemRandom())
+    _load_codecs()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    _raise_priority()
+    reports.put(Ready(os.getpid()))
+    with contextlib.suppress(BrokenPipeError):
+        _run(loop, commands, reports)
+    loop.close_all()
+    return 0
+
+
+def _run(loop: MediaLoop, commands: CommandInput, reports: ReportOutput) -> None:
+    going_on = True
+    while going_on and not commands.ended:
+        if loop.idle:
+            reports.flush()
+            gc.collect()
+            select.select([sys.stdin], [], [])
+            loop.clock.restart()
+        else:
+            loop.tick(loop.clock.wait(), figures=not reports.congested)
+        until_s = time.monotonic() + _COMMANDS_S
+        for command in commands.take(lambda: time.monotonic() < until_s):
+            going_on = apply(loop, command, reports.put) and going_on
+        if loop.idle:
+            loop.report_figures()
+        reports.flush()
+
+
+def _load_codecs() -> None:
+    """Load every codec's library now: an import in a tick would be heard on all calls."""
+    for codec in ("opus", "G722"):
+        create_decoder(codec).close()
+        create_encoder(codec).close()
+
+
+def _raise_priority() -> None:
+    """Ask for real-time scheduling, else for a better share; calls go on without either."""
+    if sys.platform == "linux":
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            return
+    if hasattr(os, "nice"):
+        with contextlib.suppress(PermissionError):
+            os.nice(_NICENESS)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
