@@ -6,13 +6,14 @@ All scans move forwards only, so their time grows with the length of the text wh
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from ipaddress import IPv6Address
 
 Parameters = tuple[tuple[str, str | None], ...]
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9\-.!%*_+`'~:\[\]]+")
 _HOST = re.compile(r"[A-Za-z0-9._\-]+")
-_IPV6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._\-]+)?")
 _QUOTE_OR_ESCAPE = re.compile(r'["\\]')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _TO_ESCAPE = re.compile(r'["\\]')
@@ -48,7 +49,7 @@ def parse_host_port(text: str) -> tuple[str, int | None]:
     """
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        if not bracket or ":" not in host or not _IPV6.fullmatch(host):
+        if not bracket or not _is_ipv6(host):
             raise MalformedHeader("an IPv6 address is malformed")
         rest = rest.lstrip()
         if rest and rest[0] != ":":
@@ -66,6 +67,15 @@ def parse_host_port(text: str) -> tuple[str, int | None]:
     if port == 0:
         raise MalformedHeader("a port is 0")
     return host, port
+
+
+@lru_cache(maxsize=1024)
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def format_host(host: str) -> str:
