@@ -76,6 +76,7 @@ class SipTransport:
         self._by_remote: dict[Remote, TcpConnection] = {}
         self._attempts: dict[Remote, _Attempt] = {}
         self._connection_count = 0
+        self._full = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
         self._routes = Routes()
@@ -288,15 +289,18 @@ class SipTransport:
         return TcpConnection(self._connection_count, outbound, self._limits, self._events)
 
     def _connected(self, connection: TcpConnection) -> bool:
+        remote = connection.flow.remote_host, connection.flow.remote_port
         if self._closed:
             return False
         if not connection.outbound:
             inbound = sum(not each.outbound for each in self._connections.values())
-            if inbound >= self._limits.connections:
-                log.warning("refused a connection from %s: %d are open", connection.flow.remote_host, inbound)
+            full, self._full = self._full, inbound >= self._limits.connections
+            if self._full:
+                if not full:
+                    log.warning("refusing connections: %d are open, the last one came from %s", inbound, remote[0])
                 return False
         self._connections[connection.number] = connection
-        self._by_remote[connection.flow.remote_host, connection.flow.remote_port] = connection
+        self._by_remote[remote] = connection
         return True
 
     def _disconnected(self, connection: TcpConnection, error: BaseException | None) -> None:
