@@ -62,9 +62,7 @@ def is_request(method: str) -> Callable[[Message], bool]:
 
 
 def is_response(status: int, method: str = "INVITE") -> Callable[[Message], bool]:
-    return lambda message: (
-        isinstance(message, Response) and message.status == status and message.cseq.method == method
-    )
+    return lambda message: isinstance(message, Response) and message.status == status and message.cseq.method == method
 
 
 def ends(peer: Peer) -> list[tuple[str, int | None, str]]:
@@ -187,9 +185,15 @@ def test_nobody_there_ends_after_timer_b() -> None:
 
 
 def test_a_request_that_cannot_be_sent_ends_the_call_with_the_transport_s_words() -> None:
-    wire, alice, bob = two_peers()
+    _wire, alice, bob = two_peers()
     _, effects = alice.core.invite(
-        target=bob.uri, next_hop=bob.hop, local=alice.local, account=None, caller=NameAddress("", bob.uri), offer=OFFER, now=0.0
+        target=bob.uri,
+        next_hop=bob.hop,
+        local=alice.local,
+        account=None,
+        caller=NameAddress("", bob.uri),
+        offer=OFFER,
+        now=0.0,
     )
     [transaction] = [effect.transaction for effect in effects if isinstance(effect, SendRequest)]
     alice.apply(alice.core.transport_failed(transaction, "There is no host pbx.example.", 0.1))
@@ -198,7 +202,7 @@ def test_a_request_that_cannot_be_sent_ends_the_call_with_the_transport_s_words(
 
 
 def test_a_late_offer_is_answered_in_the_ack() -> None:
-    wire, alice, bob = two_peers()
+    wire, _alice, bob = two_peers()
     bob.on_told = answer_with(bob, wire, OFFER)
     invite = (
         b"INVITE sip:user@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1;rport\r\n"
@@ -282,7 +286,7 @@ def test_an_answer_never_acknowledged_ends_in_bye_after_64_t1() -> None:
 
 
 def test_a_bye_nobody_answers_is_given_up_after_timer_f() -> None:
-    wire, alice, bob, session = connected()
+    wire, alice, _bob, session = connected()
     wire.fate = lambda sender, message: []
     alice.apply(alice.core.hang_up(session, wire.now))
     wire.run(until=33.0)
@@ -467,7 +471,7 @@ def test_481_or_408_to_a_reinvite_ends_the_dialog(status: int, bye: int) -> None
 
 
 def test_a_reinvite_nobody_answers_ends_the_call() -> None:
-    wire, alice, bob, session = connected()
+    wire, alice, _bob, session = connected()
     wire.fate = lambda sender, message: []
     alice.apply(alice.core.reoffer(session, OFFER, wire.now))
     wire.run(until=100)
@@ -490,7 +494,7 @@ def test_hanging_up_while_a_reoffer_waits_refuses_it_first() -> None:
 
 
 def test_a_bye_with_a_foreign_tag_ends_nothing() -> None:
-    wire, alice, bob, session = connected()
+    wire, alice, bob, _session = connected()
     _, ack = wire.requests(alice.host, "ACK")[0]
     forged = ack.serialize().replace(b"ACK", b"BYE").replace(b"CSeq: 1", b"CSeq: 9")
     deliver(wire, bob, forged.replace(b";tag=", b";tag=x"), source="10.6.6.6")
@@ -510,7 +514,7 @@ def test_a_cancel_with_a_guessed_branch_only_ends_nothing() -> None:
 
 
 def test_a_response_nobody_asked_for_is_rejected() -> None:
-    wire, alice, bob, session = connected()
+    wire, alice, bob, _session = connected()
     _, ok = wire.responses(bob.host, 200)[0]
     deliver(wire, alice, ok.serialize().replace(b"z9hG4bK", b"z9hG4bKx"), source="10.6.6.6")
     assert len(alice.of(MessageRejected)) == 1
@@ -518,7 +522,7 @@ def test_a_response_nobody_asked_for_is_rejected() -> None:
 
 
 def test_a_request_out_of_order_gets_500() -> None:
-    wire, alice, bob, session = connected()
+    wire, alice, bob, _session = connected()
     _, ack = wire.requests(alice.host, "ACK")[0]
     deliver(wire, bob, ack.serialize().replace(b"ACK", b"BYE").replace(b"z9hG4bK", b"z9hG4bKx"))
     assert ends(bob) == []
@@ -539,7 +543,7 @@ def test_commands_that_do_not_fit_the_state_say_so() -> None:
 
 
 def test_commands_on_a_call_that_is_over_do_nothing() -> None:
-    wire, alice, bob, session = connected()
+    wire, alice, _bob, session = connected()
     alice.apply(alice.core.hang_up(session, wire.now))
     for _ in range(2):
         assert alice.core.hang_up(session, wire.now) == []
