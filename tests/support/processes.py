@@ -107,6 +107,15 @@ class Child:
             self._grown.notify_all()
 
 
+def open_sockets(process_id: int) -> int:
+    """How many sockets a process of ours holds open."""
+    count = 0
+    for entry in Path(f"/proc/{process_id}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            count += str(entry.readlink()).startswith("socket:")
+    return count
+
+
 @asynccontextmanager
 async def running(
     name: str, *argv: str, environ: Mapping[str, str] | None = None, folder: Path = REPOSITORY

@@ -148,7 +148,7 @@ def call(
 
 
 def figures(
-    level_in: float, level_out: float, *, loss: float = 0.0, jitter: float = 1.4, packets: int = 4_150, **more: object
+    level_in: float, level_out: float, *, loss: float = 0.0, jitter: float = 1.4, packets: int = 204_150, **more: object
 ) -> MediaSnapshot:
     return MediaSnapshot(
         level_in_dbfs=level_in,
@@ -172,7 +172,7 @@ def figures(
 def busy_day() -> list[CallSnapshot]:
     """Calls in every state there is."""
     return [
-        call(1, "Ada Lovelace", media=figures(-19, -100), monitor=MonitorState.ON),
+        call(1, "Ada Lovelace", ago_s=4083, media=figures(-19, -100), monitor=MonitorState.ON),
         call(2, "Grace Hopper", codec=G722, ago_s=641, media=figures(-100, -16, packets=32_040), activity="speaking"),
         call(
             3, "", codec=PCMA, ago_s=3725, outbound=True, media=figures(-27, -100, loss=1.8, jitter=24, packets=186_200)
