@@ -1,0 +1,1 @@
+"""What the console shows, one screen or dialogue a file."""

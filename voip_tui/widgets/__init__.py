@@ -1,0 +1,1 @@
+"""What the console is drawn with, one concept a file."""

@@ -1,0 +1,197 @@
+"""The console: one screen of calls over an engine that lives as long as the console does."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import Theme
+
+from voip_engine.events import (
+    AccountChanged,
+    AccountState,
+    AnyEvent,
+    CallCreated,
+    CallDirection,
+    CallEnded,
+    MediaRestarted,
+    MediaTimedOut,
+    ModeFailed,
+    MonitorChanged,
+    MonitorState,
+)
+from voip_tui.bridge import BoardChanged, Bridge, ConsoleEngine, EngineHappened
+from voip_tui.commanding import explain
+from voip_tui.commands import ConsoleCommands
+from voip_tui.context import Console, Setup
+from voip_tui.screens.confirm import ConfirmScreen
+from voip_tui.screens.main import MainScreen
+from voip_tui.theme import DAY, NIGHT, palette_for
+from voip_tui.words import bare_uri, clean, count
+
+OpenEngine = Callable[[], AbstractAsyncContextManager[ConsoleEngine]]
+
+logger = logging.getLogger(__name__)
+
+
+class ConsoleApp(App[int]):
+    """Paints first, then opens the engine; closes the engine before it leaves.
+
+    `open_engine` gives the engine's context manager; it is called once, in the console's loop. The app's return value is
+    the exit status.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "voip-tui"
+    COMMANDS = {ConsoleCommands}  # noqa: RUF012 - Textual declares it so
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "leave", "Quit", show=False, priority=True)]
+
+    def __init__(self, open_engine: OpenEngine, setup: Setup | None = None) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self._open_engine = open_engine
+        self.console_state = Console.of(setup or Setup())
+        self.main = MainScreen(self.console_state)
+        self._leaving = asyncio.Event()
+        self._asked = False
+        self.failure = ""
+        """Why the engine could not be opened, in plain words."""
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The calls."""
+        return self.main
+
+    def on_mount(self) -> None:
+        """Colours first, then the engine, once the screen has been painted."""
+        self.register_theme(NIGHT)
+        self.register_theme(DAY)
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
+        self.theme = "night"
+        self._listen_for_signals()
+        self.call_after_refresh(self._open_after_paint)
+
+    def _open_after_paint(self) -> None:
+        self.run_worker(self._live(), name="engine", exit_on_error=True)
+
+    def _theme_changed(self, theme: Theme) -> None:
+        self.console_state.palette = palette_for(theme)
+        self.main.repaint(self.console_state.palette)
+
+    # ---- the engine ----
+
+    async def _live(self) -> None:
+        """Hold the engine open until the console closes."""
+        try:
+            async with self._open_engine() as engine:
+                await self._attend(engine)
+        except Exception as error:
+            self.failure = explain(error)
+            self.exit(1)
+            return
+        self.exit(0)
+
+    async def _attend(self, engine: ConsoleEngine) -> None:
+        bridge = Bridge(engine, self.post_message, self.console_state.setup.now)
+        self.console_state.bridge = bridge
+        following = asyncio.create_task(bridge.follow(), name="console events")
+        bridge.poll()
+        timer = None
+        if (poll_s := self.console_state.setup.poll_s) is not None:
+            timer = self.set_interval(poll_s, bridge.poll)
+        # What is there now stays: the collector need not walk through it again while calls are up.
+        gc.freeze()
+        try:
+            await self._leaving.wait()
+        finally:
+            self.console_state.bridge = None
+            if timer is not None:
+                timer.stop()
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    def on_board_changed(self, message: BoardChanged) -> None:
+        """Show the new board."""
+        self.main.show(message.board)
+
+    def on_engine_happened(self, message: EngineHappened) -> None:
+        """Say what an operator should not miss, and look at once at what has changed."""
+        event = message.event
+        if isinstance(event, CallCreated) and event.direction is CallDirection.INBOUND and self.console_state.setup.bell:
+            self.bell()
+        if (news := notable(event)) is not None:
+            text, severity = news
+            self.notify(clean(text), severity=severity, markup=False)
+        if self.console_state.bridge is not None:
+            self.console_state.bridge.poll()
+
+    # ---- leaving ----
+
+    async def action_leave(self) -> None:
+        """Leave; ask first when calls are up."""
+        live = self.main.situation.live
+        if self._asked:
+            return
+        if not live or self.console_state.bridge is None:
+            self.shut_down()
+            return
+        self._asked = True
+        are = "is" if live == 1 else "are"
+        question = ConfirmScreen(
+            f"{count(live, 'call')} {are} up", "Quitting hangs up." if live == 1 else "Quitting hangs up all of them.",
+            "Hang up and quit", "Stay",
+        )
+        self.push_screen(question, self._answered)
+
+    def _answered(self, leave: bool | None) -> None:
+        self._asked = False
+        if leave:
+            self.shut_down()
+
+    async def action_quit(self) -> None:
+        """The same as leaving."""
+        await self.action_leave()
+
+    def shut_down(self) -> None:
+        """Hang up, unregister, and leave."""
+        if self.console_state.bridge is None and not self._leaving.is_set():
+            self._leaving.set()
+            self.exit(0)
+            return
+        self._leaving.set()
+        self.notify("Hanging up …", timeout=30)
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                # Windows has neither; off the main thread (in tests of other programs) there are no signals to be had.
+                with suppress(NotImplementedError, RuntimeError, ValueError):
+                    loop.add_signal_handler(number, self.shut_down)
+
+
+def notable(event: AnyEvent) -> tuple[str, str] | None:
+    """What a toast says of an event, and how serious it is; None for what the screen shows anyway."""
+    match event:
+        case AccountChanged(account=account) if account.state is AccountState.FAILED:
+            return f"{bare_uri(account.account)}: {account.detail}", "error"
+        case CallEnded(status=status, reason=reason) if status is not None and status >= 400 and status != 487:
+            return reason or f"The call failed with {status}.", "warning"
+        case ModeFailed():
+            return f"Mode {event.mode} failed, the call goes on in silence: {event.reason}", "error"
+        case MonitorChanged(state=MonitorState.FAILED):
+            return event.detail, "error"
+        case MediaTimedOut():
+            return f"No audio from the other side for {event.silent_s:.0f} s.", "warning"
+        case MediaRestarted():
+            return f"The media process was replaced; {event.outage_s:.1f} s without audio.", "warning"
+    return None

@@ -1,0 +1,147 @@
+"""`voip-tui`: the console, and its demo."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voip_engine.options import add_engine_options, settings_from
+
+if TYPE_CHECKING:
+    from voip_engine.settings import EngineSettings
+    from voip_tui.bridge import ConsoleEngine
+    from voip_tui.context import Setup
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+DEMO_ADDRESSES = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the console; returns the exit status: 1 when it could not start or broke down, 2 for bad options or settings."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        from voip_engine.version import VERSION
+
+        print(f"voip-tui {VERSION}")
+        return 0
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        return _refuse("this needs a terminal. Without one, voip-engine does the same.", USAGE)
+    from voip_engine.settings import SettingsError
+
+    try:
+        settings = _demo_settings(options) if options.command == "demo" else settings_from(options, os.environ, _ask)
+    except SettingsError as error:
+        return _refuse(str(error), USAGE)
+    except (KeyboardInterrupt, EOFError):
+        return INTERRUPTED
+    return _run(settings, demo=options.command == "demo", verbose=options.verbose)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="voip-tui",
+        description="A call console for the terminal: see every SIP call live, and steer it.",
+        epilog="Settings come from the command line, then VOIP_… in the environment, then the settings file. "
+        "Without an account the console takes direct calls. Press ? in the console for its keys.",
+    )
+    parser.add_argument("command", nargs="?", choices=["demo"], help="demo: simulated callers, no account and no network needed")
+    add_engine_options(parser)
+    parser.add_argument("--verbose", action="store_true", help="log what the planes say, too")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    return parser
+
+
+def _ask(account: str) -> str:
+    from getpass import getpass
+
+    return getpass(f"Password for {account} (empty for none): ")
+
+
+def _demo_settings(options: argparse.Namespace) -> EngineSettings:
+    """The demo stays on loopback and touches no account, whatever the settings file says."""
+    from msgspec.structs import replace
+
+    options.settings, options.account = os.devnull, None
+    settings = settings_from(options, {})
+    return replace(settings, accounts=(), listen=settings.listen or DEMO_ADDRESSES, auto_answer=True)
+
+
+def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
+    from voip_tui.terminal import log_to, screen_apart, state_folder
+
+    folder = state_folder(os.environ)
+    log_file, noise_file = folder / "voip-tui.log", folder / "stderr.log"
+    try:
+        log_to(log_file, verbose=verbose)
+    except OSError as error:
+        return _refuse(f"cannot write its log {log_file}: {error.strerror}. XDG_STATE_HOME names another folder.", FAILED)
+    from voip_tui.app import ConsoleApp
+
+    app = ConsoleApp(_opener(settings, demo=demo), _setup(settings, folder, log_file, demo=demo))
+    with screen_apart(noise_file):
+        status = app.run()
+    if app.failure:
+        return _refuse(app.failure, FAILED)
+    if status is None:
+        return _refuse(f"stopped because of a fault in the program. {noise_file} has the details.", FAILED)
+    return status
+
+
+def _opener(settings: EngineSettings, *, demo: bool) -> Callable[[], AbstractAsyncContextManager[ConsoleEngine]]:
+    @asynccontextmanager
+    async def open_engine() -> AsyncIterator[ConsoleEngine]:
+        import asyncio
+        from importlib import import_module
+
+        # The first picture is on the screen by now; importing in a thread keeps the keys alive meanwhile.
+        await asyncio.to_thread(import_module, "voip_engine.engine")
+        from voip_engine import Engine
+
+        async with Engine(settings) as engine:
+            if not demo:
+                yield engine
+                return
+            from voip_engine.demo.process import demo_callers
+
+            async with demo_callers(engine.snapshot().listening):
+                yield engine
+
+    return open_engine
+
+
+def _setup(settings: EngineSettings, folder: Path, log_file: Path, *, demo: bool) -> Setup:
+    from voip_engine.version import VERSION
+    from voip_tui.context import Setup
+
+    ports = "any free" if settings.rtp_ports is None else f"{settings.rtp_ports[0]} to {settings.rtp_ports[1]}"
+    return Setup(
+        title="voip-tui demo" if demo else "voip-tui",
+        facts=(
+            ("Calls", (
+                ("mode", settings.mode),
+                ("auto-answer", "yes" if settings.auto_answer else "no"),
+                ("at most", f"{settings.max_calls} at once"),
+                ("codecs", ", ".join(settings.codecs)),
+                ("audio ports", ports),
+            )),
+            ("Files", (("log", str(log_file)),)),
+            ("Version", (("voip-tui", VERSION),)),
+        ),
+        mode=settings.mode,
+        volume=settings.monitor_volume,
+        dialled_file=None if demo else folder / "dialled",
+    )
+
+
+def _refuse(reason: str, status: int) -> int:
+    print(f"voip-tui: {reason}", file=sys.stderr)
+    return status

@@ -1,0 +1,123 @@
+"""Engine events as log lines: what happened, in a sentence, and how it is meant."""
+
+from __future__ import annotations
+
+from voip_engine.events import (
+    AccountChanged,
+    AccountState,
+    AnyEvent,
+    CallAnswered,
+    CallCreated,
+    CallDirection,
+    CallEnded,
+    CallEvent,
+    CallRinging,
+    DtmfReceived,
+    EngineStarted,
+    EngineStopped,
+    MediaChanged,
+    MediaRestarted,
+    MediaTimedOut,
+    ModeChanged,
+    ModeFailed,
+    MonitorChanged,
+    MonitorState,
+    PacketRejected,
+    PlayoutEnded,
+    PlayoutStarted,
+    SpeechStarted,
+    SpeechStopped,
+    UtteranceEnded,
+)
+from voip_tui import words
+from voip_tui.history import LogLine, Tone
+
+SPEECH_EVENTS = (SpeechStarted, SpeechStopped, UtteranceEnded, PlayoutStarted, PlayoutEnded)
+"""These come by the second; they belong to their call's page and would drown everything else in the log."""
+
+
+def log_line(event: AnyEvent) -> LogLine:
+    """The event in plain words."""
+    text, tone = sentence(event)
+    return LogLine(event.at, words.clean(text), tone, event.call_id if isinstance(event, CallEvent) else None)
+
+
+def sentence(event: AnyEvent) -> tuple[str, Tone]:
+    """What happened, and how it is meant."""
+    match event:
+        case EngineStarted(listening=listening):
+            where = ", ".join(words.listening(address) for address in listening)
+            return (f"Ready, listening on {where}" if where else "Ready"), Tone.GOOD
+        case EngineStopped():
+            return "Everything is hung up and closed", Tone.QUIET
+        case AccountChanged(account=account):
+            return account_sentence(account.account, account.state, account.detail)
+        case CallCreated():
+            who = words.clean(event.peer_name) or words.bare_uri(event.peer_uri)
+            inbound = event.direction is CallDirection.INBOUND
+            return (f"{who} calls" if inbound else f"Calling {who}"), Tone.PLAIN
+        case CallRinging(early_media=True):
+            return "Rings, and already sends audio", Tone.QUIET
+        case CallRinging():
+            return "Rings", Tone.QUIET
+        case CallAnswered(codec=codec):
+            return (f"Answered with {words.codec(codec)}" if codec else "Answered"), Tone.GOOD
+        case CallEnded(by=by):
+            reason = event.reason or ("We hung up." if by == "local" else "The other side hung up.")
+            lasted = f" after {words.duration(event.duration_s)}" if event.duration_s else ""
+            failed = event.status is not None and event.status >= 400
+            return f"Ended{lasted}: {reason}", Tone.FAIR if failed else Tone.PLAIN
+        case MediaChanged(codec=codec):
+            held = "put on hold" if event.on_hold else f"now {words.codec(codec)}" if codec else "changed"
+            return f"Media {held}", Tone.PLAIN
+        case ModeChanged(mode=mode):
+            return f"Mode is {mode}", Tone.PLAIN
+        case ModeFailed(mode=mode, reason=reason):
+            return f"Mode {mode} failed: {reason}", Tone.BAD
+        case SpeechStarted():
+            return "Caller speaks", Tone.QUIET
+        case SpeechStopped():
+            return "Caller stops", Tone.QUIET
+        case UtteranceEnded(duration_s=seconds):
+            return f"Caller said {seconds:.1f} s", Tone.QUIET
+        case PlayoutStarted(duration_s=seconds):
+            return f"We speak for {seconds:.1f} s", Tone.QUIET
+        case PlayoutEnded(heard_s=seconds):
+            return (f"We spoke {seconds:.1f} s" if event.complete else f"We were cut off at {seconds:.1f} s"), Tone.QUIET
+        case DtmfReceived(digit=digit):
+            return f"Caller pressed {digit}", Tone.PLAIN
+        case MonitorChanged():
+            return monitor_sentence(event)
+        case MediaTimedOut(silent_s=seconds):
+            return f"No audio from the other side for {seconds:.0f} s", Tone.BAD
+        case MediaRestarted(calls=calls):
+            return f"Media was restarted: {event.outage_s:.1f} s without audio on {words.count(calls, 'call')}", Tone.FAIR
+        case PacketRejected(source=source, reason=reason):
+            return f"Refused what {source} sent: {reason}", Tone.FAIR
+
+
+def account_sentence(account: str, state: AccountState, detail: str) -> tuple[str, Tone]:
+    """How an account's registration stands, in a sentence."""
+    name = words.bare_uri(account)
+    match state:
+        case AccountState.REGISTERED:
+            return f"{name} is registered", Tone.GOOD
+        case AccountState.REGISTERING:
+            return f"{name} is registering", Tone.QUIET
+        case AccountState.FAILED:
+            return f"{name} is not registered: {detail}", Tone.BAD
+        case AccountState.UNREGISTERED:
+            return f"{name} is unregistered", Tone.QUIET
+
+
+def monitor_sentence(event: MonitorChanged) -> tuple[str, Tone]:
+    """Whether the call is on the local speakers, in a sentence."""
+    match event.state:
+        case MonitorState.ON:
+            return "On the speakers", Tone.PLAIN
+        case MonitorState.STARTING:
+            return "Speakers are starting", Tone.QUIET
+        case MonitorState.FAILED:
+            return f"Cannot play on the speakers: {event.detail}", Tone.BAD
+        case MonitorState.OFF:
+            return "Off the speakers", Tone.QUIET

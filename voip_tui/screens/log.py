@@ -1,0 +1,49 @@
+"""What happened since the console started, over all calls and accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Label
+
+from voip_tui.history import LogLine
+from voip_tui.theme import Palette
+from voip_tui.widgets.log_lines import LogLines
+
+REFRESH_S = 0.25
+
+
+class LogScreen(ModalScreen[None]):
+    """A scrolling log; `read` gives the lines with the name of the call each is about."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,g", "close", "Close")]
+
+    def __init__(self, palette: Palette, read: Callable[[], Sequence[tuple[LogLine, str]]]) -> None:
+        super().__init__()
+        self._read = read
+        self._lines = LogLines(palette, empty="nothing has happened yet")
+
+    def compose(self) -> ComposeResult:
+        """The log fills the screen."""
+        with Vertical(classes="dialogue", id="log"):
+            yield Label("Log", classes="title")
+            yield self._lines
+            yield Label("↑ ↓ scroll     esc closes", classes="quiet")
+
+    def on_mount(self) -> None:
+        """Show the log and keep it up to date."""
+        self._lines.focus()
+        self._update()
+        self.set_interval(REFRESH_S, self._update)
+
+    def _update(self) -> None:
+        self._lines.show(self._read())
+
+    def action_close(self) -> None:
+        """Back to the calls."""
+        self.dismiss(None)

@@ -1,0 +1,397 @@
+"""The screen with all calls and the page of the selected one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+
+from voip_engine.events import CallState, MonitorState
+from voip_tui import words
+from voip_tui.actions import ACTIONS, BY_NAME, Situation, hints
+from voip_tui.bridge import Board, ConsoleCall
+from voip_tui.context import Console
+from voip_tui.commanding import explain
+from voip_tui.screens.choose import ChooseScreen
+from voip_tui.screens.dial import DialRequest, DialScreen
+from voip_tui.screens.help import HelpScreen
+from voip_tui.screens.info import InfoScreen
+from voip_tui.screens.keypad import KeypadScreen
+from voip_tui.screens.log import LogScreen
+from voip_tui.theme import Palette
+from voip_tui.widgets.call_page import CallPage, Welcome
+from voip_tui.widgets.calls_table import CallsTable, table_height
+from voip_tui.widgets.header import Header
+from voip_tui.widgets.hints import HintBar
+from voip_tui.widgets.incoming import IncomingBar
+
+BESIDE_FROM_WIDTH = 170
+BELOW_FROM_HEIGHT = 32
+SMALLEST_TABLE = 8
+VOLUME_STEP = 0.1
+PULSE_S = 0.6
+
+
+class MainScreen(Screen[None]):
+    """Shows the board, and turns keys into engine calls. What is shown is what snapshots say, never what a key hopes for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(",".join(action.keys), action.name, action.title, show=False) for action in ACTIONS),
+        *(Binding(str(number), f"switch_mode({number})", show=False) for number in range(1, 10)),
+    ]
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._shared = console
+        palette = console.palette
+        self._header = Header(palette, title=console.setup.title)
+        self._incoming = IncomingBar(palette)
+        self._table = CallsTable(palette, id="table")
+        self._page = CallPage(palette, id="page")
+        self._welcome = Welcome(palette)
+        self._hints = HintBar(palette)
+        self._board = Board()
+        self._hide_ended = False
+        self._bright = True
+
+    def compose(self) -> ComposeResult:
+        """Header, calls, page, key hints."""
+        yield self._header
+        yield self._incoming
+        with Container(id="body"):
+            yield self._table
+            yield self._page
+            yield self._welcome
+        yield self._hints
+
+    def on_mount(self) -> None:
+        """Start with what is known: nothing yet."""
+        self._incoming.display = False
+        self._table.focus()
+        self.show(self._board)
+        if self._shared.setup.poll_s is not None:
+            self.set_interval(PULSE_S, self._pulse)
+
+    # ---- showing ----
+
+    def show(self, board: Board) -> None:
+        """Show how everything stands."""
+        self._board = board
+        self._header.show(board)
+        self._incoming.show(board.incoming, bright=self._bright)
+        self._table.show(board, hide_ended=self._hide_ended)
+        self._show_selected()
+
+    def _show_selected(self) -> None:
+        board, bridge = self._board, self._shared.bridge
+        view = board.view(self._table.selected)
+        empty = view is None
+        if empty:
+            self.remove_class("-page")
+            self._welcome.show(board.engine.listening if board.engine else None)
+        if empty != self.has_class("-empty"):
+            self.set_class(empty, "-empty")
+        if view is not None and bridge is not None:
+            self._page.show(view, bridge.history(view.call.call_id), bridge.engine.modes, board.now)
+        height = min(max(SMALLEST_TABLE, table_height(board.views) + 1), int(self.size.height * 0.38))
+        self._table.styles.height = height if self.has_class("-below") and not self.has_class("-page") else None
+        self._hints.show(hints(self.situation))
+
+    def repaint(self, palette: Palette) -> None:
+        """Draw everything anew in other colours."""
+        for part in (self._header, self._incoming, self._table, self._page, self._welcome, self._hints):
+            part.repaint(palette)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose where the page stands: beside the calls, below them, or on its own."""
+        beside = event.size.width >= BESIDE_FROM_WIDTH
+        self.set_class(beside, "-beside")
+        self.set_class(not beside and event.size.height >= BELOW_FROM_HEIGHT, "-below")
+        self.call_after_refresh(self.show, self._board)
+
+    def _pulse(self) -> None:
+        if self._board.incoming:
+            self._bright = not self._bright
+            self._incoming.show(self._board.incoming, bright=self._bright)
+
+    @on(CallsTable.Selected)
+    def _on_selected(self) -> None:
+        self._show_selected()
+
+    @on(CallsTable.Opened)
+    def _on_opened(self) -> None:
+        self.action_open_page()
+
+    @on(CallsTable.MonitorClicked)
+    def _on_monitor_clicked(self) -> None:
+        self.action_monitor()
+
+    # ---- what applies ----
+
+    @property
+    def situation(self) -> Situation:
+        """What actions can be about right now."""
+        board = self._board
+        view = board.view(self._table.selected)
+        selected = view.call if view else None
+        waiting = board.incoming
+        return Situation(
+            ready=self._shared.bridge is not None,
+            selected=selected,
+            incoming=selected if selected in waiting else waiting[0] if waiting else None,
+            calls=len(board.views),
+            live=board.live,
+            monitored=sum(view.call.monitor in (MonitorState.ON, MonitorState.STARTING) for view in board.views),
+            modes=self._shared.bridge.engine.modes if self._shared.bridge else (),
+            page_open=self.has_class("-page"),
+            ended_hidden=self._hide_ended,
+        )
+
+    def _applies(self, name: str) -> bool:
+        reason = BY_NAME[name].why_not(self.situation)
+        if reason is not None:
+            self.notify(reason, markup=False, timeout=4)
+        return reason is None
+
+    def _selected_call(self) -> ConsoleCall | None:
+        bridge = self._shared.bridge
+        return bridge.engine.calls.get(self._table.selected or "") if bridge else None
+
+    @work
+    async def _do(self, deed: Callable[[], Awaitable[object]], failure: str) -> None:
+        """Carry a command out without keeping the screen waiting; what goes wrong is said in plain words."""
+        try:
+            await deed()
+        except Exception as error:
+            self.notify(explain(error), title=failure, severity="error", markup=False)
+        if self._shared.bridge is not None:
+            self._shared.bridge.poll()
+
+    # ---- calls ----
+
+    def action_dial(self) -> None:
+        """Ask whom to call."""
+        bridge = self._shared.bridge
+        if not self._applies("dial") or bridge is None:
+            return
+        form = DialScreen(
+            self._shared.palette,
+            accounts=tuple(account.account for account in bridge.engine.accounts()),
+            modes=bridge.engine.modes,
+            mode=self._shared.setup.mode,
+            history=tuple(self._shared.dialled.addresses),
+        )
+        self.app.push_screen(form, self._dial)
+
+    def _dial(self, request: DialRequest | None) -> None:
+        bridge = self._shared.bridge
+        if request is None or bridge is None:
+            return
+        self._shared.dialled.remember(request.address)
+
+        async def dial() -> None:
+            call = await bridge.engine.dial(request.address, account=request.account, mode=request.mode)
+            self._table.select_soon(call.snapshot().call_id)
+
+        self._do(dial, "Cannot dial")
+
+    def action_answer(self) -> None:
+        """Take the incoming call, and select it."""
+        if self._applies("answer") and (call := self._waiting_call()):
+            self._do(call.answer, "Cannot answer")
+
+    def action_reject(self) -> None:
+        """Turn the incoming call down."""
+        if self._applies("reject") and (call := self._waiting_call()):
+            self._do(call.reject, "Cannot reject")
+
+    def _waiting_call(self) -> ConsoleCall | None:
+        waiting, bridge = self.situation.incoming, self._shared.bridge
+        if waiting is None or bridge is None:
+            return None
+        self._table.select(waiting.call_id)
+        return bridge.engine.calls.get(waiting.call_id)
+
+    def action_hang_up(self) -> None:
+        """End the selected call."""
+        if self._applies("hang_up") and (call := self._selected_call()):
+            self._do(call.hang_up, "Cannot hang up")
+
+    def action_hold(self) -> None:
+        """Put the other side on hold, or take the call back."""
+        if self._applies("hold") and (call := self._selected_call()):
+            on = not call.snapshot().on_hold
+            self._do(lambda: call.hold(on), "Cannot hold" if on else "Cannot resume")
+
+    def action_monitor(self) -> None:
+        """Put the selected call on the speakers, or take it off."""
+        if self._applies("monitor") and (call := self._selected_call()):
+            on = call.snapshot().monitor not in (MonitorState.ON, MonitorState.STARTING)
+            self._do(lambda: call.monitor(on), "Cannot play on the speakers")
+
+    def action_choose_mode(self) -> None:
+        """Show the modes to choose from."""
+        if not self._applies("choose_mode") or (call := self._selected_call()) is None:
+            return
+        modes, snapshot = self.situation.modes, call.snapshot()
+        current = modes.index(snapshot.mode) if snapshot.mode in modes else None
+        chooser = ChooseScreen(f"Mode for {words.peer(snapshot)}", modes, current=current)
+        self.app.push_screen(chooser, lambda place: self._switch(call, modes[place]) if place is not None else None)
+
+    def action_switch_mode(self, number: int) -> None:
+        """Switch the selected call to the mode of this number."""
+        modes = self.situation.modes
+        if not self._applies("choose_mode") or (call := self._selected_call()) is None:
+            return
+        if number > len(modes):
+            self.notify(f"There is no mode {number}: there are {words.count(len(modes), 'mode')}.", markup=False, timeout=4)
+        else:
+            self._switch(call, modes[number - 1])
+
+    def _switch(self, call: ConsoleCall, mode: str) -> None:
+        self._do(lambda: call.set_mode(mode), "Cannot switch the mode")
+
+    def action_keypad(self) -> None:
+        """Show the telephone keys."""
+        if self._applies("keypad") and (call := self._selected_call()):
+            press = lambda key: self._do(lambda: call.send_dtmf(key), "Cannot press keys")  # noqa: E731
+            self.app.push_screen(KeypadScreen(words.peer(call.snapshot()), press))
+
+    # ---- view ----
+
+    def action_open_page(self) -> None:
+        """Give the selected call the whole screen."""
+        if self._applies("open_page"):
+            self.add_class("-page")
+            self._show_selected()
+
+    def action_close_page(self) -> None:
+        """Back to the list."""
+        self.remove_class("-page")
+        self._show_selected()
+
+    def action_next_call(self) -> None:
+        """Select the next call."""
+        self._table.move(1)
+
+    def action_previous_call(self) -> None:
+        """Select the call before."""
+        self._table.move(-1)
+
+    def action_toggle_ended(self) -> None:
+        """Leave ended calls out of the list, or bring them back."""
+        self._hide_ended = not self._hide_ended
+        ended = sum(view.call.state is CallState.ENDED for view in self._board.views)
+        if not ended:
+            self.notify("Ended calls are hidden from now on." if self._hide_ended else "Ended calls are shown.", timeout=3)
+        self.show(self._board)
+
+    # ---- speakers ----
+
+    def action_volume_up(self) -> None:
+        """Louder."""
+        self._change_volume("volume_up", VOLUME_STEP)
+
+    def action_volume_down(self) -> None:
+        """Quieter."""
+        self._change_volume("volume_down", -VOLUME_STEP)
+
+    def _change_volume(self, action: str, step: float) -> None:
+        bridge = self._shared.bridge
+        if not self._applies(action) or bridge is None:
+            return
+        volume = round(min(1.0, max(0.0, self._shared.volume + step)), 2)
+        self._shared.volume = volume
+        self._do(lambda: bridge.engine.set_monitor_volume(volume), "Cannot change the volume")
+        bar = "█" * round(volume * 10) + "░" * (10 - round(volume * 10))
+        self.app.clear_notifications()
+        self.notify(f"♪ {bar} {volume:.0%}", markup=False, timeout=2)
+
+    def action_choose_speaker(self) -> None:
+        """Ask which device calls are heard on."""
+        bridge = self._shared.bridge
+        if not self._applies("choose_speaker") or bridge is None:
+            return
+
+        async def choose() -> None:
+            names: list[str | None] = [None, *(device.name for device in await bridge.engine.output_devices())]
+
+            def chosen(place: int | None) -> None:
+                if place is not None:
+                    self._do(lambda: bridge.engine.set_monitor_device(names[place]), "Cannot use these speakers")
+
+            titles = [words.clean(name) if name else "the system's choice" for name in names]
+            self.app.push_screen(ChooseScreen("Speakers for listening in", titles), chosen)
+
+        self._do(choose, "No speakers")
+
+    # ---- console ----
+
+    def action_show_log(self) -> None:
+        """Show everything that happened."""
+        bridge = self._shared.bridge
+        peers: dict[str, str] = {}
+
+        def read() -> list[tuple[object, str]]:
+            peers.update({view.call.call_id: words.peer(view.call) for view in self._board.views})
+            return [(line, peers.get(line.call_id or "", "")) for line in bridge.lines] if bridge else []
+
+        self.app.push_screen(LogScreen(self._shared.palette, read))
+
+    def action_show_info(self) -> None:
+        """Show what the console runs with."""
+        self.app.push_screen(InfoScreen(self._shared.palette, (*self._live_facts(), *self._shared.setup.facts)))
+
+    def _live_facts(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        engine = self._board.engine
+        if engine is None:
+            return []
+        media = "running" if engine.media_running else "restarting"
+        accounts = [(words.bare_uri(account.account), f"{account.state.value} {words.clean(account.detail)}".strip())
+                    for account in self._board.accounts]
+        return [
+            ("Listening", [("", words.listening(address)) for address in engine.listening] or [("", "nowhere")]),
+            ("Accounts", accounts or [("", "none")]),
+            ("Modes", [(f"key {number}", mode) for number, mode in enumerate(engine.modes, start=1)]),
+            ("Media", [
+                ("process", f"{media}, {words.count(engine.media_restarts, 'restart')}"),
+                ("packets late by", f"{words.milliseconds(engine.lateness_p99_ms)} (99 % are better)"),
+                ("ticks overrun", f"{engine.tick_overruns:,}"),
+                ("load", f"{engine.busy_fraction * 100:.0f} % of a core"),
+                ("malformed", f"{engine.malformed_messages:,} SIP messages refused"),
+                ("speaker volume", f"{self._shared.volume:.0%}"),
+            ]),
+        ]
+
+    def action_show_help(self) -> None:
+        """Show every key."""
+        self.app.push_screen(HelpScreen(self._shared.palette))
+
+    def action_switch_theme(self) -> None:
+        """Dark or light."""
+        self.app.theme = "day" if self.app.current_theme.dark else "night"
+
+    def action_take_picture(self) -> None:
+        """Save the screen as SVG."""
+        folder = self._shared.setup.pictures_folder
+        try:
+            name = f"voip-tui-{datetime.now():%Y%m%d-%H%M%S}.svg"
+            saved = self.app.save_screenshot(name, path=str(folder))
+        except OSError as error:
+            self.notify(f"Cannot write to {folder}: {error.strerror}.", title="No picture", severity="error", markup=False)
+        else:
+            self.notify(f"Saved as {saved}", markup=False)
+
+    async def action_command_palette(self) -> None:
+        """Search all commands."""
+        await self.app.run_action("command_palette")
+
+    async def action_leave(self) -> None:
+        """Leave, after asking when calls are up."""
+        await self.app.run_action("leave")

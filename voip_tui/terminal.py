@@ -1,0 +1,56 @@
+"""The terminal belongs to the screen alone: whatever else writes to standard error lands in the log file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+LOG_BYTES = 2_000_000
+LOGS_KEPT = 2
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Where the console keeps its log and the dialled addresses (XDG base directories; `LOCALAPPDATA` on Windows)."""
+    if local := environ.get("LOCALAPPDATA"):
+        return Path(local) / "voip-tui"
+    base = environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "voip-tui"
+
+
+def log_to(file: Path, *, verbose: bool) -> None:
+    """Send all logging to a file that only its owner can read. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file.touch(mode=0o600)
+    handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+@contextmanager
+def screen_apart(noise: Path) -> Iterator[None]:
+    """Keep the terminal for Textual, which draws on standard error, and send descriptor 2 to the file `noise`.
+
+    C libraries and child processes write to descriptor 2 without asking; on a full-screen terminal that leaves rubbish.
+    """
+    screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+    real = sys.__stderr__
+    sys.stderr.flush()
+    elsewhere = os.open(noise, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(elsewhere, 2)
+    os.close(elsewhere)
+    sys.__stderr__ = screen  # type: ignore[misc]  # Textual's drivers take their stream from this name
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        screen.flush()
+        os.dup2(screen.fileno(), 2)
+        sys.__stderr__ = real  # type: ignore[misc]
+        screen.close()

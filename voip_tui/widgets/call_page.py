@@ -1,0 +1,220 @@
+"""Everything about one call: who, how loud, how good, what happened."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.strip import Strip
+from textual.widget import Widget
+
+from voip_engine.events import CallState, MonitorState
+from voip_tui import words
+from voip_tui.history import CallHistory, CallView
+from voip_tui.theme import Palette, blend, style
+from voip_tui.widgets.calls_table import STATE_ROLES
+from voip_tui.widgets.facts import Facts
+from voip_tui.widgets.lines import Pieces, ends, strip_of
+from voip_tui.widgets.log_lines import LogLines
+from voip_tui.widgets.voice import VoiceMeters, VoiceWave
+
+
+class CallPage(Vertical):
+    """The page of the selected call. It gets a view and the call's history, and passes them on to its parts."""
+
+    def __init__(self, palette: Palette, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._title = PageTitle(palette)
+        self._meters = VoiceMeters(palette)
+        self._wave = VoiceWave(palette)
+        self._controls = Controls(palette)
+        self._facts = Facts(palette)
+        self._log = LogLines(palette, empty="nothing has happened yet")
+        self._parts = (self._title, self._meters, self._wave, self._controls, self._facts, self._log)
+        self._shown: tuple[CallView, CallHistory, tuple[str, ...], float] | None = None
+
+    def compose(self) -> ComposeResult:
+        """The parts from top to bottom."""
+        self._log.can_focus = False
+        yield from self._parts
+
+    def show(self, view: CallView, history: CallHistory, modes: tuple[str, ...], now: float) -> None:
+        """Show a call as it stands; each part draws only what differs."""
+        self._shown = view, history, modes, now
+        self._title.show(view, now)
+        self._meters.show(view)
+        self._wave.show(history.levels)
+        self._controls.show(view, modes)
+        self._facts.show(view.call, history)
+        self._log.show([(line, "") for line in history.lines])
+
+    def on_resize(self) -> None:
+        """Lay out anew for the new size."""
+        self.call_after_refresh(self._show_again)
+
+    def _show_again(self) -> None:
+        if self._shown is not None:
+            self.show(*self._shown)
+
+    def repaint(self, palette: Palette) -> None:
+        """Draw everything anew in other colours."""
+        for part in self._parts:
+            part.repaint(palette)
+
+
+class PageTitle(Widget):
+    """Who is on the line, and how the call stands."""
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self.palette = palette
+        self._view: CallView | None = None
+        self._drawn: tuple[object, ...] = ()
+        self._seconds = 0.0
+
+    def show(self, view: CallView, now: float) -> None:
+        """Show this call; draws once a second at most, or when a word differs."""
+        call = view.call
+        drawn = (words.peer(call), call.peer_uri, words.state(call), call.end_reason, int(words.length(call, now)))
+        if drawn != self._drawn:
+            self._view, self._drawn, self._seconds = view, drawn, words.length(call, now)
+            self.refresh()
+
+    def repaint(self, palette: Palette) -> None:
+        """Draw anew in other colours."""
+        self.palette = palette
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One bar across the page."""
+        palette, width = self.palette, self.size.width
+        ground = style(palette.muted, palette.surface)
+        if self._view is None:
+            return Strip.blank(width, ground)
+        call = self._view.call
+        name, address = words.peer(call), words.bare_uri(call.peer_uri)
+        arrow = palette.caller if words.direction_arrow(call) == "↙" else palette.ours
+        left: Pieces = [
+            (f" {words.direction_arrow(call)} ", style(arrow, palette.surface, bold=True)),
+            (name, style(palette.text, palette.surface, bold=True)),
+            (f"  {address}" if address != name else "", ground),
+        ]
+        role = "fair" if call.on_hold and call.state is CallState.CONNECTED else STATE_ROLES[call.state]
+        said = call.end_reason if call.state is CallState.ENDED and call.end_reason else words.state(call)
+        right: Pieces = [
+            (f" {words.clean(said)}", style(getattr(palette, role), palette.surface)),
+            (f"  {words.duration(self._seconds)} ", style(palette.text, palette.surface, bold=True)),
+        ]
+        return ends(left, right, width, ground)
+
+
+class Controls(Widget):
+    """The modes, listening and hold, as buttons that say how things stand."""
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self.palette = palette
+        self._drawn: tuple[object, ...] = ()
+        self._view: CallView | None = None
+        self._modes: tuple[str, ...] = ()
+
+    def show(self, view: CallView, modes: tuple[str, ...]) -> None:
+        """Show this call's switches; draws only when one differs."""
+        call = view.call
+        drawn = (call.state, call.mode, call.monitor, call.on_hold, call.activity, modes)
+        if drawn != self._drawn:
+            self._drawn, self._view, self._modes = drawn, view, modes
+            self.refresh()
+
+    def repaint(self, palette: Palette) -> None:
+        """Draw anew in other colours."""
+        self.palette = palette
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The switches in the middle one of three lines."""
+        palette, width = self.palette, self.size.width
+        ground = style(palette.muted, palette.background)
+        if self._view is None or y != self.size.height // 2:
+            return Strip.blank(width, ground)
+        call = self._view.call
+        live = call.state is not CallState.ENDED
+        pieces: Pieces = [(" mode      ", ground)]
+        for number, mode in enumerate(self._modes, start=1):
+            click = Style.from_meta({"@click": f"screen.switch_mode({number})"})
+            pieces += self._button(f"{number}", words.clean(mode), mode == call.mode and live, click)
+        pieces.append(("   ", ground))
+        listening = call.monitor in (MonitorState.ON, MonitorState.STARTING)
+        pieces += self._button("l", "listening" if listening else "listen", listening, _click("monitor"))
+        pieces += self._button("h", "on hold" if call.on_hold and live else "hold", call.on_hold and live, _click("hold"))
+        doing = words.clean(call.activity) if call.state is CallState.CONNECTED else ""
+        return ends(pieces, [(f"{doing} ", style(palette.muted, palette.background))], width, ground)
+
+    def _button(self, key: str, word: str, on: bool, click: Style) -> Pieces:
+        palette = self.palette
+        back = blend(palette.background, palette.accent, 0.30) if on else palette.track
+        return [
+            (f" {key} ", style(palette.accent, back, bold=True) + click),
+            (f"{word} ", style(palette.text if on else palette.muted, back, bold=on) + click),
+            (" ", style(palette.text, palette.background)),
+        ]
+
+
+class Welcome(Widget):
+    """What to do while there are no calls."""
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self.palette = palette
+        self._listening: tuple[str, ...] | None = None
+
+    def show(self, listening: tuple[str, ...] | None) -> None:
+        """Say where calls can come in; None while the engine starts."""
+        if listening != self._listening:
+            self._listening = listening
+            self.refresh()
+
+    def repaint(self, palette: Palette) -> None:
+        """Draw anew in other colours."""
+        self.palette = palette
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """A few lines in the middle."""
+        palette, width = self.palette, self.size.width
+        ground = style(palette.muted, palette.background)
+        lines = self._lines()
+        number = y - max(0, (self.size.height - len(lines)) // 2 - 1)
+        if not 0 <= number < len(lines):
+            return Strip.blank(width, ground)
+        longest = max(sum(len(text) for text, _ in line) for line in lines)
+        return strip_of([(" " * max(0, (width - longest) // 2), ground), *lines[number]], width, ground)
+
+    def _lines(self) -> list[Pieces]:
+        palette = self.palette
+        quiet, plain = style(palette.muted, palette.background), style(palette.text, palette.background)
+        key = style(palette.accent, palette.background, bold=True)
+        if self._listening is None:
+            return [[("Starting …", quiet)]]
+        lines: list[Pieces] = [[("No calls yet", style(palette.text, palette.background, bold=True))], []]
+        if self._listening:
+            lines.append([("Call this address from any SIP phone:", quiet)])
+            lines += [[("    ", quiet), (dialable(address), plain)] for address in self._listening]
+            lines.append([])
+        lines += [
+            [("d", key + _click("dial")), ("  dials somebody", quiet)],
+            [("?", key + _click("show_help")), ("  shows every key", quiet)],
+            [],
+            [("voip-tui demo", plain), (" brings callers of its own", quiet)],
+        ]
+        return lines
+
+
+def dialable(address: str) -> str:
+    """`sip:127.0.0.1:5060;transport=tcp` for the bound address `tcp:127.0.0.1:5060`."""
+    transport, _, place = address.partition(":")
+    return f"sip:{words.clean(place)}" + ("" if transport == "udp" else f";transport={words.clean(transport)}")
+
+
+def _click(action: str) -> Style:
+    return Style.from_meta({"@click": f"screen.{action}"})

@@ -1,0 +1,156 @@
+"""What was negotiated on a call and what its packets are doing, as label and figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from voip_engine.events import CallSnapshot, CallState
+from voip_tui import words
+from voip_tui.history import CallHistory
+from voip_tui.quality import line_quality
+from voip_tui.theme import Palette, style
+from voip_tui.widgets.calls_table import jitter_role, loss_role
+from voip_tui.widgets.lines import Pieces, strip_of
+from voip_tui.widgets.meter import sparkline
+
+LABEL_WIDTH = 11
+THREE_COLUMNS_FROM = 108
+GRAPH_AFTER = 9
+"""Cells for the figure before its graph."""
+LOSS_CEILING_PERCENT = 5.0
+JITTER_CEILING_MS = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A label, its figure, and a little graph behind it."""
+
+    label: str
+    value: str
+    role: str = "text"
+    graph: str = ""
+
+
+class Facts(Widget):
+    """Facts in two columns, in three where there is room."""
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self.palette = palette
+        self._columns: list[list[Fact]] = []
+
+    def show(self, call: CallSnapshot, history: CallHistory) -> None:
+        """Show a call's facts; draws only the lines on which one differs."""
+        columns = facts_of(call, history, self.size.width)
+        if [len(column) for column in columns] != [len(column) for column in self._columns]:
+            self._columns = columns
+            self.refresh()
+            return
+        changed = {
+            line
+            for before, after in zip(self._columns, columns, strict=True)
+            for line, (old, new) in enumerate(zip(before, after, strict=True))
+            if old != new
+        }
+        self._columns = columns
+        if changed:
+            self.refresh(*(Region(0, line, self.size.width, 1) for line in changed))
+
+    def repaint(self, palette: Palette) -> None:
+        """Draw anew in other colours."""
+        self.palette = palette
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One fact of every column."""
+        palette, width = self.palette, self.size.width
+        ground = style(palette.text, palette.background)
+        if not self._columns:
+            return Strip.blank(width, ground)
+        share = width // len(self._columns)
+        parts = []
+        for number, column in enumerate(self._columns):
+            room = share if number + 1 < len(self._columns) else width - share * number
+            parts.append(strip_of(_pieces(column[y], room, palette) if y < len(column) else [], room, ground))
+        return Strip.join(parts)
+
+
+def _pieces(fact: Fact, room: int, palette: Palette) -> Pieces:
+    label = style(palette.muted, palette.background)
+    value_width = GRAPH_AFTER if fact.graph else room - LABEL_WIDTH - 3
+    pieces: Pieces = [
+        (" " + words.fit(fact.label, LABEL_WIDTH), label),
+        (words.fit(fact.value, value_width), style(getattr(palette, fact.role), palette.background)),
+    ]
+    if fact.graph:
+        graph = fact.graph[-max(1, room - LABEL_WIDTH - GRAPH_AFTER - 4) :]
+        colour = palette.muted if fact.role == "text" else getattr(palette, fact.role)
+        pieces.append((graph, style(colour, palette.background)))
+    return pieces
+
+
+def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[Fact]]:
+    """The columns of facts for a page of `width` cells."""
+    line, packets, route = _line(call, history), _packets(call), _route(call)
+    if width >= THREE_COLUMNS_FROM:
+        return [line, route, packets]
+    figures = call.media
+    short = [
+        Fact("packets", f"{figures.received_packets:,} in, {figures.sent_packets:,} out"),
+        Fact("", f"{figures.lost_packets:,} lost, {figures.late_packets:,} late, {figures.duplicate_packets:,} twice", "muted"),
+    ]
+    return [line, [*route[:-1], *short]]
+
+
+def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:
+    media = call.media
+    quality = Fact("quality", "—", "muted")
+    if call.codec is not None and call.state is CallState.CONNECTED and media.received_packets:
+        estimate = line_quality(media, call.codec)
+        role = "good" if estimate.rating >= 80 else "fair" if estimate.rating >= 60 else "bad"
+        quality = Fact("quality", f"{estimate.mos:.1f} {estimate.word}", role)
+    loss, jitter = loss_role(media.loss_percent), jitter_role(media.jitter_ms)
+    far = f"{words.percent(media.remote_loss_percent)} loss, {words.milliseconds(media.remote_jitter_ms)} jitter"
+    return [
+        quality,
+        Fact("loss", words.percent(media.loss_percent), "text" if loss == "muted" else loss,
+             sparkline(history.loss, 60, LOSS_CEILING_PERCENT)),
+        Fact("jitter", words.milliseconds(media.jitter_ms), "text" if jitter == "muted" else jitter,
+             sparkline(history.jitter, 60, JITTER_CEILING_MS)),
+        Fact("round trip", words.milliseconds(media.round_trip_ms)),
+        Fact("buffer", words.milliseconds(media.buffer_ms)),
+        Fact("they hear", far if media.remote_loss_percent is not None else "no report yet",
+             "text" if media.remote_loss_percent is not None else "muted"),
+        Fact("concealed", f"{media.concealed_ms / 1000:.2f} s" if media.concealed_ms else "nothing"),
+    ]
+
+
+def _packets(call: CallSnapshot) -> list[Fact]:
+    media = call.media
+    return [
+        Fact("received", f"{media.received_packets:,}"),
+        Fact("sent", f"{media.sent_packets:,}"),
+        Fact("lost", f"{media.lost_packets:,}"),
+        Fact("late", f"{media.late_packets:,}"),
+        Fact("duplicate", f"{media.duplicate_packets:,}"),
+        Fact("refused", f"{media.rejected_packets:,}"),
+        Fact("call id", words.clean(call.sip_call_id), "muted"),
+    ]
+
+
+def _route(call: CallSnapshot) -> list[Fact]:
+    codec = call.codec
+    account = words.bare_uri(call.account) if call.account else "none, a direct call"
+    return [
+        Fact("codec", f"{words.codec(codec)}, {words.rate(codec.audio_rate_hz)} audio" if codec else "none yet"),
+        Fact("payload", f"{codec.payload_type} · {words.rate(codec.clock_rate_hz)} clock · {codec.packet_ms} ms" if codec else "—"),
+        Fact("signalling", f"{words.clean(call.transport)} {words.clean(call.remote_signalling)}".strip() or "—"),
+        Fact("RTP here", words.clean(call.local_rtp) or "—"),
+        Fact("RTP there", words.clean(call.remote_rtp) or "—"),
+        Fact("address", words.clean(call.peer_uri)),
+        Fact("account", account),
+    ]

@@ -1,0 +1,124 @@
+"""How the console says things: figures, names, states and events in plain words.
+
+Names and reasons come from the network. Everything that is shown passes `clean`, so that no peer can send control
+characters to the operator's terminal.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.cells import cell_len, set_cell_size
+
+from voip_engine.events import CallDirection, CallSnapshot, CallState, CodecSnapshot
+
+SILENCE_DBFS = -60.0
+"""Where meters begin. Below this, speech is not heard over a telephone."""
+
+CODEC_TITLES = {"opus": "Opus", "G722": "G.722", "PCMA": "G.711 A", "PCMU": "G.711 µ"}
+
+
+def clean(text: str) -> str:
+    """`text` with everything that does not print replaced by a dot."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "·" for letter in text)
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """`text` in exactly `width` cells, shortened with an ellipsis where it is longer."""
+    if width <= 0:
+        return ""
+    length = cell_len(text)
+    if length > width:
+        return set_cell_size(set_cell_size(text, width - 1).rstrip() + "…", width)
+    padding = " " * (width - length)
+    return padding + text if right else text + padding
+
+
+def duration(seconds: float, *, short: bool = False) -> str:
+    """`4:05`, or `1:02:03` from an hour on, `1h02` where that must be short."""
+    whole = max(0, int(seconds))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours and short:
+        return f"{hours}h{minutes:02}"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def clock(at: float) -> str:
+    """The local time of day of `at`, seconds since the epoch."""
+    return datetime.fromtimestamp(at).strftime("%H:%M:%S")
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 call`, `4 calls`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def bare_uri(uri: str) -> str:
+    """A SIP URI as people say it: without scheme, parameters and headers."""
+    scheme, colon, rest = uri.partition(":")
+    if colon and scheme.lower() in ("sip", "sips", "tel"):
+        uri = rest
+    return clean(uri.split(";", 1)[0].split("?", 1)[0])
+
+
+def peer(call: CallSnapshot) -> str:
+    """Who is on the line: the display name, or else the telephone number, or else the address."""
+    address = bare_uri(call.peer_uri)
+    number = address.partition("@")[0]
+    if number.lstrip("+").isdigit() and "@" in address:
+        address = number
+    return clean(call.peer_name) or address or "unknown"
+
+
+def direction_arrow(call: CallSnapshot) -> str:
+    """`↙` for calls to us, `↗` for ours."""
+    return "↙" if call.direction is CallDirection.INBOUND else "↗"
+
+
+def state(call: CallSnapshot) -> str:
+    """Where the call stands, in a word."""
+    if call.state is CallState.CONNECTED and call.on_hold:
+        return "on hold"
+    return str(call.state.value)
+
+
+def length(call: CallSnapshot, now: float) -> float:
+    """Seconds of talk for an answered call, of waiting for any other."""
+    start = call.answered_at if call.answered_at is not None else call.created_at
+    return (call.ended_at if call.ended_at is not None else now) - start
+
+
+def codec(codec: CodecSnapshot | None, *, short: bool = False) -> str:
+    """The codec as engineers call it, or in at most five letters as SDP does."""
+    if codec is None:
+        return ""
+    return clean(codec.name) if short else CODEC_TITLES.get(codec.name, clean(codec.name))
+
+
+def rate(hz: int) -> str:
+    """`8 kHz`."""
+    return f"{hz / 1000:g} kHz"
+
+
+def level(dbfs: float) -> str:
+    """A level in words of width 7; silence has no figure."""
+    return "silent" if dbfs <= SILENCE_DBFS else f"{dbfs:.0f} dB"
+
+
+def milliseconds(value: float | None) -> str:
+    """`2.1 ms`, whole from ten on; a dash for what is not known yet."""
+    if value is None:
+        return "—"
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def percent(value: float | None) -> str:
+    """`0.4 %`, whole from ten on; a dash for what is not known yet."""
+    if value is None:
+        return "—"
+    return f"{value:.0f} %" if value >= 10 else f"{value:.1f} %"
+
+
+def listening(address: str) -> str:
+    """`udp 127.0.0.1:5060`."""
+    return clean(address.replace(":", " ", 1))
