@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,7 +68,7 @@ def test_any_description_is_answered_or_not_acceptable(offered: bytes, answered:
     local = LocalMedia("192.0.2.9", 40000, 1, 1)
     try:
         answer, plan = make_answer(SessionDescription.parse(offered), local)
-        reoffer = make_offer(local.revised("sendonly"), previous=answer)
+        reoffer = make_offer(replace(local, session_version=2, direction="sendonly"), previous=answer)
         assert len(reoffer.media) == len(answer.media)
         assert len({section.formats for section in reoffer.media if section.port}) == 1
         assert plan.send in plan.receive

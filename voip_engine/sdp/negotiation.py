@@ -10,7 +10,7 @@ are refused with port 0 in the order they came.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from voip_engine.sdp.description import Attribute, MediaDescription, Origin, SessionDescription, parse_number
@@ -41,7 +41,7 @@ class NotAcceptable(ValueError):
 class LocalMedia:
     """Our side of a negotiation. `host` is the literal address, `port` the RTP port that the peer shall send to.
 
-    `session_version` must grow with every further description of the same session (RFC 3264 §8); see `revised`.
+    `session_version` must grow with every further description of the same session (RFC 3264 §8).
     """
 
     host: str
@@ -51,10 +51,6 @@ class LocalMedia:
     codecs: tuple[CodecName, ...] = CODEC_PREFERENCE
     direction: MediaDirection = "sendrecv"
     packet_ms: int = 20
-
-    def revised(self, direction: MediaDirection) -> LocalMedia:
-        """The next version of this session's description, with a direction: hold is `sendonly`, resume `sendrecv`."""
-        return replace(self, session_version=self.session_version + 1, direction=direction)
 
 
 def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
