@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voip_engine.sip.auth import DigestClient, parse_challenges
@@ -48,6 +48,7 @@ def server_response(given: dict[str, str], algorithm: str, password: str, method
     proxy=st.booleans(),
     uses=st.integers(1, 3),
 )
+@settings(deadline=None)
 def test_a_server_comes_to_the_same_response(
     username: str,
     password: str,

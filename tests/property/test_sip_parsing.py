@@ -65,23 +65,27 @@ def _with_password(uri: SipUri) -> st.SearchStrategy[SipUri]:
 
 
 @given(uris)
+@settings(deadline=None)
 def test_uris_survive_writing_and_reading(uri: SipUri) -> None:
     assert SipUri.parse(uri.serialize()) == uri
     assert uri.matches(uri)
 
 
 @given(name_addresses)
+@settings(deadline=None)
 def test_name_addresses_survive_writing_and_reading(address: NameAddress) -> None:
     assert NameAddress.parse(address.serialize()) == address
 
 
 @given(st.lists(name_addresses, max_size=4))
+@settings(deadline=None)
 def test_lists_survive_joining_and_splitting(addresses: list[NameAddress]) -> None:
     headers = Headers([("Contact", ", ".join(address.serialize() for address in addresses))])
     assert [NameAddress.parse(text) for text in headers.get_list("Contact")] == addresses
 
 
 @given(vias)
+@settings(deadline=None)
 def test_vias_survive_writing_and_reading(via: Via) -> None:
     assert Via.parse(str(via)) == via
 
@@ -96,6 +100,7 @@ def test_vias_survive_writing_and_reading(via: Via) -> None:
     more=st.lists(st.tuples(tokens.map(lambda name: f"X-{name}"), texts.map(str.strip)), max_size=5),
     body=st.binary(max_size=100),
 )
+@settings(deadline=None)
 def test_requests_survive_writing_and_reading(
     method: str,
     uri: SipUri,
@@ -133,7 +138,7 @@ soups = st.lists(fragments, max_size=40).map("".join) | st.text(max_size=60)
 
 
 @given(soups)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_value_parsers_fail_in_one_way(text: str) -> None:
     for parse, failure in (
         (SipUri.parse, MalformedUri),
@@ -159,7 +164,7 @@ mutations = st.tuples(st.floats(0, 1), st.integers(0, 8), st.binary(max_size=8) 
 
 
 @given(st.sampled_from(MESSAGES), st.lists(mutations, max_size=4), st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_damaged_messages_fail_in_one_way_and_can_be_answered(
     data: bytes, damage: list[tuple[float, int, bytes]], stream: bool
 ) -> None:
@@ -190,6 +195,7 @@ def _moved_last(message: Request | Response) -> Request | Response:
 
 
 @given(st.binary(max_size=200))
+@settings(deadline=None)
 def test_noise_fails_in_one_way(data: bytes) -> None:
     with pytest.raises(MalformedMessage):
         parse_message(data)
@@ -224,7 +230,7 @@ parts = st.sampled_from(
 
 
 @given(st.lists(parts, max_size=8).map(b"".join), st.lists(st.integers(0, 400), max_size=12))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_framing_does_not_depend_on_how_the_stream_is_cut(stream: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     pieces = [stream[start:end] for start, end in itertools.pairwise(edges)]

@@ -77,6 +77,13 @@ async def listening() -> AsyncIterator[
         await server.wait_closed()
 
 
+def stop_reading(writer: asyncio.StreamWriter) -> None:
+    """Take nothing more from a connection, not even into the buffers of this process."""
+    transport = writer.transport
+    assert isinstance(transport, asyncio.ReadTransport)
+    transport.pause_reading()
+
+
 def free_port(kind: socket.SocketKind) -> int:
     """A port on which nobody listens, a moment ago at least."""
     with socket.socket(socket.AF_INET, kind) as probe:
@@ -321,7 +328,7 @@ async def test_a_peer_that_takes_nothing_is_cut_off_and_blocks_nobody() -> None:
         remote = await there.transport.listen("TCP", "127.0.0.1", 0)
         here.transport.send(SendRequest(OPTIONS, deaf, "first"))
         _, writer = await connections.get()
-        writer.transport.pause_reading()
+        stop_reading(writer)
         sent = 0
         while here.failures.empty():
             here.transport.send(SendRequest(big, deaf, "slow"))
