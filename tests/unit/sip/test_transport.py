@@ -393,4 +393,4 @@ async def test_closing_does_not_wait_for_a_deaf_peer() -> None:
     async with listening() as (hop, connections), endpoint(TcpLimits(linger_s=0.02)) as here:
         here.transport.send(SendRequest(OPTIONS * 100, hop, "t"))
         _, writer = await connections.get()
-        writer.transport.pause_reading()
+        stop_reading(writer)
