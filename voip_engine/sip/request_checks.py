@@ -18,7 +18,7 @@ def find_refusal(request: Request, *, merged: bool) -> Refusal | None:
     """Return the status, and the headers that go with it, for a request that cannot be served; None if it can.
 
     In the order of RFC 3261 §8.2: method, merged request, extensions, content. Max-Forwards is not looked at, for a
-    request that has arrived makes no further hop (RFC 4475 §3.1.1.8).
+    request that has arrived makes no further hop (RFC 4475 §3.3.11).
     """
     if request.method not in METHODS:
         return 405, ()  # Allow is on every 405

@@ -294,6 +294,16 @@ def test_on_a_connection_we_opened_the_contact_names_where_we_listen() -> None:
     assert ok.headers.get("Contact") == "<sip:bob@10.0.0.2:5070;transport=tcp>"
 
 
+def test_ipv6_addresses_stand_in_brackets_where_uris_are() -> None:
+    core = new_core()
+    flow = Flow("UDP", "2001:db8::2", 5060, "2001:db8::1", 40000)
+    data = request("INVITE", uri="sip:bob@[2001:db8::2]", via="SIP/2.0/UDP [2001:db8::9];branch=z9hG4bK1;rport")
+    [trying] = responses(core.receive(data, flow, 0.0))
+    assert trying.top_via.parameter("received") == "2001:db8::1"
+    [ok] = responses(core.answer("c", ANSWER, 0.0))
+    assert ok.headers.get("Contact") == "<sip:bob@[2001:db8::2]:5060>"
+
+
 # ---- calls of ours ----
 
 
