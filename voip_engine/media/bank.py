@@ -14,7 +14,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,8 +248,7 @@ class Bank:
         """Take every leg's next frame to play, encode, and put the datagrams into the outbox for the next tick."""
         if self._loud_rows:
             self.ours[self._loud_rows] = 0
-        coded: dict[g711.G711Name, list[Seat]] = {}
-        loud: list[int] = []
+        playing: list[tuple[Seat, bytes]] = []
         for seat in self.seats.values():
             outbound = seat.outbound
             if not outbound.sending:
@@ -260,32 +259,32 @@ class Bank:
             else:
                 pcm = seat.playout.next_frame() if seat.playout.active else None
                 if pcm is not None:
-                    self.ours[seat.row] = pcm
-                    loud.append(seat.row)
-                if outbound.batched:
-                    if pcm is not None:
-                        coded.setdefault(cast(g711.G711Name, outbound.codec), []).append(seat)
-                        continue
-                    datagram = outbound.coded_frame(None)
-                else:
-                    audio = None if pcm is None else pcm * _FROM_INT16
-                    datagram = outbound.audio_frame(audio)
+                    playing.append((seat, pcm))
+                    continue
+                datagram = outbound.coded_frame(None) if outbound.batched else outbound.audio_frame(None)
             if datagram is not None:
                 outbox.append((seat.send, datagram))
-        self._loud_rows = loud
-        if loud:
-            audio = self.ours[loud] * _FROM_INT16
-            self.ours[loud] = audio
-            self._sum_out[loud] += np.einsum("ij,ij->i", audio, audio) / self.samples
-        for codec, seats in coded.items():
-            self._encode(codec, seats, outbox)
+        self._loud_rows = [seat.row for seat, _ in playing]
+        if playing:
+            self._encode(playing, outbox)
 
-    def _encode(self, codec: g711.G711Name, seats: list[Seat], outbox: Outbox) -> None:
-        payloads = g711.encode(codec, self.ours[[seat.row for seat in seats]]).tobytes()
-        start = 0
-        for seat in seats:
-            datagram = seat.outbound.coded_frame(payloads[start : start + self.samples])
-            start += self.samples
+    def _encode(self, playing: list[tuple[Seat, bytes]], outbox: Outbox) -> None:
+        samples, rows = self.samples, self._loud_rows
+        pcm = np.frombuffer(b"".join([pcm for _, pcm in playing]), "<i2").reshape(len(playing), samples)
+        audio = pcm * _FROM_INT16
+        self.ours[rows] = audio
+        self._sum_out[rows] += np.einsum("ij,ij->i", audio, audio) / samples
+        coded: dict[g711.G711Name, bytes] = {}
+        for index, (seat, _) in enumerate(playing):
+            outbound = seat.outbound
+            codec = outbound.codec
+            if codec == "PCMU" or codec == "PCMA":
+                payloads = coded.get(codec)
+                if payloads is None:  # all rows in one call; a call that mixes both laws encodes some rows in vain
+                    payloads = coded[codec] = g711.encode(codec, audio).tobytes()
+                datagram = outbound.coded_frame(payloads[index * samples : (index + 1) * samples])
+            else:
+                datagram = outbound.audio_frame(audio[index])
             if datagram is not None:
                 outbox.append((seat.send, datagram))
 

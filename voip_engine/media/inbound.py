@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+from voip_engine.media.sockets import ArrivalClock
 from voip_engine.media.source import G711
 from voip_engine.rtp.dtmf import DtmfReceiver, KeyPress, MalformedEvent
 from voip_engine.rtp.jitter import JitterBuffer
@@ -18,6 +19,7 @@ COMFORT_NOISE: Final = 13
 _PLAIN_HEADER: Final = 0x80
 """Version 2, no padding, no extension, no contributing sources."""
 _KNOWN_SOURCES: Final = 32
+_VALID: Final = Arrival.VALID
 
 _HEADER = struct.Struct("!BBHII")
 _OPUS_FRAME_MS: Final = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4
@@ -40,12 +42,14 @@ class Inbound:
     """What one leg receives. `rejected` is told of the first malformed or foreign packet of each source, and why."""
 
     __slots__ = (
+        "_clock",
         "_dtmf",
         "_earlier_lost",
         "_earlier_received",
         "_key_pressed",
         "_latched",
         "_new_source",
+        "_ordinary",
         "_payload_types",
         "_peer_heard",
         "_probation",
@@ -64,6 +68,7 @@ class Inbound:
     def __init__(
         self,
         jitter: JitterBuffer,
+        clock: ArrivalClock,
         *,
         rejected: Callable[[Source, str], None],
         latched: Callable[[Source], None],
@@ -77,6 +82,8 @@ class Inbound:
         self.hearing = False
         self.rejected_packets = 0
         self.last_heard_s = 0.0
+        self._clock = clock
+        self._ordinary: set[int] = set()
         self._rejected = rejected
         self._latched = latched
         self._new_source = new_source
@@ -86,6 +93,7 @@ class Inbound:
         self._telephone_event: int | None = None
         self._dtmf = DtmfReceiver(8000)
         self._peer_heard = False
+        self._ordinary = set()
         self._probation: tuple[int, int] | None = None
         self._earlier_received = 0
         self._earlier_lost = 0
@@ -102,6 +110,7 @@ class Inbound:
         self._telephone_event = plan.telephone_event_receive
         self._dtmf = DtmfReceiver(plan.send.clock_rate_hz)
         self.hearing = plan.direction in ("sendrecv", "recvonly")
+        self._ordinary = set()
 
     def disconnect(self) -> None:
         """Let go of everyone who is told of things."""
@@ -119,32 +128,35 @@ class Inbound:
 
     # ---- packets -----------------------------------------------------------------------------------------------------
 
-    def receive_from_peer(self, data: bytes, arrived_s: float, due_s: float) -> None:
-        """File a datagram of the peer's, whose address the kernel has checked; `due_s` is the next tick that takes audio."""
-        if len(data) < HEADER_BYTES or data[0] != _PLAIN_HEADER:
-            self._receive_unusual(data, arrived_s, due_s)
-            return
-        _, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
-        self._file(second & 0x7F, sequence, timestamp, ssrc, data[HEADER_BYTES:], arrived_s, due_s)
-
-    def _receive_unusual(self, data: bytes, arrived_s: float, due_s: float) -> None:
+    def receive_from_peer(self, data: bytes, arrived_s: float, _: Source | None = None) -> None:
+        """File a datagram of the peer's, whose address was checked; `arrived_s` on `time.monotonic`."""
+        if len(data) > HEADER_BYTES and data[0] == _PLAIN_HEADER:
+            _, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+            statistics = self.statistics
+            if second in self._ordinary and statistics is not None and statistics.ssrc == ssrc:
+                # The next packet of a G.711 stream that is up, which is nearly always.
+                arrival = statistics.receive(sequence, timestamp, arrived_s)
+                if arrival is _VALID:
+                    self.last_heard_s = arrived_s
+                    payload = data[HEADER_BYTES:]
+                    self.jitter.put(sequence, timestamp, second, payload, len(payload), arrived_s, self._clock.due_s)
+                else:
+                    self._file_irregular(arrival)
+                return
         try:
             packet = RtpPacket.parse(data)
         except MalformedRtp as error:
-            if self.latch is not None:
-                self.reject(self.latch.peer, f"malformed RTP: {error}")
+            self._reject_peer(f"malformed RTP: {error}")
             return
-        self._file(
-            packet.payload_type, packet.sequence, packet.timestamp, packet.ssrc, packet.payload, arrived_s, due_s
-        )
+        self._file(packet, arrived_s)
 
-    def receive(self, data: bytes, source: Source, arrived_s: float, due_s: float) -> None:
+    def receive(self, data: bytes, source: Source, arrived_s: float) -> None:
         """File a datagram of anybody's."""
         latch = self.latch
         if latch is None:
             return  # nothing is negotiated yet, so nobody can be told from anybody
         if latch.decided and source == latch.peer:
-            self.receive_from_peer(data, arrived_s, due_s)
+            self.receive_from_peer(data, arrived_s)
             return
         try:
             packet = RtpPacket.parse(data)
@@ -160,7 +172,7 @@ class Inbound:
         elif verdict is not Verdict.HELD:
             if verdict is Verdict.LATCHED:
                 self._latched(source)
-            self.receive_from_peer(data, arrived_s, due_s)
+            self._file(packet, arrived_s)
 
     def reject(self, source: Source, reason: str) -> None:
         """Count a packet that is not heard, and report its source the first time."""
@@ -169,31 +181,26 @@ class Inbound:
             self._reported.add(source)
             self._rejected(source, reason)
 
-    def _file(
-        self,
-        number: int,
-        sequence: int,
-        timestamp: int,
-        ssrc: int,
-        payload: bytes,
-        arrived_s: float,
-        due_s: float,
-    ) -> None:
+    def _reject_peer(self, reason: str) -> None:
+        if self.latch is not None:
+            self.reject(self.latch.peer, reason)
+
+    def _file(self, packet: RtpPacket, arrived_s: float) -> None:
+        number = packet.payload_type
         payload_type = self._payload_types.get(number)
         if payload_type is None and number != self._telephone_event and number != COMFORT_NOISE:
-            if self.latch is not None:
-                self.reject(self.latch.peer, f"payload type {number} was not negotiated")
+            self._reject_peer(f"payload type {number} was not negotiated")
             return
         statistics = self.statistics
-        if statistics is None or statistics.ssrc != ssrc:
-            statistics = self._statistics_of(ssrc, sequence)
+        if statistics is None or statistics.ssrc != packet.ssrc:
+            statistics = self._statistics_of(packet.ssrc, packet.sequence)
             if statistics is None:
                 return
-        arrival = statistics.receive(sequence, timestamp, arrived_s)
-        if arrival is Arrival.SUSPECT:
-            return
-        if arrival is Arrival.RESTARTED:
-            self._begin_source()
+        arrival = statistics.receive(packet.sequence, packet.timestamp, arrived_s)
+        if arrival is not Arrival.VALID:
+            self._file_irregular(arrival)
+            if arrival is Arrival.SUSPECT:
+                return
         if not self._peer_heard and self.latch is not None:
             self._peer_heard = self.latch.decided = True
         if not self.hearing:
@@ -201,14 +208,26 @@ class Inbound:
         self.last_heard_s = arrived_s
         if payload_type is None:
             if number == self._telephone_event:
-                self._receive_event(payload, timestamp, arrived_s)
+                self._receive_event(packet.payload, packet.timestamp, arrived_s)
             return
-        duration = len(payload) if payload_type.codec in G711 else duration_of(payload_type, payload)
+        duration = duration_of(payload_type, packet.payload)
         if duration == 0:
             return
         if payload_type.clock_rate_hz != self.jitter.clock_rate_hz:
             self.jitter.set_clock_rate(payload_type.clock_rate_hz)
-        self.jitter.put(sequence, timestamp, number, payload, duration, arrived_s, due_s)
+        self.jitter.put(
+            packet.sequence, packet.timestamp, number, packet.payload, duration, arrived_s, self._clock.due_s
+        )
+        self._note_ordinary()
+
+    def _note_ordinary(self) -> None:
+        """Say which packets `receive_from_peer` files without a second look: unmarked G.711, from a stream that is up."""
+        coded = {number for number, payload_type in self._payload_types.items() if payload_type.codec in G711}
+        self._ordinary = coded if self.hearing and self._peer_heard and self.jitter.clock_rate_hz == 8000 else set()
+
+    def _file_irregular(self, arrival: Arrival) -> None:
+        if arrival is Arrival.RESTARTED:
+            self._begin_source()
 
     def _statistics_of(self, ssrc: int, sequence: int) -> SourceStatistics | None:
         """The figures for a source not seen before: the first at once, a later one from its second packet in sequence (A.1)."""
@@ -224,6 +243,7 @@ class Inbound:
 
     def _begin_source(self) -> None:
         self._probation = None
+        self._ordinary = set()
         self.jitter.reset()
         self._new_source()
 
@@ -231,8 +251,7 @@ class Inbound:
         try:
             pressed = self._dtmf.receive(payload, timestamp, now)
         except MalformedEvent as error:
-            if self.latch is not None:
-                self.reject(self.latch.peer, f"malformed telephone-event: {error}")
+            self._reject_peer(f"malformed telephone-event: {error}")
             return
         for key in pressed:
             self._key_pressed(key)

@@ -25,17 +25,16 @@ from voip_engine.media.protocol import (
     PlayoutEnded,
 )
 from voip_engine.media.sockets import (
-    ANCILLARY_BYTES,
     LONGEST_DATAGRAM_BYTES,
     ArrivalClock,
     Readiness,
+    Source,
     bind_pair,
     connect_twin,
 )
 from voip_engine.media.source import G711, FrameSource
 from voip_engine.rtp.dtmf import KeyPress
 from voip_engine.rtp.jitter import JitterBuffer
-from voip_engine.rtp.latch import Source
 from voip_engine.rtp.packet import looks_like_rtcp
 from voip_engine.rtp.rtcp import MalformedRtcp
 from voip_engine.rtp.session import RtcpSession
@@ -77,6 +76,7 @@ class Leg:
         self.bank: Bank | None = None
         self.inbound = Inbound(
             self.jitter,
+            clock,
             rejected=self._rejected,
             latched=self._follow,
             new_source=self._new_source,
@@ -141,10 +141,11 @@ class Leg:
             return
         self.seat.send = self._twin.send
         # Until it was connected the twin took anyone's packets; those are judged by their addresses, unlike what comes later.
-        for _ in range(_STALE_DATAGRAMS):
-            if not self._read_judged(self._twin):
-                break
-        self._readiness.watch(self._twin, partial(self._read_peer, self._twin.recvmsg))
+        with contextlib.suppress(OSError):
+            for _ in range(_STALE_DATAGRAMS):
+                data, address = self._twin.recvfrom(LONGEST_DATAGRAM_BYTES)
+                self._read_anyone(data, self._clock.now_s, address)
+        self._readiness.watch(self._twin, self.inbound.receive_from_peer)
 
     def _new_source(self) -> None:
         if self.seat.source is not None:
@@ -152,37 +153,15 @@ class Leg:
 
     # ---- sockets -----------------------------------------------------------------------------------------------------
 
-    def _read_peer(
-        self, recvmsg: Callable[[int, int], tuple[bytes, list[tuple[int, int, bytes]], int, object]]
-    ) -> None:
-        try:
-            data, ancillary, _, _ = recvmsg(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
-        except OSError:
-            return  # nothing there after all, or the peer's port was closed (ICMP): it may open again
-        clock = self._clock
-        self.inbound.receive_from_peer(data, clock.arrived_s(ancillary), clock.due_s)
-
-    def _read_anyone(self) -> None:
-        self._read_judged(self._rtp)
-
-    def _read_judged(self, readable: socket.socket) -> bool:
-        try:
-            data, ancillary, _, address = readable.recvmsg(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
-        except OSError:
-            return False
-        source = (str(address[0]), int(address[1]))
+    def _read_anyone(self, data: bytes, arrived_s: float, address: Source) -> None:
+        source = address[:2]
         if looks_like_rtcp(data):
             self.inbound.reject(source, "RTCP on the RTP port")
         else:
-            self.inbound.receive(data, source, self._clock.arrived_s(ancillary), self._clock.due_s)
-        return True
+            self.inbound.receive(data, source, arrived_s)
 
-    def _read_rtcp(self) -> None:
-        try:
-            data, ancillary, _, address = self._rtcp.recvmsg(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
-        except OSError:
-            return
-        source = (str(address[0]), int(address[1]))
+    def _read_rtcp(self, data: bytes, arrived_s: float, address: Source) -> None:
+        source = address[:2]
         latch = self.inbound.latch
         if latch is None or self.plan is None:
             return
@@ -190,8 +169,7 @@ class Leg:
             self.inbound.reject(source, "RTCP from a source that is not the call's")
             return
         try:
-            arrived_s = self._clock.epoch_s(self._clock.arrived_s(ancillary))
-            self.rtcp.receive(data, arrived_s, self.plan.send.clock_rate_hz)
+            self.rtcp.receive(data, self._clock.epoch_s(arrived_s), self.plan.send.clock_rate_hz)
         except MalformedRtcp as error:
             self.inbound.reject(source, f"malformed RTCP: {error}")
             return

@@ -100,7 +100,7 @@ class MediaLoop:
                 leg.outbound.skip(skipped)
         self._arrivals.read()
         self._arrivals.due_s = self._arrivals.now_s
-        self._readiness.drain(_DRAIN_ROUNDS)
+        self._readiness.drain(self._arrivals, _DRAIN_ROUNDS)
         for bank in self._banks.values():
             if bank.seats:
                 bank.hear(self._frame_number)

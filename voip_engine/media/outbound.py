@@ -30,8 +30,8 @@ class Outbound:
         "_dtmf",
         "_encoder",
         "_event_type",
-        "_frames",
         "_frames_a_packet",
+        "_packet_step",
         "_payload_type",
         "_pending",
         "_pending_samples",
@@ -39,6 +39,7 @@ class Outbound:
         "_step",
         "batched",
         "codec",
+        "keying",
         "octets",
         "packets",
         "sending",
@@ -57,12 +58,14 @@ class Outbound:
         self.codec: CodecName = "PCMU"
         self.batched = True
         """Whether frames come encoded (G.711, for all legs at once) or as audio."""
+        self.keying = False
+        """Whether a key takes the place of audio in the next packet; audio that waits is not lost."""
         self._encoder: FrameEncoder | None = None
         self._payload_type = 0
         self._event_type: int | None = None
         self._step = 160
         self._frames_a_packet = 1
-        self._frames = 0
+        self._packet_step = 160
         self._pending: list[bytes] = []
         self._pending_samples: list[Audio] = []
         self._silence = b""
@@ -80,8 +83,9 @@ class Outbound:
         self._event_type = plan.telephone_event_send
         self._step = plan.send.clock_rate_hz // 50
         self._frames_a_packet = max(1, plan.packet_ms // 20)
+        self._packet_step = self._step * self._frames_a_packet
         self._dtmf = DtmfSender(plan.send.clock_rate_hz, 20 * self._frames_a_packet)
-        self._frames = 0
+        self.keying = False
         self._pending.clear()
         self._pending_samples.clear()
         self.sending = plan.direction in ("sendrecv", "sendonly")
@@ -104,12 +108,12 @@ class Outbound:
             self._dtmf.press(digit, duration_ms)
         except ValueError:
             return False
+        if not self._pending and not self._pending_samples:
+            self._between_packets()
         return True
 
-    @property
-    def keying(self) -> bool:
-        """Whether a key takes the place of audio in the next packet; audio that waits is not lost."""
-        return self._frames == 0 and self._dtmf is not None and self._dtmf.active
+    def _between_packets(self) -> None:
+        self.keying = self._dtmf is not None and self._dtmf.active
 
     def skip(self, frames: int) -> None:
         """Let the timestamp pass over ticks in which nothing is sent."""
@@ -122,6 +126,7 @@ class Outbound:
         event = self._dtmf.next_packet()
         started = self.timestamp
         self.skip(self._frames_a_packet)
+        self._between_packets()
         if event is None:
             return None
         second = self._event_type | (_MARKER if event.marker else 0)
@@ -133,12 +138,18 @@ class Outbound:
         if self._frames_a_packet > 1:
             self._pending.append(payload)
             if len(self._pending) < self._frames_a_packet:
-                self._frames = len(self._pending)
                 return None
             payload = b"".join(self._pending)
             self._pending.clear()
-            self._frames = 0
-        return self._packet(payload)
+            self._between_packets()
+        # The rest is `_packet`, written out: this is done for every packet of every G.711 call.
+        sequence, timestamp, second = self.sequence, self.timestamp, self._payload_type
+        self.sequence = sequence + 1 & 0xFFFF
+        self.timestamp = timestamp + self._packet_step & 0xFFFFFFFF
+        self._payload_type = second & 0x7F
+        self.packets += 1
+        self.octets += len(payload)
+        return _HEADER.pack(_FIRST_BYTE, second, sequence, timestamp, self.ssrc) + payload
 
     def audio_frame(self, audio: Audio | None) -> bytes | None:
         """Take 20 ms of audio, None being silence; encodes and gives a datagram when the packet is full."""
@@ -148,16 +159,15 @@ class Outbound:
         if self._frames_a_packet > 1:
             self._pending_samples.append(audio)
             if len(self._pending_samples) < self._frames_a_packet:
-                self._frames = len(self._pending_samples)
                 return None
             audio = np.concatenate(self._pending_samples)
             self._pending_samples.clear()
-            self._frames = 0
+            self._between_packets()
         return self._packet(self._encoder.encode(audio))
 
     def _packet(self, payload: bytes) -> bytes:
         timestamp = self.timestamp
-        self.timestamp = timestamp + self._step * self._frames_a_packet & 0xFFFFFFFF
+        self.timestamp = timestamp + self._packet_step & 0xFFFFFFFF
         second = self._payload_type
         self._payload_type = second & 0x7F
         return self._datagram(second, timestamp, payload)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voip_engine.media.rate import convert
 
-Pcm = NDArray[np.int16]
-"""Samples as they cross the pipe, shape (samples,)."""
+BYTES_A_SAMPLE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +27,30 @@ class Ended:
 class _Playout:
     playout_id: int
     rate_hz: int
-    chunks: deque[Pcm] = field(default_factory=deque)
+    chunks: deque[bytes] = field(default_factory=deque)
+    """int16 audio as it came through the pipe."""
     offset: int = 0
-    """Into the first chunk."""
+    """In bytes, into the first chunk."""
     heard: int = 0
+    """In samples."""
     final: bool = False
     paused: bool = False
     stopping: bool = False
     fade_in: bool = False
     sounding: bool = False
+    """Whether its last frame was heard, so that breaking off needs a fade."""
+    steady: bool = False
+    """Nothing but audio lies ahead in the first chunk: no pause, no fade, no end."""
 
 
 class PlayoutQueue:
-    """The playouts of one leg, one after the other. Frames have the leg's audio rate, whatever rate was given."""
+    """The playouts of one leg, one after the other. Frames are int16 at the leg's audio rate, whatever rate was given."""
 
-    __slots__ = ("_ended", "_frame_samples", "_queue", "_rate_hz", "active")
+    __slots__ = ("_ended", "_frame_bytes", "_queue", "_rate_hz", "active")
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._frame_samples = rate_hz // 50
+        self._frame_bytes = rate_hz // 50 * BYTES_A_SAMPLE
         self._queue: deque[_Playout] = deque()
         self._ended: list[Ended] = []
         self.active = False
@@ -60,7 +64,7 @@ class PlayoutQueue:
     def set_rate(self, rate_hz: int) -> None:
         """Go on at another audio rate, after the codec changed. What was queued is converted as it is played."""
         self._rate_hz = rate_hz
-        self._frame_samples = rate_hz // 50
+        self._frame_bytes = rate_hz // 50 * BYTES_A_SAMPLE
 
     def play(self, playout_id: int, pcm: bytes, rate_hz: int, final: bool) -> None:
         """Queue audio, or append to the playout of that name. An odd byte at the end is dropped."""
@@ -68,8 +72,8 @@ class PlayoutQueue:
         if playout is None:
             playout = _Playout(playout_id, rate_hz)
             self._queue.append(playout)
-        if len(pcm) >= 2 and not playout.stopping:
-            playout.chunks.append(np.frombuffer(pcm, "<i2", len(pcm) // 2))
+        if len(pcm) >= BYTES_A_SAMPLE and not playout.stopping:
+            playout.chunks.append(pcm if len(pcm) % BYTES_A_SAMPLE == 0 else pcm[:-1])
         playout.final = final
         self.active = True
 
@@ -77,7 +81,7 @@ class PlayoutQueue:
         """Hold a playout at the sample it has reached."""
         playout = self._find(playout_id)
         if playout is not None:
-            playout.paused = True
+            playout.paused, playout.steady = True, False
 
     def resume(self, playout_id: int) -> None:
         """Go on at that sample."""
@@ -92,7 +96,7 @@ class PlayoutQueue:
         if playout is None:
             return
         if playout.sounding:
-            playout.stopping = True
+            playout.stopping, playout.steady = True, False
         else:
             self._queue.remove(playout)
             self._end(playout, complete=False)
@@ -108,23 +112,29 @@ class PlayoutQueue:
         self.active = bool(self._queue)
         return ended
 
-    def next_frame(self) -> Pcm | None:
+    def next_frame(self) -> bytes | None:
         """Give 20 ms, or None when nothing plays. A frame may join the end of one playout and the start of the next."""
-        frame: Pcm | None = None
-        filled = 0
-        while self._queue and filled < self._frame_samples:
+        if not self._queue:
+            return None
+        playout = self._queue[0]
+        wanted = self._frame_bytes
+        end = playout.offset + wanted
+        if playout.steady and playout.rate_hz == self._rate_hz and end < len(playout.chunks[0]):
+            # In the midst of a chunk, which is nearly always.
+            piece = playout.chunks[0][playout.offset : end]
+            playout.offset = end
+            playout.heard += wanted // BYTES_A_SAMPLE
+            return piece
+        return self._composed_frame()
+
+    def _composed_frame(self) -> bytes | None:
+        frame = b""
+        while self._queue and len(frame) < self._frame_bytes:
             playout = self._queue[0]
             if playout.paused and not playout.sounding:
                 break
-            piece = self._cut(playout, self._frame_samples - filled)
-            if piece.size:
-                if filled == 0 and piece.size == self._frame_samples:
-                    frame, filled = piece, piece.size
-                else:
-                    if frame is None:
-                        frame = np.zeros(self._frame_samples, np.int16)
-                    frame[filled : filled + piece.size] = piece
-                    filled += piece.size
+            frame += self._cut(playout, self._frame_bytes - len(frame))
+            playout.steady = False
             if playout.stopping:
                 self._queue.popleft()
                 self._end(playout, complete=False)
@@ -133,46 +143,46 @@ class PlayoutQueue:
                 playout.sounding = False
                 break
             if playout.chunks:
+                playout.steady = playout.sounding = True
                 continue
+            playout.sounding = False
             if not playout.final:
-                playout.sounding = False  # dry until more comes
-                break
+                break  # dry until more comes
             self._queue.popleft()
             self._end(playout, complete=True)
-        return frame
+        return frame.ljust(self._frame_bytes, b"\0") if frame else None
 
-    def _cut(self, playout: _Playout, samples: int) -> Pcm:
-        """Take up to `samples` at the leg's rate from the head of a playout, faded as its state asks."""
-        wanted = samples * playout.rate_hz // self._rate_hz
-        start, chunk_count = playout.offset, len(playout.chunks)
-        pieces: list[Pcm] = []
-        for chunk in playout.chunks:
-            pieces.append(chunk[start : start + wanted])
-            wanted -= pieces[-1].size
-            start = 0
-            if wanted == 0:
-                break
-        piece = pieces[0] if len(pieces) == 1 else np.concatenate([*pieces, np.empty(0, np.int16)])
-        playout.sounding = piece.size > 0
-        if not playout.paused:
-            self._consume(playout, piece.size, chunk_count)
-        if playout.rate_hz != self._rate_hz and piece.size:
-            piece = convert(piece.astype(np.float32), playout.rate_hz, self._rate_hz).astype(np.int16)[:samples]
+    def _cut(self, playout: _Playout, size: int) -> bytes:
+        """Take up to `size` bytes at the leg's rate from the head of a playout, faded as its state asks."""
+        piece = self._at_leg_rate(playout, size)
         if playout.paused or playout.stopping:
-            return (piece * np.linspace(1, 0, piece.size, dtype=np.float32)).astype(np.int16)
+            return _faded(piece, 1, 0)
         if playout.fade_in:
             playout.fade_in = False
-            return (piece * np.linspace(0, 1, piece.size, dtype=np.float32)).astype(np.int16)
+            return _faded(piece, 0, 1)
         return piece
 
-    @staticmethod
-    def _consume(playout: _Playout, samples: int, chunk_count: int) -> None:
-        playout.heard += samples
-        playout.offset += samples
-        for _ in range(chunk_count):
-            if playout.offset < playout.chunks[0].size:
+    def _at_leg_rate(self, playout: _Playout, size: int) -> bytes:
+        wanted = size * playout.rate_hz // self._rate_hz // BYTES_A_SAMPLE * BYTES_A_SAMPLE
+        piece, start = b"", playout.offset
+        for chunk in playout.chunks:
+            piece += chunk[start : start + wanted - len(piece)]
+            start = 0
+            if len(piece) == wanted:
                 break
-            playout.offset -= playout.chunks.popleft().size
+        if not playout.paused:
+            self._consume(playout, len(piece))
+        if playout.rate_hz == self._rate_hz:
+            return piece
+        audio = convert(np.frombuffer(piece, "<i2").astype(np.float32), playout.rate_hz, self._rate_hz)
+        return audio.astype("<i2").tobytes()[:size]
+
+    @staticmethod
+    def _consume(playout: _Playout, size: int) -> None:
+        playout.heard += size // BYTES_A_SAMPLE
+        playout.offset += size
+        while playout.chunks and playout.offset >= len(playout.chunks[0]):
+            playout.offset -= len(playout.chunks.popleft())
 
     def _find(self, playout_id: int) -> _Playout | None:
         return next((playout for playout in self._queue if playout.playout_id == playout_id), None)
@@ -180,3 +190,8 @@ class PlayoutQueue:
     def _end(self, playout: _Playout, *, complete: bool) -> None:
         self._ended.append(Ended(playout.playout_id, playout.heard, complete, playout.rate_hz))
         self.active = True
+
+
+def _faded(piece: bytes, start: float, end: float) -> bytes:
+    samples = np.frombuffer(piece, "<i2")
+    return (samples * np.linspace(start, end, samples.size, dtype=np.float32)).astype("<i2").tobytes()

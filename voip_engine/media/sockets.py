@@ -27,6 +27,10 @@ _SO_TIMESTAMPNS: Final = 35
 _ATTEMPTS: Final = 200
 _TIMESPEC = struct.Struct("@ll")
 
+Source = tuple[str, int]
+Ancillary = list[tuple[int, int, bytes]]
+Receive = Callable[[int, int], tuple[bytes, Ancillary, int, Source]]
+
 
 class PortError(OSError):
     """No port could be bound; the message is a plain sentence."""
@@ -47,7 +51,7 @@ class ArrivalClock:
         self.now_s = time.monotonic()
         self._offset_s = self.now_s - time.time()
 
-    def arrived_s(self, ancillary: list[tuple[int, int, bytes]]) -> float:
+    def arrived_s(self, ancillary: Ancillary) -> float:
         """When a datagram arrived; now, where the system doesn't say or the wall clock has just been set."""
         if not ancillary:
             return self.now_s
@@ -138,17 +142,21 @@ def connect_twin(rtp: socket.socket, remote: HostPort) -> socket.socket | None:
     return twin
 
 
+Sink = Callable[[bytes, float, Source], None]
+"""Takes a datagram, when it arrived (`time.monotonic`), and its source address as the socket module gives it."""
+
+
 class Readiness:
-    """Calls a function for each socket that has something to read; one call a socket and round, so that none starves others."""
+    """Reads the sockets that have something: one datagram a socket and round, so that none starves the others."""
 
     def __init__(self) -> None:
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._watched: dict[int, tuple[Receive, Sink]] = {}
         self._epoll = select.epoll() if _SHARES_PORTS else None
         self._selector = None if _SHARES_PORTS else selectors.DefaultSelector()
 
-    def watch(self, watched: socket.socket, handler: Callable[[], None]) -> None:
-        """Call `handler` whenever the socket is readable."""
-        self._handlers[watched.fileno()] = handler
+    def watch(self, watched: socket.socket, sink: Sink) -> None:
+        """Give what comes through a socket to `sink`."""
+        self._watched[watched.fileno()] = (watched.recvmsg, sink)
         if self._epoll is not None:
             self._epoll.register(watched, select.EPOLLIN)
         elif self._selector is not None:
@@ -156,26 +164,32 @@ class Readiness:
 
     def forget(self, watched: socket.socket) -> None:
         """Stop watching a socket that is about to be closed."""
-        del self._handlers[watched.fileno()]
+        del self._watched[watched.fileno()]
         if self._epoll is not None:
             self._epoll.unregister(watched)
         elif self._selector is not None:
             self._selector.unregister(watched)
 
-    def drain(self, rounds: int) -> None:
-        """Call the handlers until nothing is readable, at most `rounds` times each."""
-        handlers = self._handlers
+    def drain(self, clock: ArrivalClock, rounds: int) -> None:
+        """Read until nothing is left, at most `rounds` datagrams from each socket."""
+        watched, arrived_s = self._watched, clock.arrived_s
         for _ in range(rounds):
             ready = self._ready()
             if not ready:
                 return
-            for descriptor in ready:
-                handler = handlers.get(descriptor)  # gone, if a handler before it forgot it
-                if handler is not None:
-                    handler()
+            for descriptor, _ in ready:
+                entry = watched.get(descriptor)  # gone, if a sink before it forgot it
+                if entry is None:
+                    continue
+                receive, sink = entry
+                try:
+                    data, ancillary, _, source = receive(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
+                except OSError:
+                    continue  # nothing there after all, or the peer's port was closed (ICMP): it may open again
+                sink(data, arrived_s(ancillary), source)
 
-    def _ready(self) -> list[int]:
+    def _ready(self) -> list[tuple[int, int]]:
         if self._epoll is not None:
-            return [descriptor for descriptor, _ in self._epoll.poll(0, max(1, len(self._handlers)))]
+            return self._epoll.poll(0, max(1, len(self._watched)))
         assert self._selector is not None
-        return [key.fd for key, _ in self._selector.select(0)] if self._handlers else []
+        return [(key.fd, event) for key, event in self._selector.select(0)] if self._watched else []

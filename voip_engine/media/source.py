@@ -136,20 +136,21 @@ class FrameSource:
     # ---- decoding ----------------------------------------------------------------------------------------------------
 
     def _decoded(self, due: Due) -> Audio | None:
-        payload_type = self._codecs.get(due.payload_type)
+        number, payload, duration, _ = due
+        payload_type = self._codecs.get(number)
         if payload_type is None:  # the plan changed while the packet waited
-            return self._silence_for(due)
+            return self._silence(duration)
         codec = payload_type.codec
         rate_hz = AUDIO_RATE_HZ[codec]
         if codec == "PCMU" or codec == "PCMA":
-            codes = np.frombuffer(due.payload, np.uint8)
+            codes = np.frombuffer(payload, np.uint8)
             audio = g711.decode(codec, codes)
         else:
             try:
-                audio = self._decoders[codec].decode(due.payload)
+                audio = self._decoders[codec].decode(payload)
             except CodecError:
                 self.malformed += 1
-                return self._silence_for(due)
+                return self._silence(duration)
         audio = convert(audio, rate_hz, self._rate_hz)
         if self._gap_samples:
             if codec in G711 and self._gap_history is not None:
@@ -158,8 +159,8 @@ class FrameSource:
             self._gap_history = None
         return audio
 
-    def _silence_for(self, due: Due) -> Audio:
-        return np.zeros(due.duration * self._rate_hz // self._clock_rate_hz(), np.float32)
+    def _silence(self, duration: int) -> Audio:
+        return np.zeros(duration * self._rate_hz // self._clock_rate_hz(), np.float32)
 
     def _make_up(self) -> Audio | None:
         """Audio for the gap that the jitter buffer has just told of, or None once a gap is nothing but silence."""
@@ -179,9 +180,9 @@ class FrameSource:
         for codec, decoder in self._decoders.items():
             wanted = samples * AUDIO_RATE_HZ[codec] // self._rate_hz
             behind = self.jitter.peek()
-            if behind is not None and self._codecs[behind.payload_type].codec == codec:
+            if behind is not None and self._codecs[behind[0]].codec == codec:
                 try:
-                    made = decoder.recover(behind.payload, wanted)
+                    made = decoder.recover(behind[1], wanted)
                 except CodecError:
                     made = decoder.conceal(wanted)
             else:

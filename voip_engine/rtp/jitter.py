@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 FRAME_S: Final = 0.02
 LEAST_SLACK_S: Final = 0.004
@@ -42,14 +42,11 @@ class Filed(Enum):
     LATE = "late"
 
 
-class Due(NamedTuple):
-    """A packet whose audio is due. `duration` in timestamp units; `sequence` and `timestamp` are extended past their wraps."""
+Due = tuple[int, bytes, int, int]
+"""A packet whose audio is due: payload type, payload, duration in timestamp units, sequence number extended past its wraps.
 
-    payload_type: int
-    payload: bytes
-    duration: int
-    sequence: int
-    timestamp: int
+A plain tuple: one is made for every packet of every call, and a named one costs ten times as much.
+"""
 
 
 @dataclass(slots=True)
@@ -77,7 +74,6 @@ class JitterBuffer:
         "_block_age",
         "_block_low_s",
         "_blocks",
-        "clock_rate_hz",
         "_cursor",
         "_frame",
         "_highest_sequence",
@@ -85,6 +81,7 @@ class JitterBuffer:
         "_missing",
         "_packets",
         "_taken_sequence",
+        "clock_rate_hz",
         "figures",
         "gap",
         "held_back",
@@ -128,7 +125,7 @@ class JitterBuffer:
         if self._cursor is None or not self._packets:
             return self.held_back / self.clock_rate_hz
         newest = max(self._packets)
-        return (newest + self._packets[newest].duration - self._cursor + self.held_back) / self.clock_rate_hz
+        return (newest + self._packets[newest][2] - self._cursor + self.held_back) / self.clock_rate_hz
 
     @property
     def missing(self) -> bool:
@@ -171,8 +168,9 @@ class JitterBuffer:
             return self._begin(sequence, timestamp, payload_type, payload, duration, due_s - arrived_s)
         highest = self._highest_sequence
         extended = highest + ((sequence - highest + 0x8000 & 0xFFFF) - 0x8000)
+        history = self._history
         slot = extended % _HISTORY
-        if self._history[slot] == extended:
+        if history[slot] == extended:
             self.figures.duplicate += 1
             return Filed.DUPLICATE
         ahead = (timestamp - cursor + _HALF & _WRAP - 1) - _HALF
@@ -193,8 +191,8 @@ class JitterBuffer:
         if extended <= self._taken_sequence or position in self._packets:
             self.figures.late += 1
             return Filed.LATE
-        self._history[slot] = extended
-        self._packets[position] = Due(payload_type, payload, duration, extended, position)
+        history[slot] = extended
+        self._packets[position] = (payload_type, payload, duration, extended)
         slack_s = (ahead + self.held_back) / self.clock_rate_hz + due_s - arrived_s
         if slack_s < self._block_low_s:
             self._block_low_s = slack_s
@@ -213,7 +211,7 @@ class JitterBuffer:
         self._cursor = timestamp - frames * self._frame
         self._highest_sequence = extended
         self._history[extended % _HISTORY] = extended
-        self._packets[timestamp] = Due(payload_type, payload, duration, extended, timestamp)
+        self._packets[timestamp] = (payload_type, payload, duration, extended)
         self._block_low_s = min(self._block_low_s, wait_s + frames * FRAME_S)
         self._missing = -frames * self._frame
         return Filed.KEPT
@@ -251,13 +249,13 @@ class JitterBuffer:
             self.gap = self._frame
             return None
         due = self._packets.pop(cursor, None)
-        if due is None or due.sequence <= self._taken_sequence:
+        if due is None or due[3] <= self._taken_sequence:
             self._skip(cursor)
             return None
-        self._cursor = cursor + due.duration
-        self._taken_sequence = due.sequence
+        _, _, duration, self._taken_sequence = due
+        self._cursor = cursor + duration
         self._missing = 0
-        self._block_age += due.duration
+        self._block_age += duration
         if self._block_age >= self._block:
             self._close_block()
         return due
@@ -272,7 +270,7 @@ class JitterBuffer:
         self.gap = self._frame
         if packets:
             # What the cursor has passed, or what an earlier timestamp but a later sequence number has overtaken, is gone.
-            for timestamp in [at for at, due in packets.items() if at < cursor or due.sequence <= self._taken_sequence]:
+            for timestamp in [at for at, due in packets.items() if at < cursor or due[3] <= self._taken_sequence]:
                 del packets[timestamp]
                 self.figures.discarded += 1
             if packets:
