@@ -18,8 +18,8 @@ MODULES = Path("/usr/lib/baresip/modules")
 
 CONFIG = """\
 poll_method epoll
-sip_listen 127.0.0.1:{sip_port}
-net_interface 127.0.0.1
+sip_listen {listen}:{sip_port}
+net_interface {host}
 call_local_timeout 60
 call_max_calls 8
 audio_source {source}
@@ -69,11 +69,17 @@ class Baresip:
 
     async def dial(self, uri: str) -> None:
         """Call somebody."""
-        await self._command("dial", uri)
+        await self.command("dial", uri)
 
     async def hang_up(self) -> None:
-        """End the call that is up."""
-        await self._command("hangup", "")
+        """End the call that is up, or give it up while it rings."""
+        await self.command("hangup")
+
+    async def command(self, name: str, params: str = "") -> None:
+        """Give one of baresip's commands: `hold`, `resume`, …"""
+        body = json.dumps({"command": name, "params": params}).encode()
+        self._writer.write(b"%d:%s," % (len(body), body))
+        await self._writer.drain()
 
     async def event(self, kind: str, within_s: float = 15.0) -> dict[str, Any]:
         """The first event of a type such as CALL_ESTABLISHED. Fails at once when the call closes instead."""
@@ -108,11 +114,6 @@ class Baresip:
         self._writer.close()
         await self._reading
 
-    async def _command(self, command: str, params: str) -> None:
-        body = json.dumps({"command": command, "params": params}).encode()
-        self._writer.write(b"%d:%s," % (len(body), body))
-        await self._writer.drain()
-
     async def _read(self, reader: asyncio.StreamReader) -> None:
         """Read netstrings until the phone ends."""
         try:
@@ -135,16 +136,18 @@ async def baresip(
     *,
     parameters: Sequence[str] = ("regint=0",),
     speech: Path | None = None,
-    name: str = "baresip",
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[Baresip]:
     """A phone while the block runs.
 
     `account` is its address, `{port}` in it standing for its own SIP port. `speech` is a WAV file, mono 16 kHz, that it
     speaks as soon as a call is up; it hangs up at the file's end. Without it, it gives back what it hears.
     """
-    sip_port, control_port = free_port(), free_port()
+    sip_port, control_port = free_port(host), free_port()
     source = f"aufile,{speech}" if speech else "aubridge,loop"
     config = CONFIG.format(
+        host=host,
+        listen=f"[{host}]" if ":" in host else host,
         sip_port=sip_port,
         control_port=control_port,
         folder=folder,
@@ -153,7 +156,7 @@ async def baresip(
         bridge="nobody" if speech else "loop",
     )
     _write_folder(folder, config, ";".join([f"<{account.format(port=sip_port)}>", *parameters]))
-    async with running(name, program("baresip"), "-4", "-f", str(folder)) as child:
+    async with running("baresip", program("baresip"), "-f", str(folder)) as child:
         await child.wait_for("baresip is ready")
         phone = Baresip(child, folder, sip_port)
         await phone.connect(control_port)
