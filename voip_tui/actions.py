@@ -1,6 +1,7 @@
 """Every action of the console in one table: its key, its words, and when it applies.
 
-Bindings, key hints, the help screen and the command palette are all made from this table, so none of them can lack an action.
+Bindings, key hints, the help screen and the command palette are all made from this table, so none of them can lack an
+action.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that the operator can do. `why_not` says in plain words why it does not apply now, or None when it does."""
+    """One thing that the operator can do. `why_not` says in plain words why it does not apply; None if it does."""
 
     name: str
     keys: tuple[str, ...]
@@ -128,8 +129,15 @@ def _when_applicable(word: str, why_not: Callable[[Situation], str | None]) -> C
 
 
 def _call_action(
-    name: str, keys: tuple[str, ...], title: str, explanation: str, hint: Callable[[Situation], str] | str, verb: str,
-    *, priority: int = 5, connected: bool = True,
+    name: str,
+    keys: tuple[str, ...],
+    title: str,
+    explanation: str,
+    hint: Callable[[Situation], str] | str,
+    verb: str,
+    *,
+    priority: int = 5,
+    connected: bool = True,
 ) -> Action:
     why_not = _connected(verb) if connected else _live(verb)
     word = _when_applicable(hint, why_not) if isinstance(hint, str) else hint
@@ -158,46 +166,153 @@ def _several(situation: Situation) -> str | None:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("dial", ("d",), "Dial", "Call an address, or a number at a provider.",
-           "Calls", _when_applicable("dial", _ready), _ready, 2),
-    Action("answer", ("a",), "Answer", "Take the incoming call.",
-           "Calls", _when_applicable("answer", _waiting("answer")), _waiting("answer"), 0),
-    Action("reject", ("r",), "Reject", "Turn the incoming call down as busy.",
-           "Calls", _when_applicable("reject", _waiting("reject")), _waiting("reject"), 0),
-    _call_action("hang_up", ("x", "delete"), "Hang up", "End the selected call.", "hang up", "hang up",
-                 priority=3, connected=False),
-    _call_action("choose_mode", ("m",), "Switch mode", "Choose what handles the call.",
-                 "mode", "switch", priority=3),
-    _call_action("monitor", ("l",), "Listen", "Hear the call on the local speakers, or stop.", _listen_hint,
-                 "listen to", priority=4),
-    _call_action("hold", ("h",), "Hold", "Put the other side on hold, or come back.", _hold_hint, "hold",
-                 priority=5),
-    _call_action("keypad", ("t",), "Keypad", "Press telephone keys (DTMF) on the call.", "tones", "press keys on", priority=6),
-    Action("open_page", ("enter",), "Open the call", "Give the selected call the whole screen.",
-           "View", _page_hint, _selected, 4),
-    Action("close_page", ("escape",), "Back", "Back to the list of calls.",
-           "View", lambda situation: "back" if situation.page_open else "", _always, 1),
+    Action(
+        "dial",
+        ("d",),
+        "Dial",
+        "Call an address, or a number at a provider.",
+        "Calls",
+        _when_applicable("dial", _ready),
+        _ready,
+        2,
+    ),
+    Action(
+        "answer",
+        ("a",),
+        "Answer",
+        "Take the incoming call.",
+        "Calls",
+        _when_applicable("answer", _waiting("answer")),
+        _waiting("answer"),
+        0,
+    ),
+    Action(
+        "reject",
+        ("r",),
+        "Reject",
+        "Turn the incoming call down as busy.",
+        "Calls",
+        _when_applicable("reject", _waiting("reject")),
+        _waiting("reject"),
+        0,
+    ),
+    _call_action(
+        "hang_up",
+        ("x", "delete"),
+        "Hang up",
+        "End the selected call.",
+        "hang up",
+        "hang up",
+        priority=3,
+        connected=False,
+    ),
+    _call_action("choose_mode", ("m",), "Switch mode", "Choose what handles the call.", "mode", "switch", priority=3),
+    _call_action(
+        "monitor",
+        ("l",),
+        "Listen",
+        "Hear the call on the local speakers, or stop.",
+        _listen_hint,
+        "listen to",
+        priority=4,
+    ),
+    _call_action("hold", ("h",), "Hold", "Put the other side on hold, or come back.", _hold_hint, "hold", priority=5),
+    _call_action(
+        "keypad", ("t",), "Keypad", "Press telephone keys (DTMF) on the call.", "tones", "press keys on", priority=6
+    ),
+    Action(
+        "open_page",
+        ("enter",),
+        "Open the call",
+        "Give the selected call the whole screen.",
+        "View",
+        _page_hint,
+        _selected,
+        4,
+    ),
+    Action(
+        "close_page",
+        ("escape",),
+        "Back",
+        "Back to the list of calls.",
+        "View",
+        lambda situation: "back" if situation.page_open else "",
+        _always,
+        1,
+    ),
     Action("next_call", ("j", "down"), "Next call", "Select the next call.", "View", _silent, _several),
     Action("previous_call", ("k", "up"), "Previous call", "Select the call before.", "View", _silent, _several),
-    Action("toggle_ended", ("e",), "Ended calls", "Whether calls that are over stay listed.",
-           "View", lambda situation: "show ended" if situation.ended_hidden else "", _always, 7),
-    Action("volume_up", ("plus", "equals_sign"), "Louder", "Turn the speakers up.",
-           "Speakers", _when_applicable("louder", _monitored), _monitored, 7),
-    Action("volume_down", ("minus",), "Quieter", "Turn the speakers down.",
-           "Speakers", _when_applicable("quieter", _monitored), _monitored, 7),
-    Action("choose_speaker", ("s",), "Speakers", "Pick the device that calls are heard on.",
-           "Speakers", _silent, _ready),
+    Action(
+        "toggle_ended",
+        ("e",),
+        "Ended calls",
+        "Whether calls that are over stay listed.",
+        "View",
+        lambda situation: "show ended" if situation.ended_hidden else "",
+        _always,
+        7,
+    ),
+    Action(
+        "volume_up",
+        ("plus", "equals_sign"),
+        "Louder",
+        "Turn the speakers up.",
+        "Speakers",
+        _when_applicable("louder", _monitored),
+        _monitored,
+        7,
+    ),
+    Action(
+        "volume_down",
+        ("minus",),
+        "Quieter",
+        "Turn the speakers down.",
+        "Speakers",
+        _when_applicable("quieter", _monitored),
+        _monitored,
+        7,
+    ),
+    Action(
+        "choose_speaker", ("s",), "Speakers", "Pick the device that calls are heard on.", "Speakers", _silent, _ready
+    ),
     Action("show_log", ("g",), "Log", "What happened on all calls and accounts.", "Console", _say("log"), _always, 6),
-    Action("show_info", ("i",), "Settings", "Addresses, accounts, modes, files in use.",
-           "Console", _silent, _always, 8),
-    Action("switch_theme", ("ctrl+t",), "Dark or light", "Switch between the dark and the light theme.",
-           "Console", _silent, _always, 9),
-    Action("take_picture", ("ctrl+s",), "Picture", "Save a picture of the screen as SVG.", "Console", _silent, _always, 9),
-    Action("command_palette", ("ctrl+p",), "Find a command", "Search all of these by name.", "Console",
-           _say("commands"), _always, 8),
+    Action(
+        "show_info", ("i",), "Settings", "Addresses, accounts, modes, files in use.", "Console", _silent, _always, 8
+    ),
+    Action(
+        "switch_theme",
+        ("ctrl+t",),
+        "Dark or light",
+        "Switch between the dark and the light theme.",
+        "Console",
+        _silent,
+        _always,
+        9,
+    ),
+    Action(
+        "take_picture", ("ctrl+s",), "Picture", "Save a picture of the screen as SVG.", "Console", _silent, _always, 9
+    ),
+    Action(
+        "command_palette",
+        ("ctrl+p",),
+        "Find a command",
+        "Search all of these by name.",
+        "Console",
+        _say("commands"),
+        _always,
+        8,
+    ),
     Action("show_help", ("question_mark", "f1"), "Help", "This list.", "Console", _say("help"), _always, 1),
-    Action("leave", ("q", "ctrl+q", "ctrl+c"), "Quit", "Leave; with calls up it asks first.",
-           "Console", _say("quit"), _always, 1),
+    Action(
+        "leave",
+        ("q", "ctrl+q", "ctrl+c"),
+        "Quit",
+        "Leave; with calls up it asks first.",
+        "Console",
+        _say("quit"),
+        _always,
+        1,
+    ),
 )
 
 BY_NAME = {action.name: action for action in ACTIONS}

@@ -8,7 +8,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -22,6 +22,7 @@ from voip_engine.events import (
     CallCreated,
     CallDirection,
     CallEnded,
+    MediaChangeRefused,
     MediaRestarted,
     MediaTimedOut,
     ModeFailed,
@@ -37,6 +38,7 @@ from voip_tui.screens.main import MainScreen
 from voip_tui.theme import DAY, NIGHT, palette_for
 from voip_tui.words import bare_uri, clean, count
 
+Severity = Literal["information", "warning", "error"]
 OpenEngine = Callable[[], AbstractAsyncContextManager[ConsoleEngine]]
 
 logger = logging.getLogger(__name__)
@@ -45,8 +47,8 @@ logger = logging.getLogger(__name__)
 class ConsoleApp(App[int]):
     """Paints first, then opens the engine; closes the engine before it leaves.
 
-    `open_engine` gives the engine's context manager; it is called once, in the console's loop. The app's return value is
-    the exit status.
+    `open_engine` gives the engine's context manager; it is called once, in the console's loop. The app's return value
+    is the exit status.
     """
 
     CSS_PATH = "app.tcss"
@@ -125,7 +127,11 @@ class ConsoleApp(App[int]):
     def on_engine_happened(self, message: EngineHappened) -> None:
         """Say what an operator should not miss, and look at once at what has changed."""
         event = message.event
-        if isinstance(event, CallCreated) and event.direction is CallDirection.INBOUND and self.console_state.setup.bell:
+        if (
+            isinstance(event, CallCreated)
+            and event.direction is CallDirection.INBOUND
+            and self.console_state.setup.bell
+        ):
             self.bell()
         if (news := notable(event)) is not None:
             text, severity = news
@@ -146,8 +152,10 @@ class ConsoleApp(App[int]):
         self._asked = True
         are = "is" if live == 1 else "are"
         question = ConfirmScreen(
-            f"{count(live, 'call')} {are} up", "Quitting hangs up." if live == 1 else "Quitting hangs up all of them.",
-            "Hang up and quit", "Stay",
+            f"{count(live, 'call')} {are} up",
+            "Quitting hangs up." if live == 1 else "Quitting hangs up all of them.",
+            "Hang up and quit",
+            "Stay",
         )
         self.push_screen(question, self._answered)
 
@@ -179,13 +187,15 @@ class ConsoleApp(App[int]):
                     loop.add_signal_handler(number, self.shut_down)
 
 
-def notable(event: AnyEvent) -> tuple[str, str] | None:
+def notable(event: AnyEvent) -> tuple[str, Severity] | None:
     """What a toast says of an event, and how serious it is; None for what the screen shows anyway."""
     match event:
         case AccountChanged(account=account) if account.state is AccountState.FAILED:
             return f"{bare_uri(account.account)}: {account.detail}", "error"
         case CallEnded(status=status, reason=reason) if status is not None and status >= 400 and status != 487:
             return reason or f"The call failed with {status}.", "warning"
+        case MediaChangeRefused():
+            return f"The other side refused the change: {event.reason}", "warning"
         case ModeFailed():
             return f"Mode {event.mode} failed, the call goes on in silence: {event.reason}", "error"
         case MonitorChanged(state=MonitorState.FAILED):

@@ -1,7 +1,7 @@
 """Between the engine and the screen: what the console needs of an engine, and how its news reach the widgets.
 
-Events come as they happen and become messages. Snapshots are taken ten times a second, and at once after an event, so that
-a key press is seen without waiting for the next turn. When nothing differs, nothing is posted and nothing is drawn.
+Events come as they happen and become messages. Snapshots are taken ten times a second, and at once after an event, so
+that a key press is seen without waiting for the next turn. When nothing differs nothing is posted, and nothing drawn.
 """
 
 from __future__ import annotations

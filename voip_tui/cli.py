@@ -25,7 +25,7 @@ DEMO_ADDRESSES = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the console; returns the exit status: 1 when it could not start or broke down, 2 for bad options or settings."""
+    """Run the console. Returns the exit status: 1 if it could not start or broke down, 2 for bad options or settings."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.version:
@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings come from the command line, then VOIP_… in the environment, then the settings file. "
         "Without an account the console takes direct calls. Press ? in the console for its keys.",
     )
-    parser.add_argument("command", nargs="?", choices=["demo"], help="demo: simulated callers, no account and no network needed")
+    parser.add_argument(
+        "command", nargs="?", choices=["demo"], help="demo: simulated callers, no account and no network needed"
+    )
     add_engine_options(parser)
     parser.add_argument("--verbose", action="store_true", help="log what the planes say, too")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
@@ -83,7 +85,9 @@ def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
     try:
         log_to(log_file, verbose=verbose)
     except OSError as error:
-        return _refuse(f"cannot write its log {log_file}: {error.strerror}. XDG_STATE_HOME names another folder.", FAILED)
+        return _refuse(
+            f"cannot write its log {log_file}: {error.strerror}. XDG_STATE_HOME names another folder.", FAILED
+        )
     from voip_tui.app import ConsoleApp
 
     app = ConsoleApp(_opener(settings, demo=demo), _setup(settings, folder, log_file, demo=demo))
@@ -126,13 +130,16 @@ def _setup(settings: EngineSettings, folder: Path, log_file: Path, *, demo: bool
     return Setup(
         title="voip-tui demo" if demo else "voip-tui",
         facts=(
-            ("Calls", (
-                ("mode", settings.mode),
-                ("auto-answer", "yes" if settings.auto_answer else "no"),
-                ("at most", f"{settings.max_calls} at once"),
-                ("codecs", ", ".join(settings.codecs)),
-                ("audio ports", ports),
-            )),
+            (
+                "Calls",
+                (
+                    ("mode", settings.mode),
+                    ("auto-answer", "yes" if settings.auto_answer else "no"),
+                    ("at most", f"{settings.max_calls} at once"),
+                    ("codecs", ", ".join(settings.codecs)),
+                    ("audio ports", ports),
+                ),
+            ),
             ("Files", (("log", str(log_file)),)),
             ("Version", (("voip-tui", VERSION),)),
         ),

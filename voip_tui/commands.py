@@ -36,9 +36,15 @@ class ConsoleCommands(Provider):
         situation = main.situation
         for action in ACTIONS:
             if action.name != "command_palette" and action.why_not(situation) is None:
-                yield f"{action.title}", f"{action.explanation}  ({action.key_title})", partial(main.run_action, action.name)
+                yield (
+                    f"{action.title}",
+                    f"{action.explanation}  ({action.key_title})",
+                    partial(main.run_action, action.name),
+                )
                 if action.name == "choose_mode":
                     for number, mode in enumerate(situation.modes, start=1):
-                        yield f"Mode: {mode}", f"Let {mode} handle the selected call.  ({number})", partial(
-                            main.run_action, f"switch_mode({number})"
+                        yield (
+                            f"Mode: {mode}",
+                            f"Let {mode} handle the selected call.  ({number})",
+                            partial(main.run_action, f"switch_mode({number})"),
                         )

@@ -1,4 +1,4 @@
-"""What the console's screens share: the engine's bridge once there is one, the palette, and how the console was set up."""
+"""What the console's screens share: the engine's bridge once there is one, the palette, how the console was set up."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from voip_tui.theme import NIGHT, Palette, palette_for
 class Setup:
     """How the console was started.
 
-    `facts` are shown on the settings page, grouped by title. `poll_s` is how often snapshots are taken; None leaves it to
-    whoever calls `Bridge.poll`, which gives screen tests their exact picture. `now` gives seconds since the epoch.
+    `facts` are shown on the settings page, grouped by title. `poll_s` is how often snapshots are taken; None leaves it
+    to whoever calls `Bridge.poll`, which gives screen tests their exact picture. `now` gives seconds since the epoch.
     """
 
     title: str = "voip-tui"

@@ -16,6 +16,7 @@ from voip_engine.events import (
     EngineStarted,
     EngineStopped,
     MediaChanged,
+    MediaChangeRefused,
     MediaRestarted,
     MediaTimedOut,
     ModeChanged,
@@ -70,6 +71,8 @@ def sentence(event: AnyEvent) -> tuple[str, Tone]:
         case MediaChanged(codec=codec):
             held = "put on hold" if event.on_hold else f"now {words.codec(codec)}" if codec else "changed"
             return f"Media {held}", Tone.PLAIN
+        case MediaChangeRefused(reason=reason):
+            return f"The other side refused the change: {reason}", Tone.FAIR
         case ModeChanged(mode=mode):
             return f"Mode is {mode}", Tone.PLAIN
         case ModeFailed(mode=mode, reason=reason):
@@ -83,7 +86,9 @@ def sentence(event: AnyEvent) -> tuple[str, Tone]:
         case PlayoutStarted(duration_s=seconds):
             return f"We speak for {seconds:.1f} s", Tone.QUIET
         case PlayoutEnded(heard_s=seconds):
-            return (f"We spoke {seconds:.1f} s" if event.complete else f"We were cut off at {seconds:.1f} s"), Tone.QUIET
+            return (
+                f"We spoke {seconds:.1f} s" if event.complete else f"We were cut off at {seconds:.1f} s"
+            ), Tone.QUIET
         case DtmfReceived(digit=digit):
             return f"Caller pressed {digit}", Tone.PLAIN
         case MonitorChanged():
@@ -91,7 +96,10 @@ def sentence(event: AnyEvent) -> tuple[str, Tone]:
         case MediaTimedOut(silent_s=seconds):
             return f"No audio from the other side for {seconds:.0f} s", Tone.BAD
         case MediaRestarted(calls=calls):
-            return f"Media was restarted: {event.outage_s:.1f} s without audio on {words.count(calls, 'call')}", Tone.FAIR
+            return (
+                f"Media was restarted: {event.outage_s:.1f} s without audio on {words.count(calls, 'call')}",
+                Tone.FAIR,
+            )
         case PacketRejected(source=source, reason=reason):
             return f"Refused what {source} sent: {reason}", Tone.FAIR
 

@@ -1,9 +1,9 @@
 """How good a line is, estimated from what is measured on it.
 
-A simplified E-model: ITU-T G.107 (06/2015) with every parameter but delay and loss at its default, the delay impairment in
-the two-line form of Cole and Rosenbluth (2001), equipment impairment by ITU-T G.113 Appendix I for codecs with loss
-concealment. G.113 has no narrowband-scale figures for G.722 and Opus; they are rated like G.711 with concealment, so the
-estimate says what the network costs, not how wide the codec's band is.
+A simplified E-model: ITU-T G.107 (06/2015) with every parameter but delay and loss at its default, the delay impairment
+in the two-line form of Cole and Rosenbluth (2001), equipment impairment by ITU-T G.113 Appendix I for codecs with loss
+concealment. G.113 has no narrowband-scale figures for G.722 and Opus; they are rated like G.711 with concealment, so
+the estimate says what the network costs, not how wide the codec's band is.
 """
 
 from __future__ import annotations

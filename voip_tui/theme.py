@@ -89,7 +89,9 @@ class Palette:
 @lru_cache(maxsize=8)
 def palette_of(theme_key: tuple[str, ...]) -> Palette:
     """The palette for the colours that `theme_colours` took from a theme."""
-    background, surface, panel, text, accent, good, fair, bad, caller, ours = (Color.parse(value) for value in theme_key)
+    background, surface, panel, text, accent, good, fair, bad, caller, ours = (
+        Color.parse(value) for value in theme_key
+    )
     return Palette(
         background=background.hex6,
         surface=surface.hex6,
@@ -110,7 +112,18 @@ def palette_of(theme_key: tuple[str, ...]) -> Palette:
 def palette_for(theme: Theme) -> Palette:
     """The palette of any Textual theme; colours that it leaves out are derived as Textual derives them."""
     colours = theme.to_color_system().generate()
-    names = ("background", "surface", "panel", "foreground", "primary", "success", "warning", "error", "accent", "secondary")
+    names = (
+        "background",
+        "surface",
+        "panel",
+        "foreground",
+        "primary",
+        "success",
+        "warning",
+        "error",
+        "accent",
+        "secondary",
+    )
     return palette_of(tuple(colours[name] for name in names))
 
 

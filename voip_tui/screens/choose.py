@@ -24,7 +24,9 @@ class ChooseScreen(ModalScreen[int | None]):
         Binding("k", "up", show=False),
     ]
 
-    def __init__(self, title: str, options: Sequence[str], *, current: int | None = None, explanation: str = "") -> None:
+    def __init__(
+        self, title: str, options: Sequence[str], *, current: int | None = None, explanation: str = ""
+    ) -> None:
         super().__init__()
         self._title, self._options, self._current, self._explanation = title, list(options), current, explanation
 

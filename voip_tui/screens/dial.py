@@ -40,7 +40,13 @@ class DialScreen(ModalScreen[DialRequest | None]):
     ]
 
     def __init__(
-        self, palette: Palette, *, accounts: tuple[str, ...], modes: tuple[str, ...], mode: str | None, history: tuple[str, ...]
+        self,
+        palette: Palette,
+        *,
+        accounts: tuple[str, ...],
+        modes: tuple[str, ...],
+        mode: str | None,
+        history: tuple[str, ...],
     ) -> None:
         super().__init__()
         self._palette, self._accounts, self._modes, self._history = palette, accounts, modes, history[:HISTORY_SHOWN]
@@ -64,7 +70,9 @@ class DialScreen(ModalScreen[DialRequest | None]):
                     yield Choice(self._palette, self._modes, index=index, id="mode")
             if self._history:
                 yield Label("dialled before", classes="quiet heading")
-                yield OptionList(*(Option(words.clean(address)) for address in self._history), compact=True, markup=False)
+                yield OptionList(
+                    *(Option(words.clean(address)) for address in self._history), compact=True, markup=False
+                )
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Dial", id="dial-now", variant="primary", compact=True)

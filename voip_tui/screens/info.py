@@ -12,6 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
+from voip_tui import words
+from voip_tui.bridge import Board
 from voip_tui.theme import Palette
 
 Facts = Sequence[tuple[str, Sequence[tuple[str, str]]]]
@@ -40,7 +42,7 @@ class InfoScreen(ModalScreen[None]):
                 yield Content("")
             yield Content.assemble((group, f"bold {self._palette.ours}"))
             for label, value in facts:
-                yield Content.assemble((f"{label:<18}", self._palette.muted), value)
+                yield Content.assemble((f"{label:<22}  ", self._palette.muted), value)
 
     def on_mount(self) -> None:
         """Arrow keys scroll at once."""
@@ -49,3 +51,31 @@ class InfoScreen(ModalScreen[None]):
     def action_close(self) -> None:
         """Back to the calls."""
         self.dismiss(None)
+
+
+def live_facts(board: Board, volume: float) -> Facts:
+    """What the engine says of itself."""
+    engine = board.engine
+    if engine is None:
+        return ()
+    accounts = [
+        (words.bare_uri(account.account), f"{account.state.value} {words.clean(account.detail)}".strip())
+        for account in board.accounts
+    ]
+    media = "running" if engine.media_running else "restarting"
+    return (
+        ("Listening", [("", words.listening(address)) for address in engine.listening] or [("", "nowhere")]),
+        ("Accounts", accounts or [("", "none")]),
+        ("Modes", [(f"key {number}", words.clean(mode)) for number, mode in enumerate(engine.modes, start=1)]),
+        (
+            "Media",
+            [
+                ("process", f"{media}, {words.count(engine.media_restarts, 'restart')}"),
+                ("99 % of packets", f"within {words.milliseconds(engine.lateness_p99_ms)} of the clock"),
+                ("overrun ticks", f"{engine.tick_overruns:,}"),
+                ("load", f"{engine.busy_fraction * 100:.0f} % of a core"),
+                ("malformed messages", f"{engine.malformed_messages:,}"),
+                ("speaker volume", f"{volume:.0%}"),
+            ],
+        ),
+    )

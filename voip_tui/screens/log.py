@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -26,7 +27,7 @@ class LogScreen(ModalScreen[None]):
     def __init__(self, palette: Palette, read: Callable[[], Sequence[tuple[LogLine, str]]]) -> None:
         super().__init__()
         self._read = read
-        self._lines = LogLines(palette, empty="nothing has happened yet")
+        self._lines = LogLines(replace(palette, background=palette.surface), empty="nothing has happened yet")
 
     def compose(self) -> ComposeResult:
         """The log fills the screen."""

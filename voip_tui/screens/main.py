@@ -16,12 +16,13 @@ from voip_engine.events import CallState, MonitorState
 from voip_tui import words
 from voip_tui.actions import ACTIONS, BY_NAME, Situation, hints
 from voip_tui.bridge import Board, ConsoleCall
-from voip_tui.context import Console
 from voip_tui.commanding import explain
+from voip_tui.context import Console
+from voip_tui.history import LogLine
 from voip_tui.screens.choose import ChooseScreen
 from voip_tui.screens.dial import DialRequest, DialScreen
 from voip_tui.screens.help import HelpScreen
-from voip_tui.screens.info import InfoScreen
+from voip_tui.screens.info import InfoScreen, live_facts
 from voip_tui.screens.keypad import KeypadScreen
 from voip_tui.screens.log import LogScreen
 from voip_tui.theme import Palette
@@ -39,7 +40,10 @@ PULSE_S = 0.6
 
 
 class MainScreen(Screen[None]):
-    """Shows the board, and turns keys into engine calls. What is shown is what snapshots say, never what a key hopes for."""
+    """Shows the board, and turns keys into engine calls.
+
+    What is shown is what snapshots say, never what a key hopes for.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(",".join(action.keys), action.name, action.title, show=False) for action in ACTIONS),
@@ -250,7 +254,9 @@ class MainScreen(Screen[None]):
         if not self._applies("choose_mode") or (call := self._selected_call()) is None:
             return
         if number > len(modes):
-            self.notify(f"There is no mode {number}: there are {words.count(len(modes), 'mode')}.", markup=False, timeout=4)
+            self.notify(
+                f"There is no mode {number}: there are {words.count(len(modes), 'mode')}.", markup=False, timeout=4
+            )
         else:
             self._switch(call, modes[number - 1])
 
@@ -260,7 +266,10 @@ class MainScreen(Screen[None]):
     def action_keypad(self) -> None:
         """Show the telephone keys."""
         if self._applies("keypad") and (call := self._selected_call()):
-            press = lambda key: self._do(lambda: call.send_dtmf(key), "Cannot press keys")  # noqa: E731
+
+            def press(key: str) -> None:
+                self._do(lambda: call.send_dtmf(key), "Cannot press keys")
+
             self.app.push_screen(KeypadScreen(words.peer(call.snapshot()), press))
 
     # ---- view ----
@@ -289,7 +298,9 @@ class MainScreen(Screen[None]):
         self._hide_ended = not self._hide_ended
         ended = sum(view.call.state is CallState.ENDED for view in self._board.views)
         if not ended:
-            self.notify("Ended calls are hidden from now on." if self._hide_ended else "Ended calls are shown.", timeout=3)
+            self.notify(
+                "Ended calls are hidden from now on." if self._hide_ended else "Ended calls are shown.", timeout=3
+            )
         self.show(self._board)
 
     # ---- speakers ----
@@ -338,7 +349,7 @@ class MainScreen(Screen[None]):
         bridge = self._shared.bridge
         peers: dict[str, str] = {}
 
-        def read() -> list[tuple[object, str]]:
+        def read() -> list[tuple[LogLine, str]]:
             peers.update({view.call.call_id: words.peer(view.call) for view in self._board.views})
             return [(line, peers.get(line.call_id or "", "")) for line in bridge.lines] if bridge else []
 
@@ -346,28 +357,9 @@ class MainScreen(Screen[None]):
 
     def action_show_info(self) -> None:
         """Show what the console runs with."""
-        self.app.push_screen(InfoScreen(self._shared.palette, (*self._live_facts(), *self._shared.setup.facts)))
-
-    def _live_facts(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        engine = self._board.engine
-        if engine is None:
-            return []
-        media = "running" if engine.media_running else "restarting"
-        accounts = [(words.bare_uri(account.account), f"{account.state.value} {words.clean(account.detail)}".strip())
-                    for account in self._board.accounts]
-        return [
-            ("Listening", [("", words.listening(address)) for address in engine.listening] or [("", "nowhere")]),
-            ("Accounts", accounts or [("", "none")]),
-            ("Modes", [(f"key {number}", mode) for number, mode in enumerate(engine.modes, start=1)]),
-            ("Media", [
-                ("process", f"{media}, {words.count(engine.media_restarts, 'restart')}"),
-                ("packets late by", f"{words.milliseconds(engine.lateness_p99_ms)} (99 % are better)"),
-                ("ticks overrun", f"{engine.tick_overruns:,}"),
-                ("load", f"{engine.busy_fraction * 100:.0f} % of a core"),
-                ("malformed", f"{engine.malformed_messages:,} SIP messages refused"),
-                ("speaker volume", f"{self._shared.volume:.0%}"),
-            ]),
-        ]
+        self.app.push_screen(
+            InfoScreen(self._shared.palette, (*live_facts(self._board, self._shared.volume), *self._shared.setup.facts))
+        )
 
     def action_show_help(self) -> None:
         """Show every key."""
@@ -384,7 +376,9 @@ class MainScreen(Screen[None]):
             name = f"voip-tui-{datetime.now():%Y%m%d-%H%M%S}.svg"
             saved = self.app.save_screenshot(name, path=str(folder))
         except OSError as error:
-            self.notify(f"Cannot write to {folder}: {error.strerror}.", title="No picture", severity="error", markup=False)
+            self.notify(
+                f"Cannot write to {folder}: {error.strerror}.", title="No picture", severity="error", markup=False
+            )
         else:
             self.notify(f"Saved as {saved}", markup=False)
 

@@ -145,8 +145,10 @@ class Controls(Widget):
             pieces += self._button(f"{number}", words.clean(mode), mode == call.mode and live, click)
         pieces.append(("   ", ground))
         listening = call.monitor in (MonitorState.ON, MonitorState.STARTING)
-        pieces += self._button("l", "listening" if listening else "listen", listening, _click("monitor"))
-        pieces += self._button("h", "on hold" if call.on_hold and live else "hold", call.on_hold and live, _click("hold"))
+        pieces += self._button("l", "on speakers" if listening else "listen", listening, _click("monitor"))
+        pieces += self._button(
+            "h", "on hold" if call.on_hold and live else "hold", call.on_hold and live, _click("hold")
+        )
         doing = words.clean(call.activity) if call.state is CallState.CONNECTED else ""
         return ends(pieces, [(f"{doing} ", style(palette.muted, palette.background))], width, ground)
 

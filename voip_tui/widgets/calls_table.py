@@ -1,7 +1,8 @@
 """The table of calls, drawn by one widget line by line.
 
-Every cell is a small value; a row whose values are the same as before is not drawn again, and of a row that differs only the
-span from the first to the last cell that differs is. Meters count in eighths of a cell, so a level has to move visibly to count.
+Every cell is a small value. A row whose values are the same as before is not drawn again; of a row that differs, only
+the span from the first to the last cell that differs is. Meters count in eighths of a character cell, so a level has to
+move visibly to count.
 """
 
 from __future__ import annotations
@@ -112,9 +113,7 @@ class CallsTable(ScrollView, can_focus=True):
     def show(self, board: Board, *, hide_ended: bool = False) -> None:
         """Show how the calls stand now, drawing what differs."""
         self._board, self._hide_ended = board, hide_ended
-        views = tuple(
-            view for view in board.views if not (hide_ended and view.call.state is CallState.ENDED)
-        )
+        views = tuple(view for view in board.views if not (hide_ended and view.call.state is CallState.ENDED))
         before = [view.call.call_id for view in self._views]
         self._views = views
         self._keep_selection(before)
@@ -241,7 +240,7 @@ class CallsTable(ScrollView, can_focus=True):
             self.post_message(self.MonitorClicked())
 
 
-# ---- rows and cells ---------------------------------------------------------------------------------------------------
+# ---- rows and cells ----
 
 STATE_ROLES = {
     CallState.INCOMING: "accent",
@@ -281,7 +280,12 @@ def row_of(view: CallView, now: float, layout: Columns) -> Row:
         (MONITOR_SIGNS[call.monitor] if not over else MONITOR_SIGNS[MonitorState.OFF], 1),
     )
     if call.state is not CallState.CONNECTED:
-        return (*head, (Word(_situation(view), "text" if call.state is CallState.INCOMING else "muted"), layout.media), GAP, *tail)
+        return (
+            *head,
+            (Word(_situation(view), "text" if call.state is CallState.INCOMING else "muted"), layout.media),
+            GAP,
+            *tail,
+        )
     mode = call.mode if not call.activity or layout.mode < 16 else f"{call.mode} · {call.activity}"
     return (
         *head,
@@ -339,9 +343,15 @@ def _cell_segments(cell: Cell, width: int, background: str, palette: Palette) ->
 def _heading(width: int, palette: Palette) -> Strip:
     layout = columns(width)
     titles = (
-        ("", 3, False), ("peer", layout.peer + 1, False), ("state", layout.state + 1, False),
-        ("mode", layout.mode + 1, False), ("codec", layout.codec + 1, False), ("caller", layout.meter + 1, False),
-        ("us", layout.meter, False), ("loss", layout.loss + 1, True), ("jitter", layout.jitter + 1, True),
+        ("", 3, False),
+        ("peer", layout.peer + 1, False),
+        ("state", layout.state + 1, False),
+        ("mode", layout.mode + 1, False),
+        ("codec", layout.codec + 1, False),
+        ("caller", layout.meter + 1, False),
+        ("us", layout.meter, False),
+        ("loss", layout.loss + 1, True),
+        ("jitter", layout.jitter + 1, True),
         ("time", layout.time + 1, True),
     )
     ground = style(palette.muted, palette.background)

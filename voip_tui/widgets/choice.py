@@ -53,7 +53,10 @@ class Choice(Widget, can_focus=True):
             lit = blend(back, palette.accent, 0.55 if self.has_focus else 0.28) if chosen else back
             click = Style.from_meta({"@click": f"choose({number})"})
             pieces += [
-                (f" {words.clean(option)} ", style(palette.text if chosen else palette.muted, lit, bold=chosen) + click),
+                (
+                    f" {words.clean(option)} ",
+                    style(palette.text if chosen else palette.muted, lit, bold=chosen) + click,
+                ),
                 (" ", style(palette.text, back)),
             ]
         return strip_of(pieces, width, style(palette.text, back))

@@ -101,7 +101,11 @@ def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[
     figures = call.media
     short = [
         Fact("packets", f"{figures.received_packets:,} in, {figures.sent_packets:,} out"),
-        Fact("", f"{figures.lost_packets:,} lost, {figures.late_packets:,} late, {figures.duplicate_packets:,} twice", "muted"),
+        Fact(
+            "",
+            f"{figures.lost_packets:,} lost, {figures.late_packets:,} late, {figures.duplicate_packets:,} twice",
+            "muted",
+        ),
     ]
     return [line, [*route[:-1], *short]]
 
@@ -117,14 +121,25 @@ def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:
     far = f"{words.percent(media.remote_loss_percent)} loss, {words.milliseconds(media.remote_jitter_ms)} jitter"
     return [
         quality,
-        Fact("loss", words.percent(media.loss_percent), "text" if loss == "muted" else loss,
-             sparkline(history.loss, 60, LOSS_CEILING_PERCENT)),
-        Fact("jitter", words.milliseconds(media.jitter_ms), "text" if jitter == "muted" else jitter,
-             sparkline(history.jitter, 60, JITTER_CEILING_MS)),
+        Fact(
+            "loss",
+            words.percent(media.loss_percent),
+            "text" if loss == "muted" else loss,
+            sparkline(history.loss, 60, LOSS_CEILING_PERCENT),
+        ),
+        Fact(
+            "jitter",
+            words.milliseconds(media.jitter_ms),
+            "text" if jitter == "muted" else jitter,
+            sparkline(history.jitter, 60, JITTER_CEILING_MS),
+        ),
         Fact("round trip", words.milliseconds(media.round_trip_ms)),
         Fact("buffer", words.milliseconds(media.buffer_ms)),
-        Fact("they hear", far if media.remote_loss_percent is not None else "no report yet",
-             "text" if media.remote_loss_percent is not None else "muted"),
+        Fact(
+            "they hear",
+            far if media.remote_loss_percent is not None else "no report yet",
+            "text" if media.remote_loss_percent is not None else "muted",
+        ),
         Fact("concealed", f"{media.concealed_ms / 1000:.2f} s" if media.concealed_ms else "nothing"),
     ]
 
@@ -147,7 +162,10 @@ def _route(call: CallSnapshot) -> list[Fact]:
     account = words.bare_uri(call.account) if call.account else "none, a direct call"
     return [
         Fact("codec", f"{words.codec(codec)}, {words.rate(codec.audio_rate_hz)} audio" if codec else "none yet"),
-        Fact("payload", f"{codec.payload_type} · {words.rate(codec.clock_rate_hz)} clock · {codec.packet_ms} ms" if codec else "—"),
+        Fact(
+            "payload",
+            f"{codec.payload_type} · {words.rate(codec.clock_rate_hz)} clock · {codec.packet_ms} ms" if codec else "—",
+        ),
         Fact("signalling", f"{words.clean(call.transport)} {words.clean(call.remote_signalling)}".strip() or "—"),
         Fact("RTP here", words.clean(call.local_rtp) or "—"),
         Fact("RTP there", words.clean(call.remote_rtp) or "—"),

@@ -36,7 +36,13 @@ class Header(Widget):
     def show(self, board: Board) -> None:
         """Show the board's accounts and engine; draws only when a word differs."""
         self._board = board
-        drawn = (board.accounts, board.live, len(board.views), _health(board.engine), board.engine and board.engine.listening)
+        drawn = (
+            board.accounts,
+            board.live,
+            len(board.views),
+            _health(board.engine),
+            board.engine and board.engine.listening,
+        )
         if drawn != self._drawn:
             self._drawn = drawn
             self.refresh()
@@ -51,8 +57,11 @@ class Header(Widget):
         palette, width = self.palette, self.size.width
         ground = style(palette.text, palette.surface)
         if y == 0:
-            brand: Pieces = [(" ▚ ", style(palette.accent, palette.surface, bold=True)),
-                             (self._title, style(palette.text, palette.surface, bold=True)), ("   ", ground)]
+            brand: Pieces = [
+                (" ▚ ", style(palette.accent, palette.surface, bold=True)),
+                (self._title, style(palette.text, palette.surface, bold=True)),
+                ("   ", ground),
+            ]
             calls = [(f" {words.count(self._board.live, 'call')} ", style(palette.text, palette.surface, bold=True))]
             return ends(brand + self._accounts(), calls, width, ground)
         engine = self._board.engine

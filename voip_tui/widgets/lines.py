@@ -24,7 +24,13 @@ def ends(left: Pieces, right: Pieces, width: int, fill: Style) -> Strip:
     if right_width >= width:
         return strip_of(left, width, fill)
     room = width - right_width
-    if sum(cell_len(text.rstrip()) if number + 1 == len(left) else cell_len(text) for number, (text, _) in enumerate(left)) > room:
+    if (
+        sum(
+            cell_len(text.rstrip()) if number + 1 == len(left) else cell_len(text)
+            for number, (text, _) in enumerate(left)
+        )
+        > room
+    ):
         cut = strip_of(left, room - 2, fill)
         return Strip.join([cut, strip_of([("… ", fill), *right], right_width + 2, fill)])
     return Strip.join([strip_of(left, width - right_width, fill), strip_of(right, right_width, fill)])

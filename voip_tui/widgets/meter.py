@@ -25,7 +25,7 @@ def eighths(dbfs: float, cells: int) -> int:
 
 
 def level_colour(dbfs: float, palette: Palette) -> str:
-    """Green that brightens up to the loud end, then amber, then red where it clips; in few steps, so that cells share a style."""
+    """Green that brightens towards the loud end, then amber, then red; in few steps, so that cells share a style."""
     if dbfs <= LOUD_DBFS:
         quiet = (LOUD_DBFS - dbfs) / (LOUD_DBFS - SILENCE_DBFS)
         return blend(palette.good, palette.background, round(quiet * 12) / 12 * 0.6)

@@ -38,10 +38,20 @@ class VoiceMeters(Widget):
         media, cells = view.call.media, self._cells
         alive = view.call.state is CallState.CONNECTED
         sides: list[tuple[object, ...]] = [
-            ("caller", alive and media.speaking, eighths(view.level_in_dbfs, cells), eighths(view.peak_in_dbfs, cells),
-             words.level(view.level_in_dbfs)),
-            ("us", alive and media.playing, eighths(view.level_out_dbfs, cells), eighths(view.peak_out_dbfs, cells),
-             words.level(view.level_out_dbfs)),
+            (
+                "caller",
+                alive and media.speaking,
+                eighths(view.level_in_dbfs, cells),
+                eighths(view.peak_in_dbfs, cells),
+                words.level(view.level_in_dbfs),
+            ),
+            (
+                "us",
+                alive and media.playing,
+                eighths(view.level_out_dbfs, cells),
+                eighths(view.peak_out_dbfs, cells),
+                words.level(view.level_out_dbfs),
+            ),
         ]
         for number, side in enumerate(sides):
             if side != self._sides[number]:
@@ -69,7 +79,10 @@ class VoiceMeters(Widget):
         assert isinstance(filled, int) and isinstance(peak, int)
         colour = palette.caller if y == 0 else palette.ours
         segments = [
-            Segment(f" {name!s:<7}", style(palette.text if talking else palette.muted, palette.background, bold=bool(talking))),
+            Segment(
+                f" {name!s:<7}",
+                style(palette.text if talking else palette.muted, palette.background, bold=bool(talking)),
+            ),
             Segment("● " if talking else "○ ", style(colour if talking else palette.faint, palette.background)),
             Segment(" ", ground),
             *meter(filled, peak, self._cells, palette.background, palette),
