@@ -39,6 +39,7 @@ class CallServices:
     publish: Callable[[events.AnyEvent], None]
     monitor: Callable[[Call, bool], Awaitable[None]]
     open_leg: Callable[[int, NextHop], Awaitable[HostPort]]
+    media_timeout_s: float
     hang_up_on_media_timeout: bool
 
 
@@ -230,6 +231,8 @@ class Call:
                 self._take_answer(body)
             case effects.SessionReoffered(offer=offer):
                 self._reoffered(offer)
+            case effects.SessionReofferFailed(reason=reason):
+                self._reoffer_refused(reason)
             case effects.SessionEnded():
                 self._end(effect.by, effect.status, effect.reason)
             case _:
@@ -349,6 +352,11 @@ class Call:
         self._perform(self._core.accept_reoffer(self.session, body, self._now))
         self._media_changed()
 
+    def _reoffer_refused(self, reason: str) -> None:
+        if self._negotiation is not None:
+            self._negotiation.drop_offer()
+        self._publish(events.MediaChangeRefused(time.time(), self.call_id, reason))
+
     def _media_changed(self) -> None:
         plan = self._negotiation.plan if self._negotiation else None
         if plan is not None:
@@ -392,8 +400,9 @@ class Call:
 
     def _apply_plan(self) -> None:
         negotiation = self._negotiation
+        number = self._identity.number
         if negotiation is not None and negotiation.plan is not None and not self.ended:
-            self._send(protocol.ConfigureLeg(self._identity.number, negotiation.plan))
+            self._send(protocol.ConfigureLeg(number, negotiation.plan, self._services.media_timeout_s))
             self._voice.configure(codec_snapshot(negotiation.plan).audio_rate_hz)
 
     def _mode_failed(self, name: str, reason: str) -> None:

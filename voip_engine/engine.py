@@ -37,7 +37,7 @@ from voip_engine.sdp.plan import CodecName, HostPort
 from voip_engine.settings import EngineSettings, ListenAddress
 from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
-from voip_engine.sip.core import SipCore
+from voip_engine.sip.core import CapacityError, SipCore
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.transport import TransportError
 from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
@@ -103,6 +103,7 @@ class Engine:
             publish=self._publish,
             monitor=self._monitoring.switch,
             open_leg=self._open_leg,
+            media_timeout_s=self.settings.media_timeout_s,
             hang_up_on_media_timeout=self.settings.hang_up_on_media_timeout,
         )
         try:
@@ -212,15 +213,19 @@ class Engine:
             raise EngineError(str(error)) from error
         codecs = codecs or self.settings.codecs
         negotiation = CallNegotiation(rtp, codecs)
-        session, wanted = self._signalling.core.invite(
-            target=to.target,
-            next_hop=to.next_hop,
-            local=local,
-            account=to.account,
-            caller=self._caller(to.account, caller, local),
-            offer=negotiation.offer(),
-            now=self._signalling.now,
-        )
+        try:
+            session, wanted = self._signalling.core.invite(
+                target=to.target,
+                next_hop=to.next_hop,
+                local=local,
+                account=to.account,
+                caller=self._caller(to.account, caller, local),
+                offer=negotiation.offer(),
+                now=self._signalling.now,
+            )
+        except (CapacityError, EngineError) as error:
+            self._plane.send(protocol.CloseLeg(number))
+            raise EngineError(str(error)) from error
         identity = CallIdentity(
             number=number,
             session=session,
@@ -277,7 +282,7 @@ class Engine:
                     call.apply(effect)
 
     def _invited(self, effect: effects.SessionInvited) -> None:
-        refusal = self._refusal(effect.offer)
+        refusal = self._refusal(effect.offer, effect.flow.local_host)
         if refusal is not None:
             self._signalling.perform(self._signalling.core.reject(effect.session, refusal, self._signalling.now))
             return
@@ -303,13 +308,13 @@ class Engine:
         except EngineError as error:
             logger.warning("Call %s could not be answered: %s", call.call_id, error)
 
-    def _refusal(self, offer: bytes | None) -> int | None:
+    def _refusal(self, offer: bytes | None, local_host: str) -> int | None:
         if self._closing or not self._has_room():
             return 486
         if offer is None:
             return None
         try:
-            CallNegotiation(HostPort("0.0.0.0", 9), self.settings.codecs).answer(offer)
+            CallNegotiation(HostPort(local_host, 9), self.settings.codecs).answer(offer)
         except NotAcceptable:
             return 488
         except MalformedSdp:
@@ -351,9 +356,9 @@ class Engine:
     async def _open_leg_at(self, leg_id: int, local: LocalAddress) -> HostPort:
         shown = self.settings.media_host
         if shown is None:
-            return await self._plane.open_leg(leg_id, HostPort(local.host, 0))
+            return await self._plane.open_leg(leg_id, HostPort(local.host, 0), self.settings.rtp_ports)
         wildcard = "::" if ":" in shown else "0.0.0.0"
-        bound = await self._plane.open_leg(leg_id, HostPort(wildcard, 0))
+        bound = await self._plane.open_leg(leg_id, HostPort(wildcard, 0), self.settings.rtp_ports)
         return HostPort(shown, bound.port)
 
     # ---- small things -------------------------------------------------------------------------------------------------
@@ -364,6 +369,7 @@ class Engine:
         for text in wanted:
             address = ListenAddress.parse(text)
             local = await self._signalling.listen(address.transport, address.host, address.port)
+            self._signalling.core.add_local_address(local)
             bound.append(f"{local.transport.lower()}:{host_port(local.host, local.port)}")
         return tuple(bound)
 

@@ -214,6 +214,12 @@ class MediaChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
     on_hold: bool
 
 
+class MediaChangeRefused(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The other side refused our re-INVITE (hold, resume); the call goes on as it was."""
+
+    reason: str
+
+
 class ModeChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
     """Another mode handles the call now."""
 
@@ -303,6 +309,7 @@ AnyEvent = (
     | CallAnswered
     | CallEnded
     | MediaChanged
+    | MediaChangeRefused
     | ModeChanged
     | ModeFailed
     | SpeechStarted

@@ -23,6 +23,7 @@ class CallNegotiation:
         )
         self._offer: SessionDescription | None = None
         self._described: SessionDescription | None = None
+        self._direction = self._media.direction
         self.local = local
         self.plan: MediaPlan | None = None
 
@@ -33,6 +34,7 @@ class CallNegotiation:
 
     def offer(self, direction: MediaDirection | None = None) -> bytes:
         """Return an offer, in a new direction or in the one that stands."""
+        self._direction = self._media.direction
         if direction is not None:
             self._media = replace(self._media, direction=direction)
         self._offer = self._described = make_offer(self._media, self._described)
@@ -54,8 +56,9 @@ class CallNegotiation:
             self._offer = None
 
     def drop_offer(self) -> None:
-        """Forget an offer that was refused."""
+        """Forget an offer that was refused, with the direction it asked for."""
         self._offer = None
+        self._media = replace(self._media, direction=self._direction)
 
     def _next_version(self) -> None:
         self._media = replace(self._media, session_version=self._media.session_version + 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 
-from support.correlation import find_speech
 from support.happenings import Happenings
 from support.talker import Talker
 from support.uris import uri_of
@@ -33,6 +32,6 @@ async def test_calls_have_audio_again_on_the_same_ports(make_engine, echo):
     for call in calls:
         await call.set_mode("talker")
     for talker in talkers:
-        assert find_speech(SPEECH, await talker.hear(2.0)).correlation > 0.9
+        assert await talker.own_words() > 0.8  # Opus keeps the sound, not the wave
     assert [(call.snapshot().local_rtp, call.snapshot().remote_rtp) for call in calls] == before
     assert echo.snapshot().media_restarts == 1
