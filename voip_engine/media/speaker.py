@@ -181,8 +181,10 @@ def _play(commands: queue.SimpleQueue[SpeakerCommand | None], reports: BinaryIO)
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the process; never returns."""
-    # Ctrl-C in the terminal reaches the whole process group; the engine decides when this ends, by closing stdin.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C goes to every process of the terminal's group, a service manager's SIGTERM to every process of the service; the
+    # engine decides when this one ends, by closing stdin.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # Reports keep the pipe for themselves: whatever a C library prints goes to standard error, which the engine logs.
     reports = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

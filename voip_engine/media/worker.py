@@ -29,8 +29,10 @@ _NICENESS = -10
 
 def main() -> int:
     """Run until the engine says Shutdown or goes away."""
-    # The terminal's Ctrl-C goes to every process in its group; the engine decides when this one ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C goes to every process of the terminal's group, a service manager's SIGTERM to every process of the service; the
+    # engine decides when this one ends, by closing the pipe.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     commands, reports = CommandInput(sys.stdin.fileno()), ReportOutput(sys.stdout.fileno())
     loop = MediaLoop(reports.put, randomness=random.SystemRandom())
     _load_codecs()
