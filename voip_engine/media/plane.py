@@ -69,7 +69,8 @@ class _Worker:
         )
         worker = cls(process)
         try:
-            first = await asyncio.wait_for(worker.reports(), _START_TIMEOUT_S)
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                first = await worker.reports()
         except (TimeoutError, PipeError, msgspec.MsgspecError):
             first = []
         if not first or not isinstance(first[0], Ready):
@@ -103,7 +104,8 @@ class _Worker:
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
-            await asyncio.wait_for(self.process.wait(), _EXIT_TIMEOUT_S)
+            async with asyncio.timeout(_EXIT_TIMEOUT_S):
+                await self.process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -173,7 +175,8 @@ class MediaPlane:
         self._opening[leg_id] = future
         try:
             self.send(OpenLeg(leg_id, local, start, ports))
-            return await asyncio.wait_for(future, _ANSWER_TIMEOUT_S)
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                return await future
         except TimeoutError:
             self.send(CloseLeg(leg_id))
             raise MediaError("The media process does not answer.") from None
