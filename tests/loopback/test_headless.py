@@ -1,0 +1,89 @@
+"""The engine without a screen, as servers and scripts start it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+import pytest
+from support.headless import headless
+from support.processes import running
+
+
+async def test_it_echoes_and_tells_in_json_lines():
+    async with headless("--listen", "udp:127.0.0.1:0", "--auto-answer") as desk:
+        async with headless("--listen", "udp:127.0.0.1:0", "--mode", "silence", "--dial", desk.uri("a", "udp")) as caller:
+            answered = await caller.event("CallAnswered")
+            assert answered["codec"]["name"] == "opus"
+            created = await desk.event("CallCreated", direction="inbound")
+            caller.child.signal(signal.SIGTERM)
+            assert await caller.child.wait_ended() == 0
+            ended = await desk.event("CallEnded", call_id=created["call_id"])
+            assert ended["by"] == "remote"
+            assert [event["event"] for event in caller.events][-2:] == ["CallEnded", "EngineStopped"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+async def test_a_signal_to_the_whole_group_still_says_goodbye(number):
+    async with headless("--listen", "udp:127.0.0.1:0", "--auto-answer") as desk:
+        async with headless("--listen", "udp:127.0.0.1:0", "--dial", desk.uri("a", "udp")) as caller:
+            await caller.event("CallAnswered")
+            os.killpg(caller.child.process_id, number)
+            assert await caller.child.wait_ended() == 0
+            assert (await desk.event("CallEnded"))["by"] == "remote"
+            assert "MediaRestarted" not in [event["event"] for event in caller.events]
+
+
+async def test_it_ends_with_what_it_dialled():
+    async with (
+        headless("--listen", "udp:127.0.0.1:0", "--max-calls", "1") as desk,
+        headless("--listen", "udp:127.0.0.1:0", "--dial", desk.uri("a", "udp")) as first,
+    ):
+        await first.event("CallRinging")
+        async with headless("--dial", desk.uri("b", "udp")) as second:
+            assert (await second.event("CallEnded"))["status"] == 486
+            assert await second.child.wait_ended() == 0
+
+
+async def test_a_port_in_use_is_said_in_plain_words():
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        async with running("voip-engine", sys.executable, "-m", "voip_engine", "--listen", f"udp:127.0.0.1:{port}") as child:
+            await child.wait_for(rf"{port}.*in use")
+            assert await child.wait_ended() == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--listen", "carrier-pigeon:1"), "udp: or tcp:"),
+        (("--account", "sip:alice:secret@pbx.example"), "never holds the password"),
+        (("--mode", "karaoke"), "no mode 'karaoke'"),
+        (("--settings", "/nonexistent/settings.toml"), "/nonexistent/settings.toml"),
+    ],
+)
+async def test_what_is_wrong_is_said_and_nothing_starts(arguments, words):
+    async with running("voip-engine", sys.executable, "-m", "voip_engine", *arguments) as child:
+        await child.wait_for(words)
+        assert await child.wait_ended() in (1, 2)
+        assert "secret" not in child.transcript()
+        assert not child.lines
+
+
+async def test_a_reader_that_goes_away_is_no_crash():
+    async with running("reader", sys.executable, "-c", _READS_ONE_LINE) as child:
+        assert await child.wait_ended(within_s=15) == 0
+        assert "Traceback" not in child.transcript()
+
+
+_READS_ONE_LINE = """
+import signal, subprocess, sys
+engine = subprocess.Popen([sys.executable, "-m", "voip_engine", "--listen", "udp:127.0.0.1:0"], stdout=subprocess.PIPE)
+engine.stdout.readline()
+engine.stdout.close()
+engine.send_signal(signal.SIGTERM)
+sys.exit(engine.wait())
+"""
