@@ -56,7 +56,9 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
     if not has_scheme and "@" not in wanted and not _looks_like_host(wanted):
         chosen = chosen or next(iter(by_name), None)
         if chosen is None:
-            raise EngineError(f"{wanted!r} has no host, and there is no account to dial it through: try sip:{wanted}@host.")
+            raise EngineError(
+                f"{wanted!r} has no host, and there is no account to dial it through: try sip:{wanted}@host."
+            )
         home = SipUri.parse(chosen)
         wanted = f"sip:{wanted}@{bracketed(home.host)}" + (f":{home.port}" if home.port else "")
     elif not has_scheme:

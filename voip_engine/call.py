@@ -284,9 +284,7 @@ class Call:
 
     def utterance_ended(self, utterance: Utterance) -> None:
         """Publish that the mode is handed an utterance."""
-        self._publish(
-            events.UtteranceEnded(time.time(), self.call_id, utterance.started_s, utterance.duration_s)
-        )
+        self._publish(events.UtteranceEnded(time.time(), self.call_id, utterance.started_s, utterance.duration_s))
 
     def playout_started(self, duration_s: float) -> None:
         """Publish that our side begins to speak."""
@@ -433,4 +431,3 @@ class Call:
 
     def _publish(self, event: events.AnyEvent) -> None:
         self._services.publish(event)
-

@@ -1,9 +1,9 @@
 """The engine: accounts, calls and the planes that carry them, in the caller's event loop.
 
-    async with Engine(settings) as engine:
-        call = await engine.dial("sip:bob@192.0.2.7")
-        async for event in engine.events():
-            ...
+async with Engine(settings) as engine:
+    call = await engine.dial("sip:bob@192.0.2.7")
+    async for event in engine.events():
+        ...
 """
 
 from __future__ import annotations
@@ -433,4 +433,3 @@ class Engine:
 
     def _publish(self, event: AnyEvent) -> None:
         self._bus.publish(event)
-

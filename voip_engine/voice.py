@@ -1,7 +1,7 @@
 """A call's media leg as its mode sees it: utterances come up, playouts go down.
 
-    media process ──reports──► CallVoice ──► ModeLeg (one a mode run) ──► the mode
-    media process ◄─commands── CallVoice ◄── ModeLeg.play …           ◄── the mode
+media process ──reports──► CallVoice ──► ModeLeg (one a mode run) ──► the mode
+media process ◄─commands── CallVoice ◄── ModeLeg.play …           ◄── the mode
 """
 
 from __future__ import annotations

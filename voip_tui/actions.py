@@ -206,7 +206,16 @@ ACTIONS: tuple[Action, ...] = (
         priority=3,
         connected=False,
     ),
-    _call_action("choose_mode", ("m",), "Switch mode", "Choose what handles the call.", "mode", "switch", priority=3),
+    _call_action(
+        "choose_mode",
+        ("m",),
+        "Switch mode",
+        "Choose what handles the call.",
+        "mode",
+        "switch",
+        priority=3,
+        connected=False,
+    ),
     _call_action(
         "monitor",
         ("l",),

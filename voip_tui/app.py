@@ -96,7 +96,7 @@ class ConsoleApp(App[int]):
                 await self._attend(engine)
         except Exception as error:
             self.failure = explain(error)
-            self.exit(1)
+            self.exit(1, return_code=1)
             return
         self.exit(0)
 

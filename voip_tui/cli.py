@@ -25,7 +25,7 @@ DEMO_ADDRESSES = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the console and return its exit status: 1 if it could not start or broke down, 2 for bad options or settings."""
+    """Run the console; the exit status is 1 if it could not start or broke down, 2 for bad options or settings."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.version:

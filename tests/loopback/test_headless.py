@@ -13,27 +13,31 @@ from support.processes import running
 
 
 async def test_it_echoes_and_tells_in_json_lines():
-    async with headless("--listen", "udp:127.0.0.1:0", "--auto-answer") as desk:
-        async with headless("--listen", "udp:127.0.0.1:0", "--mode", "silence", "--dial", desk.uri("a", "udp")) as caller:
-            answered = await caller.event("CallAnswered")
-            assert answered["codec"]["name"] == "opus"
-            created = await desk.event("CallCreated", direction="inbound")
-            caller.child.signal(signal.SIGTERM)
-            assert await caller.child.wait_ended() == 0
-            ended = await desk.event("CallEnded", call_id=created["call_id"])
-            assert ended["by"] == "remote"
-            assert [event["event"] for event in caller.events][-2:] == ["CallEnded", "EngineStopped"]
+    async with (
+        headless("--listen", "udp:127.0.0.1:0", "--auto-answer") as desk,
+        headless("--listen", "udp:127.0.0.1:0", "--mode", "silence", "--dial", desk.uri("a", "udp")) as caller,
+    ):
+        answered = await caller.event("CallAnswered")
+        assert answered["codec"]["name"] == "opus"
+        created = await desk.event("CallCreated", direction="inbound")
+        caller.child.signal(signal.SIGTERM)
+        assert await caller.child.wait_ended() == 0
+        ended = await desk.event("CallEnded", call_id=created["call_id"])
+        assert ended["by"] == "remote"
+        assert [event["event"] for event in caller.events][-2:] == ["CallEnded", "EngineStopped"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
 async def test_a_signal_to_the_whole_group_still_says_goodbye(number):
-    async with headless("--listen", "udp:127.0.0.1:0", "--auto-answer") as desk:
-        async with headless("--listen", "udp:127.0.0.1:0", "--dial", desk.uri("a", "udp")) as caller:
-            await caller.event("CallAnswered")
-            os.killpg(caller.child.process_id, number)
-            assert await caller.child.wait_ended() == 0
-            assert (await desk.event("CallEnded"))["by"] == "remote"
-            assert "MediaRestarted" not in [event["event"] for event in caller.events]
+    async with (
+        headless("--listen", "udp:127.0.0.1:0", "--auto-answer") as desk,
+        headless("--listen", "udp:127.0.0.1:0", "--dial", desk.uri("a", "udp")) as caller,
+    ):
+        await caller.event("CallAnswered")
+        os.killpg(caller.child.process_id, number)
+        assert await caller.child.wait_ended() == 0
+        assert (await desk.event("CallEnded"))["by"] == "remote"
+        assert "MediaRestarted" not in [event["event"] for event in caller.events]
 
 
 async def test_it_ends_with_what_it_dialled():
@@ -51,7 +55,9 @@ async def test_a_port_in_use_is_said_in_plain_words():
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        async with running("voip-engine", sys.executable, "-m", "voip_engine", "--listen", f"udp:127.0.0.1:{port}") as child:
+        async with running(
+            "voip-engine", sys.executable, "-m", "voip_engine", "--listen", f"udp:127.0.0.1:{port}"
+        ) as child:
             await child.wait_for(rf"{port}.*in use")
             assert await child.wait_ended() == 1
 

@@ -40,7 +40,7 @@ def test_a_registrar_elsewhere():
 
 
 def test_an_unknown_account_is_named():
-    with pytest.raises(EngineError, match="no account sip:eve@pbx.example"):
+    with pytest.raises(EngineError, match=r"no account sip:eve@pbx\.example"):
         destination("100", ACCOUNTS, "sip:eve@pbx.example")
 
 

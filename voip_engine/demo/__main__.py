@@ -37,7 +37,9 @@ async def _run(udp: str, tcp: str, seed: int | None) -> None:
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, calling: asyncio.Task[None]) -> None:
     """Hang up when whoever started us is gone; a thread, as Windows has no other way to wait on a pipe."""
-    while os.read(sys.stdin.fileno(), 4096):  # not through a buffer, whose lock would be held while the interpreter ends
+    while os.read(
+        sys.stdin.fileno(), 4096
+    ):  # not through a buffer, whose lock would be held while the interpreter ends
         pass
     with contextlib.suppress(RuntimeError):  # the loop may have ended by itself
         loop.call_soon_threadsafe(calling.cancel)

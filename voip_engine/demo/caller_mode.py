@@ -21,9 +21,7 @@ class CallerMode:
 
     name = "caller"
 
-    def __init__(
-        self, sentences: Sequence[Audio], source: random.Random, on_said_all: Callable[[], None]
-    ) -> None:
+    def __init__(self, sentences: Sequence[Audio], source: random.Random, on_said_all: Callable[[], None]) -> None:
         self._sentences = sentences
         self._random = source
         self._on_said_all = on_said_all

@@ -171,7 +171,7 @@ class MediaPlane:
         bits = self._random.getrandbits
         # Sequence numbers start in the lower half, as RFC 3711 §3.3.1 advises, so that an early loss cannot hide a wrap.
         start = RtpStart(ssrc=bits(32), sequence=bits(15), timestamp=bits(32))
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[HostPort] = asyncio.get_running_loop().create_future()
         self._opening[leg_id] = future
         try:
             self.send(OpenLeg(leg_id, local, start, ports))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.geometry import Region
@@ -12,17 +13,19 @@ from voip_engine.events import CallSnapshot, CallState
 from voip_tui import words
 from voip_tui.history import CallHistory
 from voip_tui.quality import line_quality
-from voip_tui.theme import Palette, style
+from voip_tui.theme import Palette, blend, style
 from voip_tui.widgets.calls_table import jitter_role, loss_role
 from voip_tui.widgets.lines import Pieces, strip_of
 from voip_tui.widgets.meter import sparkline
 
 LABEL_WIDTH = 11
 THREE_COLUMNS_FROM = 108
+GRAPH_CELLS = 60
 GRAPH_AFTER = 9
 """Cells for the figure before its graph."""
-LOSS_CEILING_PERCENT = 5.0
-JITTER_CEILING_MS = 40.0
+LOSS_CEILING_PERCENT = 2.0
+JITTER_CEILING_MS = 10.0
+"""What fills a graph's cell at least; larger values make the whole graph lower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def _pieces(fact: Fact, room: int, palette: Palette) -> Pieces:
     ]
     if fact.graph:
         graph = fact.graph[-max(1, room - LABEL_WIDTH - GRAPH_AFTER - 4) :]
-        colour = palette.muted if fact.role == "text" else getattr(palette, fact.role)
+        colour = palette.muted if fact.role == "text" else blend(palette.background, getattr(palette, fact.role), 0.7)
         pieces.append((graph, style(colour, palette.background)))
     return pieces
 
@@ -125,13 +128,13 @@ def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:
             "loss",
             words.percent(media.loss_percent),
             "text" if loss == "muted" else loss,
-            sparkline(history.loss, 60, LOSS_CEILING_PERCENT),
+            _graph(history.loss, LOSS_CEILING_PERCENT),
         ),
         Fact(
             "jitter",
             words.milliseconds(media.jitter_ms),
             "text" if jitter == "muted" else jitter,
-            sparkline(history.jitter, 60, JITTER_CEILING_MS),
+            _graph(history.jitter, JITTER_CEILING_MS),
         ),
         Fact("round trip", words.milliseconds(media.round_trip_ms)),
         Fact("buffer", words.milliseconds(media.buffer_ms)),
@@ -142,6 +145,10 @@ def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:
         ),
         Fact("concealed", f"{media.concealed_ms / 1000:.2f} s" if media.concealed_ms else "nothing"),
     ]
+
+
+def _graph(values: Sequence[float], ceiling: float) -> str:
+    return sparkline(values, GRAPH_CELLS, max(ceiling, *values)) if values else ""
 
 
 def _packets(call: CallSnapshot) -> list[Fact]:
