@@ -1,0 +1,110 @@
+"""The installed program in a real terminal: keys go in through tmux, what is on the screen comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.programs import program
+
+PATIENCE_S = 20.0
+LOOK_AGAIN_S = 0.05
+COLUMNS, LINES = 100, 30
+
+
+class Terminal:
+    """A tmux server of its own with one program in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = f"voip-tui-{uuid.uuid4().hex[:12]}"
+        self._folder = folder
+
+    async def start(self, *command: str) -> None:
+        # Whatever says how wide the tests' own output is must not decide how wide this terminal is.
+        shell = f"unset COLUMNS LINES; {' '.join(command)}; echo left with $?; exec cat"
+        environment = [f"XDG_STATE_HOME={self._folder}", f"XDG_CONFIG_HOME={self._folder}", "COLORTERM=truecolor"]
+        await self._tmux(
+            *("-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES)),
+            *(word for pair in environment for word in ("-e", pair)),
+            shell,
+        )
+
+    async def press(self, *keys: str) -> None:
+        await self._tmux("send-keys", *keys)
+
+    async def screen(self) -> str:
+        return await self._tmux("capture-pane", "-p")
+
+    async def shows(self, *texts: str, without: str | None = None) -> str:
+        """Wait until all of these are on the screen together, and `without` is not."""
+        screen = ""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    screen = await self.screen()
+                    if all(text in screen for text in texts) and not (without and without in screen):
+                        return screen
+                    await asyncio.sleep(LOOK_AGAIN_S)
+        except TimeoutError:
+            raise AssertionError(f"there was no {texts} on the screen:\n{screen}") from None
+
+    async def close(self) -> None:
+        await self._tmux("kill-server")
+
+    async def _tmux(self, *arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            program("tmux"),
+            "-L",
+            self._socket,
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        return output.decode()
+
+
+@pytest.fixture
+async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
+    terminal = Terminal(tmp_path)
+    installed = Path(sys.executable).with_name("voip-tui")
+    program = [str(installed)] if installed.exists() else [sys.executable, "-m", "voip_tui"]
+    await terminal.start(*program, "demo")
+    yield terminal
+    await terminal.close()
+
+
+@pytest.mark.peer("tmux")
+async def test_a_round_through_the_demo(terminal: Terminal, tmp_path: Path) -> None:
+    await terminal.shows("voip-tui demo", "connected", "echo", "? help")
+
+    await terminal.press("?")
+    await terminal.shows("Keys", "Turn the incoming call down as busy.")
+    await terminal.press("Escape")
+    await terminal.shows("peer", without="Turn the incoming call down as busy.")
+
+    await terminal.press("Enter")
+    await terminal.shows("signalling", "RTP there", "esc back")
+
+    await terminal.press("2")
+    await terminal.shows("Mode is silence")
+
+    await terminal.press("Escape")
+    await terminal.shows("peer", "silence", without="RTP there")
+
+    await terminal.press("q")
+    await terminal.shows("Quitting hangs up", "Stay")
+    await terminal.press("n")
+    await terminal.shows("peer", "connected", without="Quitting")
+
+    await terminal.press("q")
+    await terminal.shows("Quitting hangs up")
+    await terminal.press("y")
+    screen = await terminal.shows("left with 0")
+    assert "Traceback" not in screen
+    assert (tmp_path / "voip-tui" / "stderr.log").read_text() == ""
