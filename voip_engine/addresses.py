@@ -43,7 +43,7 @@ def transport_of(uri: SipUri) -> Transport:
 def destination(text: str, accounts: tuple[AccountSettings, ...], account: str | None) -> Destination:
     """Read what somebody wants to dial: a SIP URI, `user@host`, or a bare number or name at an account's domain.
 
-    Without `account` the one whose domain is dialled is taken, or the first for a bare number. Raises EngineError in plain words.
+    Without `account` the one whose domain is dialled is taken, or the first for a bare number. Raises EngineError.
     """
     wanted = text.strip()
     by_name = {str(each.address_of_record): each for each in accounts}
