@@ -1,0 +1,152 @@
+"""One measurement of the media process under load: full legs, echo of utterances, callers in a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.load_generator import Load, Measured
+from voip_engine.audio import Audio
+from voip_engine.codecs import g711
+from voip_engine.codecs.base import AUDIO_RATE_HZ, create_encoder
+from voip_engine.media.plane import MediaPlane
+from voip_engine.media.protocol import (
+    AnyReport,
+    ConfigureLeg,
+    Figures,
+    Listen,
+    Play,
+    UtteranceHeard,
+    VoiceActivitySettings,
+)
+from voip_engine.sdp.plan import CodecName, HostPort, MediaPlan, PayloadType
+
+SPEECH_S = 2.0
+PAUSE_S = 1.0
+PAYLOAD_TYPES: dict[CodecName, PayloadType] = {
+    "PCMU": PayloadType(0, "PCMU", 8000),
+    "PCMA": PayloadType(8, "PCMA", 8000),
+    "G722": PayloadType(9, "G722", 8000),
+    "opus": PayloadType(111, "opus", 48000),
+}
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """`cpu_us` is the media process's own CPU time for a packet in and a packet out, everything that a call costs included."""
+
+    codec: CodecName
+    calls: int
+    measured: Measured
+    cpu_us: float
+    busy_percent: float
+    utterances: int
+    overruns: int
+    lost_inbound: int
+
+    @property
+    def carried(self) -> bool:
+        """Whether 99 % of packets were on time and none was lost in either direction."""
+        return self.measured.on_time_percent >= 99 and self.measured.lost == 0 and self.lost_inbound == 0
+
+
+def loop_of_packets(codec: CodecName) -> list[bytes]:
+    """Three seconds of a caller, two of speech-like sound and one of silence, as payloads of 20 ms."""
+    rate_hz = AUDIO_RATE_HZ[codec]
+    time_s = np.arange(round((SPEECH_S + PAUSE_S) * rate_hz)) / rate_hz
+    voice = sum(np.sin(2 * np.pi * 120 * k * time_s + k) / k for k in range(1, 12))
+    audio: Audio = (0.1 * voice * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * time_s)) * (time_s < SPEECH_S)).astype(np.float32)
+    frames = audio.reshape(-1, rate_hz // 50)
+    if codec == "PCMU" or codec == "PCMA":
+        return [frame.tobytes() for frame in g711.encode(codec, frames)]
+    encoder = create_encoder(codec)
+    return [encoder.encode(frame) for frame in frames]
+
+
+def cpu_s(process_id: int) -> float:
+    """CPU seconds that a process has used, in itself and in the kernel."""
+    # Not /proc/…/stat: it samples at the timer's beat, which a process that wakes every 20 ms is in step with.
+    return int(Path(f"/proc/{process_id}/schedstat").read_text().split()[0]) * 1e-9
+
+
+async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: int = 0) -> LoadResult:
+    """Carry so many echo calls for a while. The media process has one core to itself, everything else the others."""
+    others = set(range(os.cpu_count() or 1)) - {media_core} or {media_core}
+    os.sched_setaffinity(0, others)
+    payload_type = PAYLOAD_TYPES[codec]
+    utterances = overruns = playouts = 0
+    last: Figures | None = None
+
+    def on_report(report: AnyReport) -> None:
+        nonlocal utterances, overruns, last, playouts
+        if isinstance(report, UtteranceHeard):
+            utterances += 1
+            playouts += 1
+            plane.send(Play(report.leg_id, playouts, report.pcm, rate_hz=report.rate_hz))
+        elif isinstance(report, Figures) and report.legs:
+            overruns += report.overruns
+            last = report
+
+    plane = MediaPlane(on_report, lambda outage_s, legs: None)
+    await plane.start()
+    assert plane.process_id is not None
+    os.sched_setaffinity(plane.process_id, {media_core})
+    generator = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.load_generator", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert generator.stdin is not None and generator.stdout is not None
+    load = Load(
+        calls=calls,
+        seconds=seconds,
+        payloads=[base64.b64encode(payload).decode() for payload in loop_of_packets(codec)],
+        payload_type=payload_type.number,
+        timestamp_step=payload_type.clock_rate_hz // 50,
+    )
+    generator.stdin.write(json.dumps(asdict(load)).encode() + b"\n")
+    remote_ports = json.loads(await generator.stdout.readline())
+    local_ports = []
+    for leg_id, port in enumerate(remote_ports):
+        local = await plane.open_leg(leg_id, HostPort("127.0.0.1", 0))
+        local_ports.append(local.port)
+        plan = MediaPlan(HostPort("127.0.0.1", port), HostPort("127.0.0.1", port + 1), payload_type, (payload_type,))
+        plane.send(ConfigureLeg(leg_id, plan, media_timeout_s=30))
+        plane.send(Listen(leg_id, VoiceActivitySettings(), utterances=True))
+    await asyncio.sleep(0.5)
+    overruns = 0
+    before_s = cpu_s(plane.process_id)
+    generator.stdin.write(json.dumps(local_ports).encode() + b"\n")
+    measured = Measured(**json.loads(await generator.stdout.readline()))
+    used_s = cpu_s(plane.process_id) - before_s
+    generator.stdin.close()
+    await generator.wait()
+    lost_inbound = measured.sent - sum(leg.received_packets for leg in last.legs) if last is not None else measured.sent
+    await plane.close()
+    return LoadResult(
+        codec=codec,
+        calls=calls,
+        measured=measured,
+        cpu_us=used_s / measured.sent * 1e6,
+        busy_percent=100 * used_s / seconds,
+        utterances=utterances,
+        overruns=overruns,
+        lost_inbound=lost_inbound,
+    )
+
+
+def report(result: LoadResult) -> str:
+    """One line of the table."""
+    measured = result.measured
+    return (
+        f"{result.codec:5} {result.calls:5} calls  {measured.on_time_percent:6.2f} % within 5 ms  "
+        f"p50 {measured.p50_ms:5.2f}  p99 {measured.p99_ms:6.2f}  worst {measured.worst_ms:6.1f} ms  "
+        f"lost {measured.lost} out, {result.lost_inbound} in  {result.cpu_us:5.1f} µs a packet in + out  "
+        f"core {result.busy_percent:3.0f} %  {result.utterances} echoes  {result.overruns} overruns  "
+        f"(generator {measured.generator_late_p99_ms:.1f} ms late)"
+    )
