@@ -33,12 +33,14 @@ from voip_tui.bridge import BoardChanged, Bridge, ConsoleEngine, EngineHappened
 from voip_tui.commanding import explain
 from voip_tui.commands import ConsoleCommands
 from voip_tui.context import Console, Setup
+from voip_tui.happenings import SPEECH_EVENTS
 from voip_tui.screens.confirm import ConfirmScreen
 from voip_tui.screens.main import MainScreen
 from voip_tui.theme import DAY, NIGHT, palette_for
 from voip_tui.words import bare_uri, clean, count
 
 Severity = Literal["information", "warning", "error"]
+COLLECT_AT = (10_000, 20, 100)
 OpenEngine = Callable[[], AbstractAsyncContextManager[ConsoleEngine]]
 
 logger = logging.getLogger(__name__)
@@ -108,8 +110,10 @@ class ConsoleApp(App[int]):
         timer = None
         if (poll_s := self.console_state.setup.poll_s) is not None:
             timer = self.set_interval(poll_s, bridge.poll)
-        # What is there now stays: the collector need not walk through it again while calls are up.
+        # What is there now stays, so the collector need not walk through it again while calls are up. What the screen
+        # leaves behind are small cycles within its strips: collected by the ten thousand, they cost least.
         gc.freeze()
+        gc.set_threshold(*COLLECT_AT)
         try:
             await self._leaving.wait()
         finally:
@@ -136,7 +140,7 @@ class ConsoleApp(App[int]):
         if (news := notable(event)) is not None:
             text, severity = news
             self.notify(clean(text), severity=severity, markup=False)
-        if self.console_state.bridge is not None:
+        if self.console_state.bridge is not None and not isinstance(event, SPEECH_EVENTS):
             self.console_state.bridge.poll()
 
     # ---- leaving ----

@@ -35,6 +35,8 @@ from voip_tui.widgets.incoming import IncomingBar
 BESIDE_FROM_WIDTH = 170
 BELOW_FROM_HEIGHT = 32
 SMALLEST_TABLE = 8
+TABLE_SHARE = 0.3
+"""How much of the height the table takes at most where the page stands below it."""
 VOLUME_STEP = 0.1
 PULSE_S = 0.6
 
@@ -103,7 +105,7 @@ class MainScreen(Screen[None]):
             self.set_class(empty, "-empty")
         if view is not None and bridge is not None:
             self._page.show(view, bridge.history(view.call.call_id), bridge.engine.modes, board.now)
-        height = min(max(SMALLEST_TABLE, table_height(board.views) + 1), int(self.size.height * 0.38))
+        height = min(max(SMALLEST_TABLE, table_height(board.views) + 1), int(self.size.height * TABLE_SHARE))
         self._table.styles.height = height if self.has_class("-below") and not self.has_class("-page") else None
         self._hints.show(hints(self.situation))
 
