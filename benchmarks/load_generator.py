@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 FRAME_S = 0.02
 SLOTS = 10
 """The callers' packets are spread over the 20 ms in so many groups."""
+RAMP_S = 2.0
+"""The calls begin one after the other in this time; the next seconds are measured with all of them up."""
 GRACE_S = 0.5
 ON_TIME_S = 0.005
 _SO_TIMESTAMPNS = 35
@@ -61,6 +63,7 @@ class Caller:
         self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.ssrc = 1000 + index
         self.position = index * 7
+        self.first_frame = round(RAMP_S / FRAME_S) * index // load.calls
         self.arrivals: list[tuple[int, int, int]] = []
 
 
@@ -74,7 +77,7 @@ def run(load: Load, callers: list[Caller]) -> Measured:
     groups = [[(caller, caller.socket.send) for caller in callers[slot::SLOTS]] for slot in range(SLOTS)]
     sent = 0
     late: list[float] = []
-    frames = round(load.seconds / FRAME_S)
+    frames = round((RAMP_S + load.seconds) / FRAME_S)
     deadline = time.monotonic() + 0.1
     unpack_header, unpack_time = _HEADER.unpack_from, _TIMESPEC.unpack_from
 
@@ -97,6 +100,8 @@ def run(load: Load, callers: list[Caller]) -> Measured:
             if now < deadline:
                 time.sleep(deadline - now)
             for caller, send in group:
+                if frame < caller.first_frame:
+                    continue
                 payload = payloads[(frame + caller.position) % len(payloads)]
                 header = _HEADER.pack(
                     0x80, load.payload_type, frame & 0xFFFF, frame * load.timestamp_step & 0xFFFFFFFF, caller.ssrc

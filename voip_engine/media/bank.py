@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from voip_engine.audio import Audio
 from voip_engine.codecs import g711
+from voip_engine.media.inbound import Inbound
+from voip_engine.media.lane import HearLane, SpeakLane
 from voip_engine.media.outbound import Outbound
 from voip_engine.media.playout import PlayoutQueue
 from voip_engine.media.protocol import (
@@ -30,11 +32,12 @@ from voip_engine.media.protocol import (
     UtteranceHeard,
     VoiceActivitySettings,
 )
+from voip_engine.media.sockets import ArrivalClock
 from voip_engine.media.source import FrameSource
 from voip_engine.media.vad import FRAME_S, LONGEST_LEADING_S, Capture, VoiceActivity, frames
 
-Send = Callable[[bytes], object]
-Outbox = list[tuple[Send, bytes]]
+Send = Callable[[bytes | memoryview], object]
+Outbox = list[tuple[Send, bytes | memoryview]]
 
 _FIRST_ROWS: Final = 16
 _RING: Final = 4
@@ -56,18 +59,26 @@ class Seat:
     source: FrameSource | None = None
     row: int = -1
     seated_frame: int = 0
-    coded_type: int = -1
-    """The G.711 payload type that `inbox` takes, or -1."""
-    inbox: tuple[list[int], list[bytes]] = field(default_factory=lambda: ([], []))
     listen: VoiceActivitySettings | None = None
     wants_utterances: bool = False
     capture: Capture | None = None
 
 
-class Bank:
-    """The legs of one audio rate."""
+@dataclass(frozen=True, slots=True)
+class BankFigures:
+    """One bank's meters, by row: levels in dBFS (-100 is silence), who speaks, next sequence number and timestamp."""
 
-    def __init__(self, rate_hz: int, report: Callable[[AnyReport], None]) -> None:
+    levels_in: list[float]
+    levels_out: list[float]
+    speaking: list[bool]
+    next_packets: dict[int, tuple[int, int]]
+    """Of the rows in the speak lane only."""
+
+
+class Bank:
+    """The legs of one audio rate. At 8 kHz most of them run in the express lanes."""
+
+    def __init__(self, rate_hz: int, report: Callable[[AnyReport], None], clock: ArrivalClock) -> None:
         self.rate_hz = rate_hz
         self.samples = rate_hz // 50
         self.seats: dict[int, Seat] = {}
@@ -89,7 +100,11 @@ class Bank:
         self._pcm_history: deque[bytes] = deque(maxlen=frames(LONGEST_LEADING_S) + 25)
         self._capturing: dict[int, Seat] = {}
         self._recorded: set[int] = set()
-        self._inboxes: dict[g711.G711Name, tuple[list[int], list[bytes]]] = {"PCMU": ([], []), "PCMA": ([], [])}
+        self._players: dict[int, Seat] = {}
+        self._slow_hearers: dict[int, Seat] = {}
+        self._slow_speakers: dict[int, Seat] = {}
+        self.hear_lane = HearLane(clock, _FIRST_ROWS)
+        self.speak_lane = SpeakLane(_FIRST_ROWS)
 
     # ---- who is here -------------------------------------------------------------------------------------------------
 
@@ -101,11 +116,16 @@ class Bank:
         seat.row = row
         seat.seated_frame = frame_number
         self.seats[seat.leg_id] = self._by_row[row] = seat
+        self._slow_hearers[seat.leg_id] = self._slow_speakers[seat.leg_id] = seat
         self.listen(seat, seat.listen, seat.wants_utterances)
+        if seat.playout.active:
+            self._players[seat.leg_id] = seat
 
     def unseat(self, seat: Seat, frame_number: int) -> None:
         """Free a leg's row; speech that is going on ends here."""
         row = seat.row
+        self.leave_lanes(seat)
+        self._players.pop(seat.leg_id, None)
         if self._activity.speaking(row):
             self._end_speech(seat, frame_number, 0)
         self._activity.set(row, None)
@@ -116,6 +136,7 @@ class Bank:
             vector[row] = 0
         self._loud_rows = [loud for loud in self._loud_rows if loud != row]
         del self.seats[seat.leg_id], self._by_row[row]
+        del self._slow_hearers[seat.leg_id], self._slow_speakers[seat.leg_id]
         heapq.heappush(self._free, row)
         seat.row = -1
 
@@ -128,14 +149,59 @@ class Bank:
         self._sum_in = _taller(self._sum_in, rows)
         self._sum_out = _taller(self._sum_out, rows)
         self._activity.grow(rows)
+        self.hear_lane.grow(rows)
+        self.speak_lane.grow(rows)
         self._free.extend(range(self._rows, rows))
         self._rows = rows
 
-    def take_coded(self, seat: Seat, codec: g711.G711Name | None, payload_type: int) -> None:
-        """Let the packets of one G.711 payload type be decoded together with all others'; None for no such type."""
-        if codec is not None:
-            seat.inbox = self._inboxes[codec]
-        seat.coded_type = -1 if codec is None else payload_type
+    def enter_hear_lane(
+        self, seat: Seat, inbound: Inbound, codec: g711.G711Name, number: int, left: Callable[[], None]
+    ) -> bool:
+        """Let a leg's inbound stream run in the express lane, if it is in order; `left` is called when it no longer does."""
+
+        def leaves() -> None:
+            self._slow_hearers[seat.leg_id] = seat
+            left()
+
+        if not self.hear_lane.enter(seat.row, inbound, codec, number, leaves):
+            return False
+        del self._slow_hearers[seat.leg_id]
+        return True
+
+    def enter_speak_lane(self, seat: Seat) -> None:
+        """Let a leg's outbound stream run in the express lane."""
+        if self.speak_lane.fits(seat.outbound) and seat.leg_id in self._slow_speakers:
+            self.speak_lane.enter(seat.row, seat.outbound, seat.send)
+            del self._slow_speakers[seat.leg_id]
+
+    def slow_legs(self) -> set[int]:
+        """The legs that have a stream outside the express lanes."""
+        return self._slow_hearers.keys() | self._slow_speakers.keys()
+
+    def leave_lanes(self, seat: Seat) -> None:
+        """Take a leg out of the express lanes, because it is about to change."""
+        if seat.row in self.hear_lane:
+            self.hear_lane.leave(seat.row)
+        if seat.row in self.speak_lane:
+            self.speak_lane.leave(seat.row)
+            self._slow_speakers[seat.leg_id] = seat
+
+    def settle(self, seat: Seat) -> None:
+        """Bring the objects of a leg in the express lanes up to date."""
+        if seat.row in self.hear_lane:
+            self.hear_lane.settle(seat.row)
+        if seat.row in self.speak_lane:
+            self.speak_lane.settle(seat.row)
+
+    def skip(self, frames: int) -> None:
+        """Pass over ticks that were missed: outbound timestamps stay true to time."""
+        self.speak_lane.skip(frames)
+        for seat in self._slow_speakers.values():
+            seat.outbound.skip(frames)
+
+    def play(self, seat: Seat) -> None:
+        """Take notice that a leg has something to play."""
+        self._players[seat.leg_id] = seat
 
     def listen(self, seat: Seat, settings: VoiceActivitySettings | None, utterances: bool) -> None:
         """Watch a leg for speech, or stop to; an utterance that is going on is dropped."""
@@ -148,10 +214,6 @@ class Bank:
             self._recorded.add(seat.row)
         else:
             self._recorded.discard(seat.row)
-
-    def speaking(self, seat: Seat) -> bool:
-        """Whether a leg's caller speaks."""
-        return self._activity.speaking(seat.row)
 
     def history(self, seat: Seat) -> Audio:
         """What a leg heard last, before this tick: some 60 ms."""
@@ -168,29 +230,11 @@ class Bank:
         self._ring.insert(0, self._ring.pop())
         heard = self.heard = self._ring[0]
         heard.fill(0)
-        for seat in self.seats.values():
-            source = seat.source
-            if source is None:
-                continue
-            jitter = source.jitter
-            if source.plain and not jitter.surplus and not jitter.scarce:
-                due = jitter.take()
-                if due is not None and due[0] == seat.coded_type and due[2] == self.samples:
-                    rows, payloads = seat.inbox
-                    rows.append(seat.row)
-                    payloads.append(due[1])
-                    continue
-                frame = source.frame_from(due)
-            else:
-                frame = source.frame()
+        self.hear_lane.take(heard)
+        for seat in self._slow_hearers.values():
+            frame = seat.source.frame() if seat.source is not None else None
             if frame is not None:
                 heard[seat.row] = frame
-        for codec, (rows, payloads) in self._inboxes.items():
-            if rows:
-                codes = np.frombuffer(b"".join(payloads), np.uint8).reshape(len(rows), self.samples)
-                heard[rows] = g711.decode(codec, codes)
-                rows.clear()
-                payloads.clear()
         mean_square = self._mean_square = np.einsum("ij,ij->i", heard, heard) / self.samples
         self._sum_in += mean_square
         self._summed += 1
@@ -245,60 +289,82 @@ class Bank:
             self._report(UtteranceHeard(seat.leg_id, started_s, pcm, self.rate_hz))
 
     def speak(self, outbox: Outbox) -> None:
-        """Take every leg's next frame to play, encode, and put the datagrams into the outbox for the next tick."""
+        """Take every leg's next frame to play and encode it; the datagrams go into the outbox and the speak lane's mail."""
         if self._loud_rows:
             self.ours[self._loud_rows] = 0
-        playing: list[tuple[Seat, bytes]] = []
-        for seat in self.seats.values():
-            outbound = seat.outbound
-            if not outbound.sending:
-                outbound.skip(1)
-                continue
-            if outbound.keying:
-                datagram = outbound.key_frame()
-            else:
-                pcm = seat.playout.next_frame() if seat.playout.active else None
-                if pcm is not None:
-                    playing.append((seat, pcm))
-                    continue
-                datagram = outbound.coded_frame(None) if outbound.batched else outbound.audio_frame(None)
-            if datagram is not None:
-                outbox.append((seat.send, datagram))
+        playing = self._next_frames()
         self._loud_rows = [seat.row for seat, _ in playing]
+        coded: dict[int, bytes] = {}
         if playing:
-            self._encode(playing, outbox)
-
-    def _encode(self, playing: list[tuple[Seat, bytes]], outbox: Outbox) -> None:
-        samples, rows = self.samples, self._loud_rows
-        pcm = np.frombuffer(b"".join([pcm for _, pcm in playing]), "<i2").reshape(len(playing), samples)
-        audio = pcm * _FROM_INT16
-        self.ours[rows] = audio
-        self._sum_out[rows] += np.einsum("ij,ij->i", audio, audio) / samples
-        coded: dict[g711.G711Name, bytes] = {}
-        for index, (seat, _) in enumerate(playing):
-            outbound = seat.outbound
-            codec = outbound.codec
-            if codec == "PCMU" or codec == "PCMA":
-                payloads = coded.get(codec)
-                if payloads is None:  # all rows in one call; a call that mixes both laws encodes some rows in vain
-                    payloads = coded[codec] = g711.encode(codec, audio).tobytes()
-                datagram = outbound.coded_frame(payloads[index * samples : (index + 1) * samples])
-            else:
-                datagram = outbound.audio_frame(audio[index])
+            pcm = np.frombuffer(b"".join([pcm for _, pcm in playing]), "<i2").reshape(len(playing), self.samples)
+            audio = pcm * _FROM_INT16
+            self.ours[self._loud_rows] = audio
+            self._sum_out[self._loud_rows] += np.einsum("ij,ij->i", audio, audio) / self.samples
+            coded = self._encode([seat for seat, _ in playing], audio)
+        self.speak_lane.speak()
+        for seat in self._slow_speakers.values():
+            datagram = self._datagram(seat, coded)
             if datagram is not None:
                 outbox.append((seat.send, datagram))
 
-    def levels_dbfs(self) -> tuple[list[float], list[float]]:
-        """The levels of every row, in and out, since the last call; -100 is silence."""
+    def _next_frames(self) -> list[tuple[Seat, bytes]]:
+        playing = []
+        for seat in list(self._players.values()):
+            outbound, playout = seat.outbound, seat.playout
+            if not outbound.sending or outbound.keying:
+                continue  # what is played waits
+            pcm = playout.next_frame()
+            if pcm is not None:
+                playing.append((seat, pcm))
+            if not playout.active:
+                del self._players[seat.leg_id]
+        return playing
+
+    def _encode(self, seats: list[Seat], audio: Audio) -> dict[int, bytes]:
+        """Encode G.711 for all who play: into the speak lane, and by row for those that are not in it."""
+        slow: dict[int, bytes] = {}
+        by_codec: dict[g711.G711Name, list[int]] = {}
+        for index, seat in enumerate(seats):
+            codec = seat.outbound.codec
+            if codec == "PCMU" or codec == "PCMA":
+                by_codec.setdefault(codec, []).append(index)
+        for codec, indices in by_codec.items():
+            codes = g711.encode(codec, audio[indices])
+            rows = [seats[index].row for index in indices]
+            in_lane = [row in self.speak_lane for row in rows]
+            if all(in_lane):
+                self.speak_lane.play(rows, codes)
+                continue
+            for row, inside, payload in zip(rows, in_lane, codes, strict=True):
+                if inside:
+                    self.speak_lane.play([row], payload)
+                else:
+                    slow[row] = payload.tobytes()
+        return slow
+
+    def _datagram(self, seat: Seat, coded: dict[int, bytes]) -> bytes | None:
+        """One tick of a leg that is not in the speak lane."""
+        outbound = seat.outbound
+        if not outbound.sending:
+            outbound.skip(1)
+            return None
+        if outbound.keying:
+            return outbound.key_frame()
+        if outbound.batched:
+            return outbound.coded_frame(coded.get(seat.row))
+        return outbound.audio_frame(self.ours[seat.row])
+
+    def figures(self) -> BankFigures:
+        """What the meters show: levels since the last call, and who speaks now."""
         count = max(1, self._summed)
-        levels = [
+        levels_in, levels_out = (
             np.maximum(10 * np.log10(total / count + 1e-12), -100.0).round(1).tolist()
             for total in (self._sum_in, self._sum_out)
-        ]
+        )
         self._sum_in.fill(0)
         self._sum_out.fill(0)
         self._summed = 0
-        return levels[0], levels[1]
+        return BankFigures(levels_in, levels_out, self._activity.all_speaking(), self.speak_lane.next_packets())
 
 
 def _taller(array: NDArray[np.float32], rows: int) -> NDArray[np.float32]:

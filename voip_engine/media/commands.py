@@ -68,7 +68,7 @@ def _apply_to_leg(
         case Listen():
             leg.listen(command)
         case Play():
-            leg.playout.play(command.playout_id, command.pcm, command.rate_hz, command.final)
+            leg.play(command)
         case PausePlayout():
             leg.playout.pause(command.playout_id)
         case ResumePlayout():
@@ -76,4 +76,4 @@ def _apply_to_leg(
         case StopPlayout():
             leg.playout.stop(command.playout_id)
         case SendDtmf():
-            leg.outbound.press(command.digit, command.duration_ms)
+            leg.press(command.digit, command.duration_ms)

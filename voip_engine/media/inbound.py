@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Final
 
 from voip_engine.media.sockets import ArrivalClock
-from voip_engine.media.source import G711
 from voip_engine.rtp.dtmf import DtmfReceiver, KeyPress, MalformedEvent
 from voip_engine.rtp.jitter import JitterBuffer
 from voip_engine.rtp.latch import Latch, Source, Verdict
-from voip_engine.rtp.packet import HEADER_BYTES, MalformedRtp, RtpPacket
+from voip_engine.rtp.packet import MalformedRtp, RtpPacket
 from voip_engine.rtp.stats import Arrival, RecentLoss, SourceStatistics
 from voip_engine.sdp.plan import MediaPlan, PayloadType
 
 COMFORT_NOISE: Final = 13
-_PLAIN_HEADER: Final = 0x80
-"""Version 2, no padding, no extension, no contributing sources."""
 _KNOWN_SOURCES: Final = 32
-_VALID: Final = Arrival.VALID
 
-_HEADER = struct.Struct("!BBHII")
 _OPUS_FRAME_MS: Final = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4
 
 
@@ -49,7 +43,6 @@ class Inbound:
         "_key_pressed",
         "_latched",
         "_new_source",
-        "_ordinary",
         "_payload_types",
         "_peer_heard",
         "_probation",
@@ -83,7 +76,6 @@ class Inbound:
         self.rejected_packets = 0
         self.last_heard_s = 0.0
         self._clock = clock
-        self._ordinary: set[int] = set()
         self._rejected = rejected
         self._latched = latched
         self._new_source = new_source
@@ -93,7 +85,6 @@ class Inbound:
         self._telephone_event: int | None = None
         self._dtmf = DtmfReceiver(8000)
         self._peer_heard = False
-        self._ordinary = set()
         self._probation: tuple[int, int] | None = None
         self._earlier_received = 0
         self._earlier_lost = 0
@@ -110,11 +101,15 @@ class Inbound:
         self._telephone_event = plan.telephone_event_receive
         self._dtmf = DtmfReceiver(plan.send.clock_rate_hz)
         self.hearing = plan.direction in ("sendrecv", "recvonly")
-        self._ordinary = set()
 
     def disconnect(self) -> None:
         """Let go of everyone who is told of things."""
         self._rejected = self._latched = self._new_source = self._key_pressed = _ignore
+
+    @property
+    def settled(self) -> bool:
+        """Whether the peer is known and heard, so that only its packets come through its socket and all are wanted."""
+        return self.hearing and self._peer_heard
 
     @property
     def received_packets(self) -> int:
@@ -130,19 +125,6 @@ class Inbound:
 
     def receive_from_peer(self, data: bytes, arrived_s: float, _: Source | None = None) -> None:
         """File a datagram of the peer's, whose address was checked; `arrived_s` on `time.monotonic`."""
-        if len(data) > HEADER_BYTES and data[0] == _PLAIN_HEADER:
-            _, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
-            statistics = self.statistics
-            if second in self._ordinary and statistics is not None and statistics.ssrc == ssrc:
-                # The next packet of a G.711 stream that is up, which is nearly always.
-                arrival = statistics.receive(sequence, timestamp, arrived_s)
-                if arrival is _VALID:
-                    self.last_heard_s = arrived_s
-                    payload = data[HEADER_BYTES:]
-                    self.jitter.put(sequence, timestamp, second, payload, len(payload), arrived_s, self._clock.due_s)
-                else:
-                    self._file_irregular(arrival)
-                return
         try:
             packet = RtpPacket.parse(data)
         except MalformedRtp as error:
@@ -197,10 +179,10 @@ class Inbound:
             if statistics is None:
                 return
         arrival = statistics.receive(packet.sequence, packet.timestamp, arrived_s)
-        if arrival is not Arrival.VALID:
-            self._file_irregular(arrival)
-            if arrival is Arrival.SUSPECT:
-                return
+        if arrival is Arrival.SUSPECT:
+            return
+        if arrival is Arrival.RESTARTED:
+            self._begin_source()
         if not self._peer_heard and self.latch is not None:
             self._peer_heard = self.latch.decided = True
         if not self.hearing:
@@ -218,16 +200,6 @@ class Inbound:
         self.jitter.put(
             packet.sequence, packet.timestamp, number, packet.payload, duration, arrived_s, self._clock.due_s
         )
-        self._note_ordinary()
-
-    def _note_ordinary(self) -> None:
-        """Say which packets `receive_from_peer` files without a second look: unmarked G.711, from a stream that is up."""
-        coded = {number for number, payload_type in self._payload_types.items() if payload_type.codec in G711}
-        self._ordinary = coded if self.hearing and self._peer_heard and self.jitter.clock_rate_hz == 8000 else set()
-
-    def _file_irregular(self, arrival: Arrival) -> None:
-        if arrival is Arrival.RESTARTED:
-            self._begin_source()
 
     def _statistics_of(self, ssrc: int, sequence: int) -> SourceStatistics | None:
         """The figures for a source not seen before: the first at once, a later one from its second packet in sequence (A.1)."""
@@ -243,7 +215,6 @@ class Inbound:
 
     def _begin_source(self) -> None:
         self._probation = None
-        self._ordinary = set()
         self.jitter.reset()
         self._new_source()
 

@@ -25,8 +25,8 @@ from voip_engine.media.protocol import (
 )
 from voip_engine.sdp.plan import HostPort
 
-_SEQUENCE_MARGIN: Final = 4
-"""Packets that may have been sent after the last figures without anyone knowing, beyond those that time tells."""
+_MARGIN_FRAMES: Final = 10
+"""Figures are up to so many ticks old when they come; a little too far ahead is harmless, going back is not."""
 
 
 @dataclass(slots=True)
@@ -120,10 +120,10 @@ class Ledger:
             opened = entry.opened
             plan = entry.configured.plan if entry.configured is not None else None
             if plan is not None and entry.noted_s:
-                missed = round(max(0.0, now - entry.noted_s) * 50)
+                missed = round(max(0.0, now - entry.noted_s) * 50) + _MARGIN_FRAMES
                 start = RtpStart(
                     ssrc=opened.start.ssrc,
-                    sequence=entry.next_sequence + missed * 20 // plan.packet_ms + _SEQUENCE_MARGIN & 0xFFFF,
+                    sequence=entry.next_sequence + -(-missed * 20 // plan.packet_ms) & 0xFFFF,
                     timestamp=entry.next_timestamp + missed * plan.send.clock_rate_hz // 50 & 0xFFFFFFFF,
                 )
                 opened = msgspec.structs.replace(opened, start=start)

@@ -7,13 +7,12 @@ import random
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import cast
 
 from voip_engine.codecs import g711
 from voip_engine.media.bank import Bank, Seat
 from voip_engine.media.inbound import Inbound
 from voip_engine.media.outbound import Outbound
-from voip_engine.media.playout import PlayoutQueue
+from voip_engine.media.playout import Ended, PlayoutQueue
 from voip_engine.media.protocol import (
     AnyReport,
     ConfigureLeg,
@@ -22,6 +21,7 @@ from voip_engine.media.protocol import (
     MediaTimedOut,
     OpenLeg,
     PacketRejected,
+    Play,
     PlayoutEnded,
 )
 from voip_engine.media.sockets import (
@@ -67,11 +67,12 @@ class Leg:
         self._twin: socket.socket | None = None
         self._rtcp_remote: Source | None = None
         self._media_timeout_s: float | None = None
+        self._coded: tuple[g711.G711Name, int] | None = None
         self._timed_out = False
         self.local = HostPort(*self._rtp.getsockname()[:2])
         self.jitter = JitterBuffer(8000)
         self.outbound = Outbound(command.start)
-        self.playout = PlayoutQueue(8000)
+        self.playout = PlayoutQueue(8000, self._playout_ended)
         self.seat = Seat(self.leg_id, self.outbound, self.playout, self._rtp.send, frame_number)
         self.bank: Bank | None = None
         self.inbound = Inbound(
@@ -92,13 +93,14 @@ class Leg:
         """Apply a plan; `bank` is that of the audio rate of its codec."""
         plan = command.plan
         previous, self.plan = self.plan, plan
+        if self.bank is not None:
+            self.bank.leave_lanes(self.seat)
         if self.bank is not bank:
             self._move(bank, frame_number)
         assert self.seat.source is not None
         self.outbound.configure(plan)
         self.seat.source.set_codecs({payload_type.number: payload_type for payload_type in plan.receive})
-        coded = next((one for one in plan.receive if one.codec in G711 and one.codec == plan.send.codec), None)
-        bank.take_coded(self.seat, cast(g711.G711Name, coded.codec) if coded else None, coded.number if coded else -1)
+        self._coded = next(((one.codec, one.number) for one in plan.receive if one.codec in G711), None)
         if previous is None or previous.remote_rtp != plan.remote_rtp or command.latched is not None:
             signalled = (plan.remote_rtp.host, plan.remote_rtp.port)
             known = (command.latched.host, command.latched.port) if command.latched else None
@@ -111,6 +113,7 @@ class Leg:
         self._media_timeout_s = command.media_timeout_s
         self._timed_out = False
         self.inbound.last_heard_s = self._clock.now_s
+        bank.enter_speak_lane(self.seat)
 
     def _move(self, bank: Bank, frame_number: int) -> None:
         """Take a row in the bank of another audio rate."""
@@ -130,8 +133,39 @@ class Leg:
         if self.bank is not None:
             self.bank.listen(self.seat, command.settings, command.utterances)
 
+    def hasten(self) -> None:
+        """Enter the express lanes, if all is well; to be called now and then."""
+        bank, source = self.bank, self.seat.source
+        if bank is None or source is None:
+            return
+        bank.enter_speak_lane(self.seat)
+        if self._twin is None or self._coded is None or self.seat.row in bank.hear_lane:
+            return
+        if self.inbound.settled and not source.in_gap and bank.rate_hz == self.jitter.clock_rate_hz:
+            codec, number = self._coded
+            if bank.enter_hear_lane(self.seat, self.inbound, codec, number, self._slowed):
+                self._readiness.hasten(self._twin, self.seat.row)
+
+    def _slowed(self) -> None:
+        if self._twin is not None:
+            self._readiness.hasten(self._twin, None)
+
+    def press(self, digit: str, duration_ms: int) -> None:
+        """Send a key."""
+        if self.bank is not None:
+            self.bank.leave_lanes(self.seat)
+        self.outbound.press(digit, duration_ms)
+
+    def play(self, command: Play) -> None:
+        """Queue audio."""
+        self.playout.play(command.playout_id, command.pcm, command.rate_hz, command.final)
+        if self.bank is not None:
+            self.bank.play(self.seat)
+
     def _follow(self, remote: Source) -> None:
         """Send to a peer and hear it through a socket of its own."""
+        if self.bank is not None:
+            self.bank.leave_lanes(self.seat)
         if self._twin is not None:
             self._readiness.forget(self._twin)
             self._twin.close()
@@ -183,15 +217,13 @@ class Leg:
     def _key_pressed(self, key: KeyPress) -> None:
         self._report(DtmfHeard(self.leg_id, key.digit, key.duration_ms))
 
-    def report_playouts(self) -> None:
-        """Tell of the playouts that ended."""
-        for ended in self.playout.ended():
-            self._report(
-                PlayoutEnded(self.leg_id, ended.playout_id, ended.heard_samples, ended.complete, ended.rate_hz)
-            )
+    def _playout_ended(self, ended: Ended) -> None:
+        self._report(PlayoutEnded(self.leg_id, ended.playout_id, ended.heard_samples, ended.complete, ended.rate_hz))
 
     def second(self, now: float) -> None:
-        """Do what is done once a second: loss, half-heard keys, the media time-out."""
+        """Do what is done once a second: loss, delay, half-heard keys, the media time-out."""
+        if self.bank is not None and self.seat.row in self.bank.hear_lane:
+            self.bank.hear_lane.second(self.seat.row)
         self.inbound.second(now)
         if self._media_timeout_s is None or self.plan is None or not self.inbound.hearing:
             return
@@ -206,6 +238,8 @@ class Leg:
         """Send a compound packet, if there is anyone to send it to."""
         if self._rtcp_remote is None:
             return
+        if self.bank is not None:
+            self.bank.settle(self.seat)
         outbound, compose = self.outbound, self.rtcp.goodbye if goodbye else self.rtcp.report
         data = compose(
             self._clock.epoch_s(), outbound.timestamp, outbound.packets, outbound.octets, self.inbound.statistics
@@ -220,7 +254,6 @@ class Leg:
         if self.bank is not None:
             self.bank.unseat(self.seat, frame_number)
         self.playout.stop_all()
-        self.report_playouts()
         if self.seat.source is not None:
             self.seat.source.close()
         self.outbound.close()
@@ -234,9 +267,9 @@ class Leg:
         self.seat.send = _send_nowhere
 
 
-def _send_to(sender: socket.socket, remote: Source, data: bytes) -> int:
+def _send_to(sender: socket.socket, remote: Source, data: bytes | memoryview) -> int:
     return sender.sendto(data, remote)
 
 
-def _send_nowhere(_: bytes) -> int:
+def _send_nowhere(_: bytes | memoryview) -> int:
     return 0

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Final
 
 from voip_engine.codecs.base import AUDIO_RATE_HZ
+from voip_engine.media import lane
 from voip_engine.media.bank import Bank, Outbox
 from voip_engine.media.clock import TickClock
-from voip_engine.media.figures import TICKS_A_REPORT, FiguresRound
+from voip_engine.media.figures import TICKS_A_REPORT, FiguresRounds
 from voip_engine.media.leg import Leg
 from voip_engine.media.protocol import AnyReport, ConfigureLeg, Figures, LegFigures, OpenLeg
 from voip_engine.media.sockets import ArrivalClock, Readiness
@@ -23,6 +24,7 @@ from voip_engine.media.tap import MonitorTap
 
 _DRAIN_ROUNDS: Final = 8
 _TICKS_A_SECOND: Final = 50
+_TICKS_TO_HASTEN: Final = 2
 
 
 class MediaLoop:
@@ -35,11 +37,16 @@ class MediaLoop:
         self._random = randomness
         self._arrivals = ArrivalClock()
         self._readiness = Readiness()
-        self._banks = {rate_hz: Bank(rate_hz, report) for rate_hz in sorted(set(AUDIO_RATE_HZ.values()))}
+        self._banks = {
+            rate_hz: Bank(rate_hz, report, self._arrivals) for rate_hz in sorted(set(AUDIO_RATE_HZ.values()))
+        }
+        self._readiness.express = self._banks[lane.CLOCK_RATE_HZ].hear_lane.file
         self._outbox: Outbox = []
         self._frame_number = 0
+        self._phases: list[dict[int, Leg]] = [{} for _ in range(_TICKS_A_SECOND)]
+        """The legs by the tick of each second in which their slow business is done."""
         self._rtcp_due: list[tuple[float, int]] = []
-        self._figures: FiguresRound | None = None
+        self._figures = FiguresRounds()
         self._reported_ticks = 0
         self._reported_overruns = 0
         self.monitor = MonitorTap()
@@ -59,7 +66,7 @@ class MediaLoop:
             randomness=self._random,
             frame_number=self._frame_number,
         )
-        self.legs[leg.leg_id] = leg
+        self.legs[leg.leg_id] = self._phases[leg.leg_id % _TICKS_A_SECOND][leg.leg_id] = leg
         first_report_s = self._arrivals.now_s + leg.rtcp.next_interval_s(initial=True)
         heapq.heappush(self._rtcp_due, (first_report_s, leg.leg_id))
         return leg
@@ -75,6 +82,8 @@ class MediaLoop:
         leg = self.legs.pop(leg_id, None)
         if leg is None:
             return
+        del self._phases[leg_id % _TICKS_A_SECOND][leg_id]
+        self._figures.forget(leg_id)
         send = leg.seat.send
         self._outbox = [(where, datagram) for where, datagram in self._outbox if where != send]
         leg.close(self._frame_number)
@@ -87,17 +96,16 @@ class MediaLoop:
     def tick(self, skipped: int, *, figures: bool) -> None:
         """Do one tick; `skipped` frames before it were missed. `figures` says whether the engine keeps up with reading them."""
         outbox = self._outbox
-        for send, datagram in outbox:
-            try:
-                send(datagram)
-            except OSError:
-                continue  # the peer's port is closed, or the buffer is full: a lost packet
+        _send_all(outbox)
+        for bank in self._banks.values():
+            _send_all(bank.speak_lane.mail)
+            bank.speak_lane.sent()
         self.clock.sent()
         outbox.clear()
         self._frame_number += 1 + skipped
         if skipped:
-            for leg in self.legs.values():
-                leg.outbound.skip(skipped)
+            for bank in self._banks.values():
+                bank.skip(skipped)
         self._arrivals.read()
         self._arrivals.due_s = self._arrivals.now_s
         self._readiness.drain(self._arrivals, _DRAIN_ROUNDS)
@@ -108,9 +116,6 @@ class MediaLoop:
         self._after_audio(figures=figures)
 
     def _after_audio(self, *, figures: bool) -> None:
-        for leg in self.legs.values():
-            if leg.playout.active:
-                leg.report_playouts()
         self.monitor.feed(self.legs)
         now = self._arrivals.now_s
         while self._rtcp_due and self._rtcp_due[0][0] <= now:
@@ -119,20 +124,23 @@ class MediaLoop:
                 self.legs[leg_id].send_rtcp()
                 heapq.heappush(self._rtcp_due, (now + self.legs[leg_id].rtcp.next_interval_s(), leg_id))
         phase = self.clock.ticks % _TICKS_A_SECOND
-        for leg_id, leg in self.legs.items():
-            if leg_id % _TICKS_A_SECOND == phase:
-                leg.second(now)
+        for leg in list(self._phases[phase].values()):
+            leg.second(now)
+        for bank in self._banks.values():
+            for leg_id in bank.slow_legs():
+                if leg_id % _TICKS_TO_HASTEN == phase % _TICKS_TO_HASTEN:
+                    self.legs[leg_id].hasten()
         if figures:
             self._advance_figures()
 
     def _advance_figures(self) -> None:
-        if self._figures is None:
-            self._figures = FiguresRound(self._banks, list(self.legs.values()))
-        done = self._figures.advance()
-        if self.clock.ticks - self._reported_ticks < TICKS_A_REPORT or done is None:
+        if self.clock.ticks - self._reported_ticks < TICKS_A_REPORT:
+            self._figures.advance()
             return
-        self._figures = None
-        self.report_figures(done)
+        done = self._figures.advance()
+        if done is not None:
+            self.report_figures(done)
+            self._figures.begin(self._banks, list(self.legs.values()))
 
     def report_figures(self, legs: tuple[LegFigures, ...] = ()) -> None:
         """Tell of the clock's health, and of the legs given."""
@@ -147,3 +155,11 @@ class MediaLoop:
             )
         )
         self._reported_ticks, self._reported_overruns = clock.ticks, clock.overruns
+
+
+def _send_all(outbox: Outbox) -> None:
+    for send, datagram in outbox:
+        try:
+            send(datagram)
+        except OSError:
+            continue  # the peer's port is closed, or the buffer is full: a lost packet

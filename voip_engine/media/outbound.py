@@ -32,18 +32,18 @@ class Outbound:
         "_event_type",
         "_frames_a_packet",
         "_packet_step",
-        "_payload_type",
         "_pending",
         "_pending_samples",
-        "_silence",
         "_step",
         "batched",
         "codec",
         "keying",
         "octets",
         "packets",
+        "second_byte",
         "sending",
         "sequence",
+        "silence",
         "ssrc",
         "timestamp",
     )
@@ -61,14 +61,14 @@ class Outbound:
         self.keying = False
         """Whether a key takes the place of audio in the next packet; audio that waits is not lost."""
         self._encoder: FrameEncoder | None = None
-        self._payload_type = 0
+        self.second_byte = 0
         self._event_type: int | None = None
         self._step = 160
         self._frames_a_packet = 1
         self._packet_step = 160
         self._pending: list[bytes] = []
         self._pending_samples: list[Audio] = []
-        self._silence = b""
+        self.silence = b""
         self._dtmf: DtmfSender | None = None
 
     def configure(self, plan: MediaPlan) -> None:
@@ -78,8 +78,8 @@ class Outbound:
             self.codec = plan.send.codec
             self.batched = self.codec in G711
             self._encoder = None if self.batched else create_encoder(self.codec)
-        self._silence = bytes([g711.SILENCE[cast(g711.G711Name, self.codec)]]) * 160 if self.batched else b""
-        self._payload_type = plan.send.number
+        self.silence = bytes([g711.SILENCE[cast(g711.G711Name, self.codec)]]) * 160 if self.batched else b""
+        self.second_byte = plan.send.number
         self._event_type = plan.telephone_event_send
         self._step = plan.send.clock_rate_hz // 50
         self._frames_a_packet = max(1, plan.packet_ms // 20)
@@ -91,6 +91,11 @@ class Outbound:
         self.sending = plan.direction in ("sendrecv", "sendonly")
         self._mark()
 
+    @property
+    def express(self) -> bool:
+        """Whether packets are plain 20 ms of G.711, so that all such streams' can be made at once."""
+        return self.sending and self.batched and self._frames_a_packet == 1 and not self.keying
+
     def close(self) -> None:
         """Give back the encoder's memory."""
         if self._encoder is not None:
@@ -98,7 +103,7 @@ class Outbound:
             self._encoder = None
 
     def _mark(self) -> None:
-        self._payload_type |= _MARKER
+        self.second_byte |= _MARKER
 
     def press(self, digit: str, duration_ms: int) -> bool:
         """Queue a key; False if the peer takes no telephone-events or there is no such key."""
@@ -134,7 +139,7 @@ class Outbound:
 
     def coded_frame(self, payload: bytes | None) -> bytes | None:
         """Take 20 ms of G.711, None being silence; gives a datagram when the packet is full."""
-        payload = payload or self._silence
+        payload = payload or self.silence
         if self._frames_a_packet > 1:
             self._pending.append(payload)
             if len(self._pending) < self._frames_a_packet:
@@ -142,14 +147,7 @@ class Outbound:
             payload = b"".join(self._pending)
             self._pending.clear()
             self._between_packets()
-        # The rest is `_packet`, written out: this is done for every packet of every G.711 call.
-        sequence, timestamp, second = self.sequence, self.timestamp, self._payload_type
-        self.sequence = sequence + 1 & 0xFFFF
-        self.timestamp = timestamp + self._packet_step & 0xFFFFFFFF
-        self._payload_type = second & 0x7F
-        self.packets += 1
-        self.octets += len(payload)
-        return _HEADER.pack(_FIRST_BYTE, second, sequence, timestamp, self.ssrc) + payload
+        return self._packet(payload)
 
     def audio_frame(self, audio: Audio | None) -> bytes | None:
         """Take 20 ms of audio, None being silence; encodes and gives a datagram when the packet is full."""
@@ -168,8 +166,8 @@ class Outbound:
     def _packet(self, payload: bytes) -> bytes:
         timestamp = self.timestamp
         self.timestamp = timestamp + self._packet_step & 0xFFFFFFFF
-        second = self._payload_type
-        self._payload_type = second & 0x7F
+        second = self.second_byte
+        self.second_byte = second & 0x7F
         return self._datagram(second, timestamp, payload)
 
     def _datagram(self, second: int, timestamp: int, payload: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,15 +47,19 @@ class _Playout:
 class PlayoutQueue:
     """The playouts of one leg, one after the other. Frames are int16 at the leg's audio rate, whatever rate was given."""
 
-    __slots__ = ("_ended", "_frame_bytes", "_queue", "_rate_hz", "active")
+    __slots__ = ("_ended", "_frame_bytes", "_queue", "_rate_hz")
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, ended: Callable[[Ended], None]) -> None:
+        """`ended` is told of every playout that is over."""
         self._rate_hz = rate_hz
         self._frame_bytes = rate_hz // 50 * BYTES_A_SAMPLE
         self._queue: deque[_Playout] = deque()
-        self._ended: list[Ended] = []
-        self.active = False
-        """Whether `next_frame` may have something to give or to report."""
+        self._ended = ended
+
+    @property
+    def active(self) -> bool:
+        """Whether `next_frame` may have something to give."""
+        return bool(self._queue)
 
     @property
     def audible(self) -> bool:
@@ -75,7 +80,6 @@ class PlayoutQueue:
         if len(pcm) >= BYTES_A_SAMPLE and not playout.stopping:
             playout.chunks.append(pcm if len(pcm) % BYTES_A_SAMPLE == 0 else pcm[:-1])
         playout.final = final
-        self.active = True
 
     def pause(self, playout_id: int) -> None:
         """Hold a playout at the sample it has reached."""
@@ -102,15 +106,10 @@ class PlayoutQueue:
             self._end(playout, complete=False)
 
     def stop_all(self) -> None:
-        """Drop everything at once, because the leg is closing."""
+        """Drop everything at once, because the leg is closing, and let go of who is told."""
         while self._queue:
             self._end(self._queue.popleft(), complete=False)
-
-    def ended(self) -> list[Ended]:
-        """Give the playouts that ended since the last call."""
-        ended, self._ended = self._ended, []
-        self.active = bool(self._queue)
-        return ended
+        self._ended = _tell_nobody
 
     def next_frame(self) -> bytes | None:
         """Give 20 ms, or None when nothing plays. A frame may join the end of one playout and the start of the next."""
@@ -188,8 +187,11 @@ class PlayoutQueue:
         return next((playout for playout in self._queue if playout.playout_id == playout_id), None)
 
     def _end(self, playout: _Playout, *, complete: bool) -> None:
-        self._ended.append(Ended(playout.playout_id, playout.heard, complete, playout.rate_hz))
-        self.active = True
+        self._ended(Ended(playout.playout_id, playout.heard, complete, playout.rate_hz))
+
+
+def _tell_nobody(_: Ended) -> None:
+    return
 
 
 def _faded(piece: bytes, start: float, end: float) -> bytes:

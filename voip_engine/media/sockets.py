@@ -16,15 +16,21 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from voip_engine.sdp.plan import HostPort
 
 RECEIVE_BUFFER_BYTES: Final = 512 * 1024
 LONGEST_DATAGRAM_BYTES: Final = 2048
 ANCILLARY_BYTES: Final = 64
+EXPRESS_BYTES: Final = 172
+"""An RTP header and 20 ms of G.711."""
 
 _SHARES_PORTS: Final = sys.platform == "linux"
 _SO_TIMESTAMPNS: Final = 35
 _ATTEMPTS: Final = 200
+_NO_ROW: Final = -1
 _TIMESPEC = struct.Struct("@ll")
 
 Source = tuple[str, int]
@@ -58,6 +64,11 @@ class ArrivalClock:
         seconds, nanoseconds = _TIMESPEC.unpack_from(ancillary[0][2])
         arrived_s: float = seconds + nanoseconds * 1e-9 + self._offset_s
         return arrived_s if self.now_s - 1.0 < arrived_s <= self.now_s else self.now_s
+
+    def all_arrived_s(self, stamps: NDArray[np.int_]) -> NDArray[np.float64]:
+        """The same for many stamps at once: shape (n, 2), seconds and nanoseconds, becomes (n,)."""
+        arrived_s = stamps[:, 0] + stamps[:, 1] * 1e-9 + self._offset_s
+        return np.where((arrived_s <= self.now_s) & (arrived_s > self.now_s - 1.0), arrived_s, self.now_s)
 
     def epoch_s(self, steady_s: float | None = None) -> float:
         """A time of `time.monotonic`, or now, on the wall clock."""
@@ -145,22 +156,32 @@ def connect_twin(rtp: socket.socket, remote: HostPort) -> socket.socket | None:
 Sink = Callable[[bytes, float, Source], None]
 """Takes a datagram, when it arrived (`time.monotonic`), and its source address as the socket module gives it."""
 
+Express = Callable[[list[int], list[bytes], list[bytes]], None]
+"""Takes rows, datagrams and the kernel's receive stamps."""
+
 
 class Readiness:
     """Reads the sockets that have something: one datagram a socket and round, so that none starves the others."""
 
     def __init__(self) -> None:
-        self._watched: dict[int, tuple[Receive, Sink]] = {}
+        self._watched: dict[int, tuple[Receive, Sink, int]] = {}
+        self.express: Express | None = None
+        """Takes, all at once, what `hasten` diverts from the sinks."""
         self._epoll = select.epoll() if _SHARES_PORTS else None
         self._selector = None if _SHARES_PORTS else selectors.DefaultSelector()
 
     def watch(self, watched: socket.socket, sink: Sink) -> None:
         """Give what comes through a socket to `sink`."""
-        self._watched[watched.fileno()] = (watched.recvmsg, sink)
+        self._watched[watched.fileno()] = (watched.recvmsg, sink, _NO_ROW)
         if self._epoll is not None:
             self._epoll.register(watched, select.EPOLLIN)
         elif self._selector is not None:
             self._selector.register(watched, selectors.EVENT_READ)
+
+    def hasten(self, watched: socket.socket, row: int | None) -> None:
+        """Divert a socket's datagrams of the express length, with its row, to `express`; None ends that."""
+        receive, sink, _ = self._watched[watched.fileno()]
+        self._watched[watched.fileno()] = (receive, sink, _NO_ROW if row is None else row)
 
     def forget(self, watched: socket.socket) -> None:
         """Stop watching a socket that is about to be closed."""
@@ -172,21 +193,31 @@ class Readiness:
 
     def drain(self, clock: ArrivalClock, rounds: int) -> None:
         """Read until nothing is left, at most `rounds` datagrams from each socket."""
-        watched, arrived_s = self._watched, clock.arrived_s
+        watched, arrived_s, express = self._watched, clock.arrived_s, self.express
         for _ in range(rounds):
             ready = self._ready()
             if not ready:
                 return
+            rows: list[int] = []
+            datagrams: list[bytes] = []
+            stamps: list[bytes] = []
             for descriptor, _ in ready:
                 entry = watched.get(descriptor)  # gone, if a sink before it forgot it
                 if entry is None:
                     continue
-                receive, sink = entry
+                receive, sink, row = entry
                 try:
                     data, ancillary, _, source = receive(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
                 except OSError:
                     continue  # nothing there after all, or the peer's port was closed (ICMP): it may open again
-                sink(data, arrived_s(ancillary), source)
+                if row >= 0 and len(data) == EXPRESS_BYTES and ancillary:
+                    rows.append(row)
+                    datagrams.append(data)
+                    stamps.append(ancillary[0][2])
+                else:
+                    sink(data, arrived_s(ancillary), source)
+            if rows and express is not None:
+                express(rows, datagrams, stamps)
 
     def _ready(self) -> list[tuple[int, int]]:
         if self._epoll is not None:

@@ -22,8 +22,7 @@ _CONCEALED_MS: Final = 60
 class FrameSource:
     """The receiving side's audio of one leg, 20 ms at a time.
 
-    The common case (one G.711 packet a frame, nothing special) never gets here: the bank takes such packets itself while `plain`
-    says that it may, and decodes them for all legs in one call.
+    G.711 streams that are in order never get here: `lane.HearLane` plays those, and gives them back when something happens.
     """
 
     __slots__ = (
@@ -40,7 +39,6 @@ class FrameSource:
         "concealed_ms",
         "jitter",
         "malformed",
-        "plain",
     )
 
     def __init__(
@@ -58,7 +56,6 @@ class FrameSource:
         self._gap_samples = 0
         self._gap_history: Audio | None = None
         self.jitter = jitter
-        self.plain = True
         self.concealed_ms = 0
         self.malformed = 0
 
@@ -77,6 +74,11 @@ class FrameSource:
         self.close()
         self.set_codecs(codecs)
 
+    @property
+    def in_gap(self) -> bool:
+        """Whether the last frame was made up, so that the next one has to be blended in."""
+        return self._gap_samples > 0
+
     def close(self) -> None:
         """Give back the decoders' memory."""
         self.set_codecs({})
@@ -84,29 +86,22 @@ class FrameSource:
         self._held_samples = 0
         self._gap_samples = 0
         self._gap_history = None
-        self.plain = True
 
     def frame(self) -> Audio | None:
         """Give the next 20 ms, shape (rate_hz // 50,), or None for silence."""
         jitter = self.jitter
-        if (jitter.surplus or jitter.scarce) and self._is_quiet():
-            if jitter.scarce:
-                jitter.stretched()
-                return self._with_noise_of_history()
-            if len(jitter) >= 2:
-                return self._shortened_frame()
-        return self._pull(jitter.take)
+        if jitter.scarce and self._is_quiet():
+            jitter.stretched()
+            return self._with_noise_of_history()
+        if jitter.surplus and len(jitter) >= 2 and (jitter.overdue or self._is_quiet()):
+            return self._shortened_frame()
+        return self._pull()
 
-    def frame_from(self, due: Due | None) -> Audio | None:
-        """Give the next 20 ms like `frame`, after the bank took from the jitter buffer what it cannot decode itself."""
-        first = [due]
-        return self._pull(lambda: first.pop() if first else self.jitter.take())
-
-    def _pull(self, take: Callable[[], Due | None]) -> Audio | None:
+    def _pull(self) -> Audio | None:
         samples = self._samples
         sounding = self._held_samples > 0
         while self._held_samples < samples:
-            due = take()
+            due = self.jitter.take()
             audio = self._make_up() if due is None else self._decoded(due)
             sounding = sounding or audio is not None
             if audio is None and not self._held and due is None and self.jitter.gap * 50 == self._clock_rate_hz():
@@ -123,7 +118,6 @@ class FrameSource:
         rest = held[samples:]
         self._held = [rest] if rest.size else []
         self._held_samples = rest.size
-        self.plain = not rest.size and self._gap_samples == 0
         self.jitter.held_back = rest.size * self._clock_rate_hz() // self._rate_hz
         return held[:samples]
 
@@ -170,7 +164,6 @@ class FrameSource:
         already_ms = self._gap_samples * 1000 // self._rate_hz
         if already_ms >= _CONCEALED_MS:
             return None
-        self.plain = False
         self.concealed_ms += samples * 1000 // self._rate_hz
         audio = self._concealed(samples)
         self._gap_samples += samples
@@ -200,7 +193,7 @@ class FrameSource:
 
     def _shortened_frame(self) -> Audio | None:
         """Two frames in the time of one, the first fading into the second."""
-        first, second = self._pull(self.jitter.take), self._pull(self.jitter.take)
+        first, second = self._pull(), self._pull()
         self.jitter.shortened()
         if first is None or second is None:
             return second

@@ -62,6 +62,11 @@ class VoiceActivity:
         """Whether the row's caller speaks."""
         return bool(self._speaking[row])
 
+    def all_speaking(self) -> list[bool]:
+        """The same for every row."""
+        speaking: list[bool] = self._speaking.tolist()
+        return speaking
+
     def step(self, mean_square: NDArray[np.float32]) -> tuple[list[int], list[int]]:
         """Take one frame's mean square of every row; gives the rows where speech began and where it ended."""
         loud = mean_square >= self._threshold

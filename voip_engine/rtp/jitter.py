@@ -27,8 +27,11 @@ LONGEST_DELAY_S: Final = 0.3
 _RESYNC_S: Final = 1.0
 _BLOCK_S: Final = 1.0
 _BLOCKS: Final = 6
+_PATIENCE_BLOCKS: Final = 3
 _NO_SLACK_S: Final = 1e9
 _HISTORY: Final = 512
+_HISTORY_TAKEN_BACK: Final = 32
+"""Duplicates are known as such that far back after a loan; older ones count as late."""
 
 _WRAP = 1 << 32
 _HALF = 1 << 31
@@ -78,8 +81,10 @@ class JitterBuffer:
         "_frame",
         "_highest_sequence",
         "_history",
+        "_lent",
         "_missing",
         "_packets",
+        "_surplus_blocks",
         "_taken_sequence",
         "clock_rate_hz",
         "figures",
@@ -96,6 +101,7 @@ class JitterBuffer:
         self._packets: dict[int, Due] = {}
         self._history = [-1] * _HISTORY
         self._cursor: int | None = None
+        self._lent = 0
         self._highest_sequence = -1
         self._taken_sequence = -1
         self._missing = 0
@@ -114,6 +120,7 @@ class JitterBuffer:
         self._block_low_s = _NO_SLACK_S
         self._blocks: deque[float] = deque(maxlen=_BLOCKS)
         self._block_age = 0
+        self._surplus_blocks = 0
         self.surplus = self.scarce = False
 
     def __len__(self) -> int:
@@ -123,7 +130,7 @@ class JitterBuffer:
     def delay_s(self) -> float:
         """Audio that waits: from the cursor to the end of the newest packet, and what was taken and not played."""
         if self._cursor is None or not self._packets:
-            return self.held_back / self.clock_rate_hz
+            return (self.held_back + self._lent) / self.clock_rate_hz
         newest = max(self._packets)
         return (newest + self._packets[newest][2] - self._cursor + self.held_back) / self.clock_rate_hz
 
@@ -146,6 +153,7 @@ class JitterBuffer:
         self._packets.clear()
         self._history = [-1] * _HISTORY
         self._cursor = None
+        self._lent = 0
         self._highest_sequence = self._taken_sequence = -1
         self._missing = 0
         self._forget_slack()
@@ -257,7 +265,7 @@ class JitterBuffer:
         self._missing = 0
         self._block_age += duration
         if self._block_age >= self._block:
-            self._close_block()
+            self.close_block()
         return due
 
     def peek(self) -> Due | None:
@@ -279,7 +287,55 @@ class JitterBuffer:
         self._missing += self.gap
         self._block_age += self.gap
         if self._block_age >= self._block:
-            self._close_block()
+            self.close_block()
+
+    # ---- lending ---------------------------------------------------------------------------------------------------
+
+    def lend(self, payload_type: int, duration: int, most: int) -> tuple[list[bytes], int] | None:
+        """Hand an orderly stream over to someone who plays it packet by packet; None if it is anything but orderly.
+
+        Gives the payloads that wait and the timestamp after them. Until `take_back`, nothing is put here or taken.
+        """
+        position = self._cursor
+        if position is None or self._missing or self.surplus or self.scarce or self.held_back:
+            return None
+        if len(self._packets) > most or self._highest_sequence != self._taken_sequence + len(self._packets):
+            return None
+        payloads = []
+        for sequence in range(self._taken_sequence + 1, self._highest_sequence + 1):
+            number, payload, lasts, its_sequence = self._packets.get(position, (-1, b"", 0, -1))
+            if (number, lasts, its_sequence) != (payload_type, duration, sequence):
+                return None
+            payloads.append(payload)
+            position += duration
+        self._packets.clear()
+        self._lent = len(payloads) * duration
+        return payloads, position
+
+    def played_elsewhere(self, taken: int, waiting: int, duration: int, least_slack_s: float) -> None:
+        """Note how a lent stream went on: packets taken since the last call, those that wait, and their least slack."""
+        if self._cursor is not None:
+            self._cursor += taken * duration
+        self._taken_sequence += taken
+        self._highest_sequence = self._taken_sequence + waiting
+        self._lent = waiting * duration
+        self._block_low_s = min(self._block_low_s, least_slack_s)
+
+    def take_back(self, payload_type: int, payloads: list[bytes], duration: int) -> None:
+        """Go on with a lent stream and the packets that wait, after a last `played_elsewhere`."""
+        self._lent = 0
+        if self._cursor is None:
+            return
+        for index, payload in enumerate(payloads):
+            sequence = self._taken_sequence + 1 + index
+            self._packets[self._cursor + index * duration] = (payload_type, payload, duration, sequence)
+        for sequence in range(max(0, self._highest_sequence - _HISTORY_TAKEN_BACK), self._highest_sequence + 1):
+            self._history[sequence % _HISTORY] = sequence
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the surplus has waited for a quiet moment long enough."""
+        return self._surplus_blocks > _PATIENCE_BLOCKS
 
     # ---- steering ----------------------------------------------------------------------------------------------------
 
@@ -299,7 +355,7 @@ class JitterBuffer:
             self._block_low_s += by_s
         self._blocks = deque((low + by_s for low in self._blocks), maxlen=_BLOCKS)
 
-    def _close_block(self) -> None:
+    def close_block(self) -> None:
         """Every second: remember its least slack, and see whether all of the last seconds had more than is needed."""
         self._block_age = 0
         if self._block_low_s < _NO_SLACK_S:
@@ -307,3 +363,4 @@ class JitterBuffer:
             self._block_low_s = _NO_SLACK_S
         self.scarce = False
         self.surplus = len(self._blocks) == _BLOCKS and min(self._blocks) > MOST_SLACK_S
+        self._surplus_blocks = self._surplus_blocks + 1 if self.surplus else 0

@@ -36,19 +36,19 @@ class SourceStatistics:
         "_cycles",
         "_expected_prior",
         "_highest",
-        "_jitter",
         "_received_prior",
-        "_transit",
+        "jitter",
         "received",
         "ssrc",
+        "transit",
     )
 
     def __init__(self, ssrc: int, sequence: int, clock_rate_hz: int) -> None:
         self.ssrc = ssrc
         self.received = 0
         self._clock_rate_hz = clock_rate_hz
-        self._jitter = 0.0
-        self._transit: float | None = None
+        self.jitter = 0.0
+        self.transit: float | None = None
         self._restart(sequence)
         self._highest = (sequence - 1) % _SEQUENCE_MODULUS
         if sequence == 0:
@@ -76,18 +76,25 @@ class SourceStatistics:
                 self._bad_sequence = sequence + 1 & 0xFFFF
                 return Arrival.SUSPECT
             self._restart(sequence)
-            self._transit = None
+            self.transit = None
             verdict = Arrival.RESTARTED
         self.received += 1
         transit = arrived_s * self._clock_rate_hz - timestamp
-        if self._transit is not None:
-            difference = abs(transit - self._transit)
+        if self.transit is not None:
+            difference = abs(transit - self.transit)
             if (
                 difference < self._clock_rate_hz
             ):  # more than a second is a jump of the timestamp (or its wrap), not jitter
-                self._jitter += (difference - self._jitter) / 16
-        self._transit = transit
+                self.jitter += (difference - self.jitter) / 16
+        self.transit = transit
         return verdict
+
+    def advance(self, packets: int, jitter: float, transit: float) -> None:
+        """Count packets that followed in perfect order and were measured elsewhere, in the same way."""
+        highest = self.extended_highest + packets
+        self._cycles, self._highest = highest & ~0xFFFF, highest & 0xFFFF
+        self.received += packets
+        self.jitter, self.transit = jitter, transit
 
     @property
     def extended_highest(self) -> int:
@@ -107,7 +114,7 @@ class SourceStatistics:
     @property
     def jitter_s(self) -> float:
         """Interarrival jitter in seconds."""
-        return self._jitter / self._clock_rate_hz
+        return self.jitter / self._clock_rate_hz
 
     def report_block(self, last_sender_report: int, delay_since_last_s: float) -> ReportBlock:
         """Make the block for the next report and begin a new loss interval (A.3)."""
@@ -123,7 +130,7 @@ class SourceStatistics:
             fraction_lost=fraction,
             cumulative_lost=expected - received,
             highest_sequence=self.extended_highest & 0xFFFFFFFF,
-            jitter=int(self._jitter),
+            jitter=int(self.jitter),
             last_sender_report=last_sender_report,
             delay_since_last=min(0xFFFFFFFF, round(delay_since_last_s * 65536)) if last_sender_report else 0,
         )
