@@ -6,12 +6,14 @@ import asyncio
 import gc
 import logging
 import signal
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -39,7 +41,7 @@ from voip_tui.screens.main import MainScreen
 from voip_tui.theme import DAY, NIGHT, palette_for
 from voip_tui.words import bare_uri, clean, count
 
-Severity = Literal["information", "warning", "error"]
+SAME_AGAIN_S = 2.0
 COLLECT_AT = (10_000, 20, 100)
 OpenEngine = Callable[[], AbstractAsyncContextManager[ConsoleEngine]]
 
@@ -66,6 +68,9 @@ class ConsoleApp(App[int]):
         self.main = MainScreen(self.console_state)
         self._leaving = asyncio.Event()
         self._asked = False
+        self._said = ("", 0.0)
+        self.register_theme(NIGHT)
+        self.register_theme(DAY)
         self.failure = ""
         """Why the engine could not be opened, in plain words."""
 
@@ -75,10 +80,8 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Colours first, then the engine, once the screen has been painted."""
-        self.register_theme(NIGHT)
-        self.register_theme(DAY)
         self.theme_changed_signal.subscribe(self, self._theme_changed)
-        self.theme = "night"
+        self.theme = self.console_state.setup.theme
         self._listen_for_signals()
         self.call_after_refresh(self._open_after_paint)
 
@@ -143,6 +146,27 @@ class ConsoleApp(App[int]):
         if self.console_state.bridge is not None and not isinstance(event, SPEECH_EVENTS):
             self.console_state.bridge.poll()
 
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a toast; one that says the same as the one just before (an event and a failed command do) is left out."""
+        said, at = self._said
+        now = time.monotonic()
+        self._said = (message, now)
+        if message != said or now - at > SAME_AGAIN_S:
+            super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+
+    def _fatal_error(self) -> None:
+        """Log the traceback without the locals that Textual would print: they may hold what callers said."""
+        logger.critical("The console broke down", exc_info=True)
+        self._close_messages_no_wait()
+
     # ---- leaving ----
 
     async def action_leave(self) -> None:
@@ -191,7 +215,7 @@ class ConsoleApp(App[int]):
                     loop.add_signal_handler(number, self.shut_down)
 
 
-def notable(event: AnyEvent) -> tuple[str, Severity] | None:
+def notable(event: AnyEvent) -> tuple[str, SeverityLevel] | None:
     """What a toast says of an event, and how serious it is; None for what the screen shows anyway."""
     match event:
         case AccountChanged(account=account) if account.state is AccountState.FAILED:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from voip_engine.settings import EngineSettings
     from voip_tui.bridge import ConsoleEngine
     from voip_tui.context import Setup
+    from voip_tui.preferences import Preferences
 
 FAILED = 1
 USAGE = 2
@@ -88,15 +89,24 @@ def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
         return _refuse(
             f"cannot write its log {log_file}: {error.strerror}. XDG_STATE_HOME names another folder.", FAILED
         )
+    from voip_engine.settings import SettingsError
     from voip_tui.app import ConsoleApp
+    from voip_tui.preferences import Preferences
 
-    app = ConsoleApp(_opener(settings, demo=demo), _setup(settings, folder, log_file, demo=demo))
+    try:
+        preferences = Preferences.parse(settings.console)
+    except SettingsError as error:
+        return _refuse(str(error), USAGE)
+    app = ConsoleApp(_opener(settings, demo=demo), _setup(settings, preferences, folder, log_file, demo=demo))
+    if preferences.theme not in app.available_themes:
+        themes = ", ".join(app.available_themes)
+        return _refuse(f"[console] theme: there is no {preferences.theme!r}; there are {themes}.", USAGE)
     with screen_apart(noise_file):
         status = app.run()
     if app.failure:
         return _refuse(app.failure, FAILED)
     if status is None:
-        return _refuse(f"stopped because of a fault in the program. {noise_file} has the details.", FAILED)
+        return _refuse(f"stopped because of a fault in the program. {log_file} has the details.", FAILED)
     return status
 
 
@@ -122,7 +132,7 @@ def _opener(settings: EngineSettings, *, demo: bool) -> Callable[[], AbstractAsy
     return open_engine
 
 
-def _setup(settings: EngineSettings, folder: Path, log_file: Path, *, demo: bool) -> Setup:
+def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log_file: Path, *, demo: bool) -> Setup:
     from voip_engine.version import VERSION
     from voip_tui.context import Setup
 
@@ -146,6 +156,8 @@ def _setup(settings: EngineSettings, folder: Path, log_file: Path, *, demo: bool
         mode=settings.mode,
         volume=settings.monitor_volume,
         dialled_file=None if demo else folder / "dialled",
+        theme=preferences.theme,
+        bell=preferences.bell,
     )
 
 

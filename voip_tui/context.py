@@ -26,6 +26,7 @@ class Setup:
     volume: float = 0.8
     dialled_file: Path | None = None
     pictures_folder: Path = field(default_factory=Path.cwd)
+    theme: str = "night"
     bell: bool = True
     poll_s: float | None = 0.1
     now: Callable[[], float] = time.time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -72,15 +73,19 @@ class Terminal:
 @pytest.fixture
 async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
     terminal = Terminal(tmp_path)
-    installed = Path(sys.executable).with_name("voip-tui")
-    program = [str(installed)] if installed.exists() else [sys.executable, "-m", "voip_tui"]
-    await terminal.start(*program, "demo")
     yield terminal
     await terminal.close()
 
 
+def voip_tui(*arguments: str) -> tuple[str, ...]:
+    """The command as it is installed, or as it runs from a checkout."""
+    installed = Path(sys.executable).with_name("voip-tui")
+    return (*([str(installed)] if installed.exists() else [sys.executable, "-m", "voip_tui"]), *arguments)
+
+
 @pytest.mark.peer("tmux")
 async def test_a_round_through_the_demo(terminal: Terminal, tmp_path: Path) -> None:
+    await terminal.start(*voip_tui("demo"))
     await terminal.shows("voip-tui demo", "connected", "echo", "? help")
 
     await terminal.press("?")
@@ -108,3 +113,29 @@ async def test_a_round_through_the_demo(terminal: Terminal, tmp_path: Path) -> N
     screen = await terminal.shows("left with 0")
     assert "Traceback" not in screen
     assert (tmp_path / "voip-tui" / "stderr.log").read_text() == ""
+
+
+@pytest.mark.peer("tmux")
+async def test_a_password_is_asked_for_without_echo_before_the_screen_starts(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        account = f"sip:alice@127.0.0.1:{silent.getsockname()[1]}"
+        await terminal.start(*voip_tui("--account", account, "--listen", "udp:127.0.0.1:0"))
+        await terminal.shows(f"Password for {account}")
+        await terminal.press("hunter2", "Enter")
+        await terminal.shows("No calls yet", "alice@127.0.0.1", "registering", without="hunter2")
+        await terminal.press("q")
+        screen = await terminal.shows("left with 0")
+    assert "hunter2" not in screen
+    assert "hunter2" not in (tmp_path / "voip-tui" / "voip-tui.log").read_text()
+
+
+@pytest.mark.peer("tmux")
+async def test_a_port_in_use_is_said_on_the_terminal(terminal: Terminal) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        await terminal.start(*voip_tui("--listen", f"udp:127.0.0.1:{taken.getsockname()[1]}"))
+        screen = await terminal.shows("left with 1", "in use")
+    assert "Traceback" not in screen
