@@ -150,8 +150,6 @@ class Call:
             if mode is not None:
                 await self.set_mode(mode)
             negotiation = await self._open_media()
-            if self._state is not CallState.INCOMING:
-                raise EngineError("The caller hung up before the call was answered.")
             try:
                 body = negotiation.offer() if self._offer is None else negotiation.answer(self._offer)
             except (MalformedSdp, NotAcceptable) as error:
@@ -393,6 +391,9 @@ class Call:
             if self._state is CallState.INCOMING:
                 self._perform(self._core.reject(self.session, 503, self._now))
             raise
+        if self.ended:  # meanwhile, so nobody else closes this leg
+            self._send(protocol.CloseLeg(self._identity.number))
+            raise EngineError("The caller hung up before the call was answered.")
         self._negotiation = CallNegotiation(local, self._identity.codecs)
         return self._negotiation
 
