@@ -47,7 +47,9 @@ def main() -> None:
         best = asyncio.run(find(arguments.codec, arguments.seconds))
         print("greatest:", report(best) if best is not None else "none")
     else:
-        print(report(asyncio.run(measure(arguments.codec, arguments.calls or _FIRST[arguments.codec], arguments.seconds))))
+        print(
+            report(asyncio.run(measure(arguments.codec, arguments.calls or _FIRST[arguments.codec], arguments.seconds)))
+        )
 
 
 if __name__ == "__main__":

@@ -99,10 +99,17 @@ class _Worker:
                 return reports
         return []
 
+    async def _discard_reports(self) -> None:
+        assert self.process.stdout is not None
+        while await self.process.stdout.read(READ_BYTES):
+            pass
+
     async def end(self) -> None:
         """See the process off, by force if it doesn't go."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+        # Unread reports would keep the pipe open, and asyncio counts a process as ended only when its pipes are.
+        unread = asyncio.create_task(self._discard_reports(), name="media process reports nobody waits for")
         try:
             async with asyncio.timeout(_EXIT_TIMEOUT_S):
                 await self.process.wait()
@@ -110,6 +117,7 @@ class _Worker:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
             await self.process.wait()
+        await unread
         with contextlib.suppress(OSError):
             await self.process.stdin.wait_closed()
         await self._errors
