@@ -2,12 +2,14 @@
 
     python -m benchmarks.console_keys [--calls N] [--times N]
 
-Held to: 100 ms. The key goes into a pseudo-terminal; the time counts until the bytes that draw the answer come out.
+Held to: 100 ms for 95 of 100 keys. The key goes into a pseudo-terminal; the time counts until the bytes that draw the
+answer come out.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import statistics
 import sys
@@ -39,6 +41,10 @@ def _measure(console: Terminal, key: bytes, answer: bytes) -> float:
     return (console.wait_for(answer) - began) * 1000
 
 
+def _p95(each: list[float]) -> float:
+    return sorted(each)[math.ceil(len(each) * 0.95) - 1]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=20)
@@ -58,8 +64,8 @@ def main() -> int:
     print(f"{options.calls} calls up, ms from the key to the painted answer (limit {LIMIT_MS:.0f})")
     print(f"{'':14}{'median':>8}{'p95':>8}{'worst':>8}")
     for name, each in taken.items():
-        print(f"{name:14}{statistics.median(each):8.1f}{statistics.quantiles(each, n=20)[-1]:8.1f}{max(each):8.1f}")
-    return int(any(statistics.quantiles(each, n=20)[-1] > LIMIT_MS for each in taken.values()))
+        print(f"{name:14}{statistics.median(each):8.1f}{_p95(each):8.1f}{max(each):8.1f}")
+    return int(any(_p95(each) > LIMIT_MS for each in taken.values()))
 
 
 if __name__ == "__main__":
