@@ -11,7 +11,14 @@ from voip_engine.media.inbound import duration_of
 from voip_engine.rtp.dtmf import DtmfReceiver, MalformedEvent
 from voip_engine.rtp.jitter import JitterBuffer
 from voip_engine.rtp.packet import HeaderExtension, MalformedRtp, RtpPacket
-from voip_engine.rtp.rtcp import MalformedRtcp, ReportBlock, SenderReport, SourceDescription, parse_compound, serialize_compound
+from voip_engine.rtp.rtcp import (
+    MalformedRtcp,
+    ReportBlock,
+    SenderReport,
+    SourceDescription,
+    parse_compound,
+    serialize_compound,
+)
 from voip_engine.rtp.stats import SourceStatistics
 from voip_engine.sdp.plan import PayloadType
 
@@ -31,9 +38,7 @@ def test_rtp_parser_survives_every_first_byte(first, rest):
         RtpPacket.parse(bytes([first]) + rest)
 
 
-extensions = st.builds(
-    HeaderExtension, sequences, st.binary(max_size=16).map(lambda data: data[: len(data) // 4 * 4])
-)
+extensions = st.builds(HeaderExtension, sequences, st.binary(max_size=16).map(lambda data: data[: len(data) // 4 * 4]))
 packets = st.builds(
     RtpPacket,
     st.integers(0, 127),
@@ -83,7 +88,10 @@ def test_rtcp_packets_come_back_as_they_were(report, cnames):
 
 arrivals = st.lists(
     st.tuples(
-        st.integers(-20, 20) | sequences, st.integers(-20, 20) | words, st.sampled_from((160, 80, 320, 960)), st.integers(0, 4)
+        st.integers(-20, 20) | sequences,
+        st.integers(-20, 20) | words,
+        st.sampled_from((160, 80, 320, 960)),
+        st.integers(0, 4),
     ),
     max_size=120,
 )
@@ -96,7 +104,9 @@ def test_jitter_buffer_never_repeats_and_never_reorders(arrivals, first_sequence
     for sequence_step, timestamp_step, duration, takes in arrivals:
         next_number += 1
         sequence = first_sequence + next_number + (sequence_step if abs(sequence_step) > 3 else 0) & 0xFFFF
-        timestamp = first_timestamp + 160 * (next_number + (timestamp_step if abs(timestamp_step) > 3 else 0)) & 0xFFFFFFFF
+        timestamp = (
+            first_timestamp + 160 * (next_number + (timestamp_step if abs(timestamp_step) > 3 else 0)) & 0xFFFFFFFF
+        )
         buffer.put(sequence, timestamp, 0, bytes(duration), duration, now, now)
         for _ in range(takes):
             now += 0.02

@@ -123,7 +123,7 @@ class Inbound:
 
     # ---- packets -----------------------------------------------------------------------------------------------------
 
-    def receive_from_peer(self, data: bytes, arrived_s: float, _: Source | None = None) -> None:
+    def receive_from_peer(self, data: bytes, arrived_s: float) -> None:
         """File a datagram of the peer's, whose address was checked; `arrived_s` on `time.monotonic`."""
         try:
             packet = RtpPacket.parse(data)

@@ -209,6 +209,7 @@ class SpeakLane:
         self._members: dict[int, tuple[Outbound, Callable[[bytes | memoryview], object]]] = {}
         self._at = np.zeros(0, np.intp)
         self._packets = np.zeros(rows, _PACKET)
+        self._second = np.zeros(rows, np.uint8)
         self._sequence = np.zeros(rows, np.uint16)
         self._timestamp = np.zeros(rows, np.uint32)
         self._sent = np.zeros(rows, np.intp)
@@ -220,7 +221,7 @@ class SpeakLane:
 
     def grow(self, rows: int) -> None:
         """Make room for more rows."""
-        for name in ("_packets", "_sequence", "_timestamp", "_sent"):
+        for name in ("_packets", "_second", "_sequence", "_timestamp", "_sent"):
             setattr(self, name, _taller(getattr(self, name), rows))
         self._list_members()
 
@@ -236,11 +237,11 @@ class SpeakLane:
         """Take over a stream that sends G.711 in packets of 20 ms."""
         packet = self._packets[row : row + 1]
         packet["first"] = _PLAIN
-        packet["second"] = outbound.second_byte
         packet["ssrc"] = outbound.ssrc
         packet["payload"] = np.frombuffer(outbound.silence, np.uint8)
         self._sequence[row] = outbound.sequence
         self._timestamp[row] = outbound.timestamp
+        self._second[row] = outbound.second_byte
         self._sent[row] = 0
         self._members[row] = outbound, send
         self._list_members()
@@ -249,7 +250,7 @@ class SpeakLane:
         """Give a stream back to its object. A datagram that was made and not sent yet still goes out."""
         self.settle(row)
         outbound, send = self._members.pop(row)
-        outbound.second_byte = int(self._packets["second"][row])
+        outbound.second_byte = int(self._second[row])
         mine = self._view(row)
         # Another stream may have the row before the next tick sends.
         self.mail = [(who, bytes(what)) if who == send and what == mine else (who, what) for who, what in self.mail]
@@ -280,7 +281,7 @@ class SpeakLane:
     def skip(self, frames: int) -> None:
         """Let the timestamps pass over ticks in which nothing was sent; the next packets get the marker."""
         self._timestamp[self._at] += np.uint32(frames * SAMPLES & 0xFFFFFFFF)
-        self._packets["second"][self._at] |= _MARKER
+        self._second[self._at] |= _MARKER
 
     def play(self, rows: list[int], codes: NDArray[np.uint8]) -> None:
         """Put audio into the next datagrams of some streams: shape (rows, 160)."""
@@ -295,15 +296,13 @@ class SpeakLane:
             if row in self._members:
                 self._packets["payload"][row] = np.frombuffer(self._members[row][0].silence, np.uint8)
         self._played, self._playing = self._playing, []
+        self._packets["second"][at] = self._second[at]
+        self._second[at] &= ~_MARKER & 0xFF  # a marker belongs to one packet only
         self._packets["sequence"][at] = self._sequence[at]
         self._packets["timestamp"][at] = self._timestamp[at]
         self._sequence[at] += np.uint16(1)
         self._timestamp[at] += np.uint32(SAMPLES)
         self._sent[at] += 1
-
-    def sent(self) -> None:
-        """The mail has gone: markers belong to one packet only."""
-        self._packets["second"][self._at] &= ~_MARKER & 0xFF
 
 
 def _taller(array: NDArray[Any], rows: int) -> NDArray[Any]:

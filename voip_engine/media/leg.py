@@ -179,13 +179,19 @@ class Leg:
             for _ in range(_STALE_DATAGRAMS):
                 data, address = self._twin.recvfrom(LONGEST_DATAGRAM_BYTES)
                 self._read_anyone(data, self._clock.now_s, address)
-        self._readiness.watch(self._twin, self.inbound.receive_from_peer)
+        self._readiness.watch(self._twin, self._read_peer)
 
     def _new_source(self) -> None:
         if self.seat.source is not None:
             self.seat.source.restart()
 
     # ---- sockets -----------------------------------------------------------------------------------------------------
+
+    def _read_peer(self, data: bytes, arrived_s: float, _: Source) -> None:
+        bank = self.bank
+        if bank is not None and self.seat.row in bank.hear_lane:
+            bank.hear_lane.leave(self.seat.row)  # a key, or anything else that isn't 20 ms of G.711
+        self.inbound.receive_from_peer(data, arrived_s)
 
     def _read_anyone(self, data: bytes, arrived_s: float, address: Source) -> None:
         source = address[:2]

@@ -99,7 +99,7 @@ class MediaLoop:
         _send_all(outbox)
         for bank in self._banks.values():
             _send_all(bank.speak_lane.mail)
-            bank.speak_lane.sent()
+            bank.speak_lane.mail = []
         self.clock.sent()
         outbox.clear()
         self._frame_number += 1 + skipped

@@ -14,8 +14,13 @@ import msgspec
 
 from voip_engine.media.protocol import AnyCommand, AnyReport
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+    import time
+else:
     import fcntl
+    import select
 
 LONGEST_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 PIPE_BYTES: Final = 1024 * 1024
@@ -66,22 +71,66 @@ class MessageReader:
         return messages
 
 
+if sys.platform == "win32":
+    # Windows' pipes have no non-blocking mode that Python 3.11 could set, but they can be asked what is in them.
+
+    def make_non_blocking(descriptor: int) -> None:
+        """Nothing to be done: `read_now` looks before it reads, and the engine always reads what is written."""
+
+    def waiting_bytes(descriptor: int) -> int | None:
+        """Say how many bytes can be read now; None when the other end is closed."""
+        waiting = ctypes.c_ulong()
+        handle = ctypes.c_void_p(msvcrt.get_osfhandle(descriptor))
+        known = ctypes.windll.kernel32.PeekNamedPipe(handle, None, 0, None, ctypes.byref(waiting), None)
+        return waiting.value if known else None
+
+    def read_now(descriptor: int) -> bytes:
+        """Read what is there, b"" at the end. Raises BlockingIOError when there is nothing yet."""
+        waiting = waiting_bytes(descriptor)
+        if waiting == 0:
+            raise BlockingIOError
+        return b"" if waiting is None else os.read(descriptor, min(waiting, READ_BYTES))
+
+    def wait_until_readable(descriptor: int) -> None:
+        """Wait until there is something to read, or the end."""
+        while waiting_bytes(descriptor) == 0:
+            time.sleep(0.01)
+
+else:
+
+    def make_non_blocking(descriptor: int) -> None:
+        """Let reads and writes return at once."""
+        os.set_blocking(descriptor, False)
+
+    def read_now(descriptor: int) -> bytes:
+        """Read what is there, b"" at the end. Raises BlockingIOError when there is nothing yet."""
+        return os.read(descriptor, READ_BYTES)
+
+    def wait_until_readable(descriptor: int) -> None:
+        """Wait until there is something to read, or the end."""
+        select.select([descriptor], [], [])
+
+
 class CommandInput:
     """The media process's end of the pipe that commands come through."""
 
     def __init__(self, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
+        make_non_blocking(descriptor)
         self._descriptor = descriptor
         self._reader = MessageReader()
         self._waiting: deque[AnyCommand] = deque()
         self.ended = False
         """The engine is gone: nothing more will come."""
 
+    def wait(self) -> None:
+        """Wait for more commands, or their end."""
+        wait_until_readable(self._descriptor)
+
     def take(self, more: Callable[[], bool]) -> list[AnyCommand]:
         """Give the commands that are here, as long as `more()` allows; the rest stays for the next tick."""
         if not self.ended and not self._waiting:
             try:
-                data = os.read(self._descriptor, READ_BYTES)
+                data = read_now(self._descriptor)
             except BlockingIOError:
                 return []
             if not data:
@@ -97,7 +146,7 @@ class ReportOutput:
     """The media process's end of the pipe that reports go through. Beyond `LONGEST_BACKLOG_BYTES` new reports are dropped."""
 
     def __init__(self, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
+        make_non_blocking(descriptor)
         if sys.platform == "linux":
             # A pipe holds 64 KiB unless told otherwise, and it is filled once a tick: 3 MB/s, too little for many calls' speech.
             with contextlib.suppress(OSError):

@@ -11,7 +11,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import contextlib
 import gc
 import random
-import select
 import signal
 import sys
 import time
@@ -53,7 +52,7 @@ def _run(loop: MediaLoop, commands: CommandInput, reports: ReportOutput) -> None
         if loop.idle:
             reports.flush()
             gc.collect()
-            select.select([sys.stdin], [], [])
+            commands.wait()
             loop.clock.restart()
         else:
             loop.tick(loop.clock.wait(), figures=not reports.congested)

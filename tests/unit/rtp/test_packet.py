@@ -24,9 +24,7 @@ def test_reads_over_sources_extension_and_padding():
 
 
 def test_writes_what_it_reads():
-    packet = RtpPacket(
-        111, 65535, 2**32 - 1, 7, b"audio", csrcs=(1, 2, 3), extension=HeaderExtension(1, b"12345678")
-    )
+    packet = RtpPacket(111, 65535, 2**32 - 1, 7, b"audio", csrcs=(1, 2, 3), extension=HeaderExtension(1, b"12345678"))
     assert RtpPacket.parse(packet.serialize(padding=5)) == packet
 
 
