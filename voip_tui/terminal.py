@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 LOG_BYTES = 2_000_000
 LOGS_KEPT = 2
@@ -33,13 +39,35 @@ def log_to(file: Path, *, verbose: bool) -> None:
     logging.captureWarnings(True)
 
 
+class Screen(io.FileIO):
+    """A terminal to draw on. When it is gone (its window was closed) drawing goes nowhere, and SIGHUP says so once.
+
+    Textual's writer would end with the first error, and everything that draws would then wait for it for ever.
+    """
+
+    gone = False
+
+    def write(self, data: Buffer, /) -> int:
+        """Write, or pretend to."""
+        if not self.gone:
+            try:
+                return super().write(data)
+            except BlockingIOError:
+                raise
+            except OSError:
+                self.gone = True
+                if hasattr(signal, "SIGHUP"):
+                    os.kill(os.getpid(), signal.SIGHUP)
+        return memoryview(data).nbytes
+
+
 @contextmanager
 def screen_apart(noise: Path) -> Iterator[None]:
     """Keep the terminal for Textual, which draws on standard error, and send descriptor 2 to the file `noise`.
 
     C libraries and child processes write to descriptor 2 without asking; on a full-screen terminal that leaves rubbish.
     """
-    screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+    screen = io.TextIOWrapper(io.BufferedWriter(Screen(os.dup(2), "w")), encoding="utf-8", errors="replace")
     real = sys.__stderr__
     sys.stderr.flush()
     elsewhere = os.open(noise, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -53,10 +53,24 @@ class Terminal:
         except TimeoutError:
             raise AssertionError(f"there was no {texts} on the screen:\n{screen}") from None
 
+    async def process_ids(self) -> set[int]:
+        """The shell in the terminal and all that descends from it."""
+        found = {int(await self._tmux("display-message", "-p", "#{pane_pid}"))}
+        parents = await living()
+        for _ in parents:  # deep enough for any family
+            found |= {child for child, parent in parents.items() if parent in found}
+        return found
+
     async def close(self) -> None:
-        await self._tmux("kill-server")
+        """Close the terminal, as if its window were closed; it may be closed already."""
+        await self._run("kill-server")
 
     async def _tmux(self, *arguments: str) -> str:
+        status, output, errors = await self._run(*arguments)
+        assert status == 0, errors
+        return output
+
+    async def _run(self, *arguments: str) -> tuple[int | None, str, str]:
         process = await asyncio.create_subprocess_exec(
             program("tmux"),
             "-L",
@@ -66,8 +80,14 @@ class Terminal:
             stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate()
-        assert process.returncode == 0, errors.decode()
-        return output.decode()
+        return process.returncode, output.decode(), errors.decode()
+
+
+async def living() -> dict[int, int]:
+    """Every process that is not only waiting to be buried, with its parent."""
+    table = await asyncio.create_subprocess_exec("ps", "-eo", "pid=,ppid=,stat=", stdout=asyncio.subprocess.PIPE)
+    rows = [line.split() for line in (await table.communicate())[0].decode().splitlines()]
+    return {int(child): int(parent) for child, parent, state in rows if not state.startswith("Z")}
 
 
 @pytest.fixture
@@ -139,3 +159,20 @@ async def test_a_port_in_use_is_said_on_the_terminal(terminal: Terminal) -> None
         await terminal.start(*voip_tui("--listen", f"udp:127.0.0.1:{taken.getsockname()[1]}"))
         screen = await terminal.shows("left with 1", "in use")
     assert "Traceback" not in screen
+
+
+# In a session of its own a program gets no SIGHUP: it finds out that the terminal is gone when it draws.
+APART = (sys.executable, "-c", "'import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])'")
+
+
+@pytest.mark.peer("tmux")
+@pytest.mark.parametrize("command", [voip_tui("demo"), (*APART, *voip_tui("demo"))], ids=["hung up", "apart"])
+async def test_closing_the_window_under_it_leaves_nothing_behind(terminal: Terminal, command: tuple[str, ...]) -> None:
+    await terminal.start(*command)
+    await terminal.shows("voip-tui demo", "connected")
+    left = await terminal.process_ids()
+    assert len(left) > 5  # the shell, the console, its media processes, the callers and theirs
+    await terminal.close()
+    async with asyncio.timeout(PATIENCE_S):
+        while left & (await living()).keys():  # asking takes its own time
+            pass
