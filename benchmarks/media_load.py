@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.load_generator import Load, Measured
+from benchmarks.load_generator import RAMP_S, Load, Measured
 from voip_engine.audio import Audio
 from voip_engine.codecs import g711
 from voip_engine.codecs.base import AUDIO_RATE_HZ, create_encoder
@@ -132,8 +132,8 @@ async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: i
         codec=codec,
         calls=calls,
         measured=measured,
-        cpu_us=used_s / measured.sent * 1e6,
-        busy_percent=100 * used_s / seconds,
+        cpu_us=used_s / ((measured.sent + measured.received) / 2) * 1e6,
+        busy_percent=100 * used_s / (seconds + RAMP_S),
         utterances=utterances,
         overruns=overruns,
         lost_inbound=lost_inbound,

@@ -60,6 +60,7 @@ class HearLane:
         self._clock = clock
         self._members: dict[int, _Hearer] = {}
         self._rows: dict[g711.G711Name, NDArray[np.intp]] = {}
+        self._changed = False
         self._codes = np.zeros((rows, WAITING, SAMPLES), np.uint8)
         self._expected = np.zeros(rows, _PACKET)
         self._head = np.zeros(rows, np.intp)
@@ -106,14 +107,14 @@ class HearLane:
         self._least_slack_s[row] = _NO_SLACK_S
         self._heard_s[row] = inbound.last_heard_s
         self._members[row] = _Hearer(inbound, codec, left)
-        self._list_rows()
+        self._changed = True
         return True
 
     def leave(self, row: int) -> None:
         """Give a stream back to its objects."""
         self.settle(row)
         member = self._members.pop(row)
-        self._list_rows()
+        self._changed = True
         places = (self._head[row] + np.arange(self._waiting[row])) % WAITING
         payloads = [codes.tobytes() for codes in self._codes[row, places]]
         member.inbound.jitter.take_back(int(self._expected["second"][row]), payloads, SAMPLES)
@@ -140,6 +141,7 @@ class HearLane:
             self.leave(row)
 
     def _list_rows(self) -> None:
+        self._changed = False
         rows: dict[g711.G711Name, list[int]] = {}
         for row, member in self._members.items():
             rows.setdefault(member.codec, []).append(row)
@@ -187,7 +189,9 @@ class HearLane:
 
     def take(self, heard: Audio) -> None:
         """Decode every stream's due packet into its row; a stream that has none leaves the lane before its gap is heard."""
-        for codec, rows in list(self._rows.items()):
+        if self._changed:
+            self._list_rows()
+        for codec, rows in self._rows.items():
             waiting = self._waiting[rows]
             if not waiting.all():
                 for row in rows[waiting == 0].tolist():
@@ -213,6 +217,8 @@ class SpeakLane:
         self._sequence = np.zeros(rows, np.uint16)
         self._timestamp = np.zeros(rows, np.uint32)
         self._sent = np.zeros(rows, np.intp)
+        self._entered: list[int] = []
+        self._changed = False
         self._playing: list[int] = []
         self._played: list[int] = []
         self._all: Mail = []
@@ -223,7 +229,7 @@ class SpeakLane:
         """Make room for more rows."""
         for name in ("_packets", "_second", "_sequence", "_timestamp", "_sent"):
             setattr(self, name, _taller(getattr(self, name), rows))
-        self._list_members()
+        self._changed = True
 
     def __contains__(self, row: int) -> bool:
         return row in self._members
@@ -235,26 +241,19 @@ class SpeakLane:
 
     def enter(self, row: int, outbound: Outbound, send: Callable[[bytes | memoryview], object]) -> None:
         """Take over a stream that sends G.711 in packets of 20 ms."""
-        packet = self._packets[row : row + 1]
-        packet["first"] = _PLAIN
-        packet["ssrc"] = outbound.ssrc
-        packet["payload"] = np.frombuffer(outbound.silence, np.uint8)
         self._sequence[row] = outbound.sequence
         self._timestamp[row] = outbound.timestamp
         self._second[row] = outbound.second_byte
         self._sent[row] = 0
         self._members[row] = outbound, send
-        self._list_members()
+        self._entered.append(row)
 
     def leave(self, row: int) -> None:
         """Give a stream back to its object. A datagram that was made and not sent yet still goes out."""
         self.settle(row)
-        outbound, send = self._members.pop(row)
+        outbound, _ = self._members.pop(row)
         outbound.second_byte = int(self._second[row])
-        mine = self._view(row)
-        # Another stream may have the row before the next tick sends.
-        self.mail = [(who, bytes(what)) if who == send and what == mine else (who, what) for who, what in self.mail]
-        self._list_members()
+        self._changed = True
 
     def settle(self, row: int) -> None:
         """Bring the object of a stream up to date, so that its figures can be read."""
@@ -267,29 +266,43 @@ class SpeakLane:
 
     def next_packets(self) -> dict[int, tuple[int, int]]:
         """The sequence number and timestamp that each stream's next packet has, by row."""
-        at = self._at
+        at = np.array(list(self._members), np.intp)
         numbers = zip(self._sequence[at].tolist(), self._timestamp[at].tolist(), strict=True)
         return dict(zip(at.tolist(), numbers, strict=True))
 
     def _list_members(self) -> None:
+        # The datagrams are touched here only, when those of the last tick have been sent: a row may change hands in between.
+        for row in self._entered:
+            if row in self._members:
+                outbound, _ = self._members[row]
+                packet = self._packets[row : row + 1]
+                packet["first"] = _PLAIN
+                packet["ssrc"] = outbound.ssrc
+                packet["payload"] = np.frombuffer(outbound.silence, np.uint8)
+        self._entered.clear()
+        self._changed = False
         self._at = np.array(list(self._members), np.intp)
-        self._all = [(send, self._view(row)) for row, (_, send) in self._members.items()]
-
-    def _view(self, row: int) -> memoryview:
-        return self._packets[row : row + 1].view(np.uint8).data
+        self._all = [
+            (send, self._packets[row : row + 1].view(np.uint8).data) for row, (_, send) in self._members.items()
+        ]
 
     def skip(self, frames: int) -> None:
         """Let the timestamps pass over ticks in which nothing was sent; the next packets get the marker."""
-        self._timestamp[self._at] += np.uint32(frames * SAMPLES & 0xFFFFFFFF)
-        self._second[self._at] |= _MARKER
+        members = np.array(list(self._members), np.intp)
+        self._timestamp[members] += np.uint32(frames * SAMPLES & 0xFFFFFFFF)
+        self._second[members] |= _MARKER
 
     def play(self, rows: list[int], codes: NDArray[np.uint8]) -> None:
         """Put audio into the next datagrams of some streams: shape (rows, 160)."""
+        if self._changed or self._entered:
+            self._list_members()
         self._packets["payload"][rows] = codes
         self._playing += rows
 
     def speak(self) -> None:
         """Make the datagrams of a tick, with silence for those that `play` was not called for."""
+        if self._changed or self._entered:
+            self._list_members()
         self.mail = self._all
         at = self._at
         for row in set(self._played) - set(self._playing):

@@ -78,14 +78,12 @@ class MediaLoop:
             leg.configure(command, self._banks[AUDIO_RATE_HZ[command.plan.send.codec]], self._frame_number)
 
     def close(self, leg_id: int) -> None:
-        """Close a leg; what it still had to send is dropped."""
+        """Close a leg; what it still had to send is lost with its socket."""
         leg = self.legs.pop(leg_id, None)
         if leg is None:
             return
         del self._phases[leg_id % _TICKS_A_SECOND][leg_id]
         self._figures.forget(leg_id)
-        send = leg.seat.send
-        self._outbox = [(where, datagram) for where, datagram in self._outbox if where != send]
         leg.close(self._frame_number)
 
     def close_all(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import stat
 import struct
 import sys
 from collections import deque
@@ -24,6 +26,7 @@ else:
 
 LONGEST_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 PIPE_BYTES: Final = 1024 * 1024
+_READS: Final = 4
 READ_BYTES: Final = 512 * 1024
 WRITE_BYTES: Final = 512 * 1024
 """At most this much is read and written a tick, so that a minute of speech costs each tick no more than a memcpy."""
@@ -43,6 +46,21 @@ def encode(message: AnyCommand | AnyReport) -> bytes:
     """Give a message with its length before it."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
+
+
+def widen(descriptor: int) -> None:
+    """Let a pipe, or the socket that asyncio uses as one, hold more; where that is refused it stays as it is.
+
+    A pipe holds 64 KiB and is filled or emptied once a tick: 3 MB/s, too little for many calls' speech.
+    """
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            with socket.socket(fileno=os.dup(descriptor)) as same:
+                same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIPE_BYTES)
+        else:
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 class MessageReader:
@@ -126,16 +144,21 @@ class CommandInput:
         """Wait for more commands, or their end."""
         wait_until_readable(self._descriptor)
 
-    def take(self, more: Callable[[], bool]) -> list[AnyCommand]:
-        """Give the commands that are here, as long as `more()` allows; the rest stays for the next tick."""
-        if not self.ended and not self._waiting:
+    def _read(self) -> None:
+        for _ in range(_READS):
             try:
-                data = read_now(self._descriptor)
+                data = os.read(self._descriptor, READ_BYTES)
             except BlockingIOError:
-                return []
+                return
             if not data:
                 self.ended = True
+                return
             self._waiting.extend(decode_command(body) for body in self._reader.feed(data))
+
+    def take(self, more: Callable[[], bool]) -> list[AnyCommand]:
+        """Give the commands that are here, as long as `more()` allows; the rest stays for the next tick."""
+        if not self._waiting:
+            self._read()
         taken: list[AnyCommand] = []
         while self._waiting and (not taken or more()):
             taken.append(self._waiting.popleft())
@@ -147,10 +170,7 @@ class ReportOutput:
 
     def __init__(self, descriptor: int) -> None:
         make_non_blocking(descriptor)
-        if sys.platform == "linux":
-            # A pipe holds 64 KiB unless told otherwise, and it is filled once a tick: 3 MB/s, too little for many calls' speech.
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        widen(descriptor)
         self._descriptor = descriptor
         self._backlog: deque[memoryview] = deque()
         self._backlog_bytes = 0

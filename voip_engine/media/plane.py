@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from voip_engine.media.ledger import Ledger
-from voip_engine.media.pipe import READ_BYTES, MessageReader, PipeError, decode_report, encode
+from voip_engine.media.pipe import READ_BYTES, MessageReader, PipeError, decode_report, encode, widen
 from voip_engine.media.protocol import (
     AnyCommand,
     AnyReport,
@@ -68,6 +68,8 @@ class _Worker:
             stderr=asyncio.subprocess.PIPE,
         )
         worker = cls(process)
+        assert process.stdin is not None
+        widen(process.stdin.get_extra_info("pipe").fileno())
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 first = await worker.reports()
