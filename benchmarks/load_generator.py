@@ -1,7 +1,7 @@
 """Many simulated callers in one process of their own: sends RTP on time and notes when each packet came back.
 
-Started by `benchmarks.media_load`. Speaks JSON lines: reads the load, writes its ports; reads the remote ports, runs, writes what
-it measured. All callers send the same loop of packets, each from a place of its own in it.
+Started by `benchmarks.media_load`. Speaks JSON lines: reads the load, writes its ports; reads the remote ports, runs, writes
+what it measured. All callers send the same loop of packets, each from a place of its own in it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A media loop ticked by hand, and peers with sockets of their own on loopback. No clock runs: a tick is 20 ms by definition."""
+"""A media loop ticked by hand, and peers with sockets on loopback. No clock runs: a tick is 20 ms by definition."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from voip_engine.media.protocol import (
     AnyCommand,
     AnyReport,
     ConfigureLeg,
+    Figures,
     LegOpened,
     Listen,
     OpenLeg,
@@ -61,8 +62,6 @@ class Loop:
     def figures(self, leg_id: int):
         """A leg's figures, half a second from now."""
         self.tick(30)
-        from voip_engine.media.protocol import Figures
-
         return next(leg for leg in self.of(Figures)[-1].legs if leg.leg_id == leg_id)
 
 

@@ -1,8 +1,8 @@
 """The messages between the engine and the media process.
 
 Each message crosses the pipe as MessagePack behind a 4-byte big-endian length. Whole utterances and playouts cross, single
-frames never do. Audio crosses as little-endian int16 (`pcm`) at the rate that stands beside it (`rate_hz`): utterances come at the
-audio rate of the call's codec, playouts had best be at that rate too (see `voip_engine.codecs.base.AUDIO_RATE_HZ`).
+frames never do. Audio crosses as little-endian int16 (`pcm`) at the rate that stands beside it (`rate_hz`): utterances come at
+the audio rate of the call's codec, playouts had best be at that rate too (see `voip_engine.codecs.base.AUDIO_RATE_HZ`).
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class OpenLeg(Command, frozen=True, tag=True):
 class ConfigureLeg(Command, frozen=True, tag=True):
     """Apply a negotiated plan to an open leg; again after every re-INVITE.
 
-    Nothing received for `media_timeout_s` is reported once, if the plan lets the peer send. `latched` is the source that was the
-    peer under this plan in a media process that was lost.
+    Nothing received for `media_timeout_s` is reported once, if the plan lets the peer send. `latched` is the source that was
+    the peer under this plan in a media process that was lost.
     """
 
     leg_id: int

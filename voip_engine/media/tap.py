@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,14 +11,12 @@ from numpy.typing import NDArray
 
 from voip_engine.audio import Audio
 from voip_engine.media.leg import Leg
+from voip_engine.media.monitor_packet import pack
 from voip_engine.sdp.plan import HostPort
-
-_HEADER = struct.Struct("!IHH")
-"""Sequence number, audio rate in Hz, samples in each direction."""
 
 
 class MonitorTap:
-    """Sends 20 ms of the monitored leg each tick: the header, the caller's int16 samples, then ours."""
+    """Sends 20 ms of the monitored leg each tick."""
 
     def __init__(self) -> None:
         self._leg_id: int | None = None
@@ -55,11 +52,11 @@ class MonitorTap:
         bank, row = leg.bank, leg.seat.row
         if bank is None:
             return
-        header = _HEADER.pack(self._sequence, bank.rate_hz, bank.samples)
-        self._sequence = self._sequence + 1 & 0xFFFFFFFF
+        datagram = pack(self._sequence, bank.rate_hz, _pcm(bank.heard[row]), _pcm(bank.ours[row]))
+        self._sequence += 1
         with contextlib.suppress(OSError):
-            self._sender.send(header + _pcm(bank.heard[row]).tobytes() + _pcm(bank.ours[row]).tobytes())
+            self._sender.send(datagram)
 
 
 def _pcm(audio: Audio) -> NDArray[np.int16]:
-    return (np.clip(audio, -1, 1) * 32767).astype("<i2")
+    return (np.clip(audio, -1, 1) * 32767).astype(np.int16)

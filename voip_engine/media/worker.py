@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 from voip_engine.codecs.base import create_decoder, create_encoder
 from voip_engine.media.commands import apply
@@ -56,12 +57,17 @@ def _run(loop: MediaLoop, commands: CommandInput, reports: ReportOutput) -> None
             loop.clock.restart()
         else:
             loop.tick(loop.clock.wait(), figures=not reports.congested)
-        until_s = time.monotonic() + _COMMANDS_S
-        for command in commands.take(lambda: time.monotonic() < until_s):
+        for command in commands.take(_time_limit(_COMMANDS_S)):
             going_on = apply(loop, command, reports.put) and going_on
         if loop.idle:
             loop.report_figures()
         reports.flush()
+
+
+def _time_limit(seconds: float) -> Callable[[], bool]:
+    """Says True until the time is over."""
+    until_s = time.monotonic() + seconds
+    return lambda: time.monotonic() < until_s
 
 
 def _load_codecs() -> None:

@@ -109,7 +109,7 @@ class JitterBuffer:
         self.gap = self._frame
         """Timestamp units to make up after a `take` that gave None; a frame or less."""
         self.held_back = 0
-        """Timestamp units that were taken and not played yet; kept up to date by the caller if its frames and the packets differ."""
+        """Timestamp units that were taken and not played yet; set by the caller when its frames and the packets differ."""
         self.surplus = False
         """A frame of delay can be given back: take two packets where one is due, `shortened` says it was done."""
         self.scarce = False

@@ -237,7 +237,7 @@ def next_interval_s(randomness: random.Random, *, initial: bool) -> float:
     """How long to wait before the next report of a two-party session (§6.2, §6.3.1).
 
     Two participants' reports never reach 5 % of a call's bandwidth, so the interval is the minimum: 5 s, half of it before the
-    first report, times a random 0.5–1.5, divided by e − 1.5 to make up for the timer reconsideration that two parties don't need.
+    first report, times a random 0.5–1.5, divided by e − 1.5 to make up for the timer reconsideration that two don't need.
     """
     minimum_s = MINIMUM_INTERVAL_S / 2 if initial else MINIMUM_INTERVAL_S
     return minimum_s * randomness.uniform(0.5, 1.5) / 1.21828

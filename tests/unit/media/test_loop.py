@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import socket
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -167,7 +168,7 @@ def test_other_codecs_both_ways(loop, peers, payload_type):
     loop.tick(30)
     sent = peer.received()
     assert {packet.payload_type for packet in sent} == {payload_type.number}
-    steps = {(b.timestamp - a.timestamp) % 2**32 for a, b in zip(sent, sent[1:], strict=False)}
+    steps = {(b.timestamp - a.timestamp) % 2**32 for a, b in pairwise(sent)}
     assert steps == {payload_type.clock_rate_hz // 50}
 
 
@@ -179,7 +180,7 @@ def test_a_stream_is_heard_the_same_in_and_outside_the_express_lane(loop, peers)
     for peer in (plain, extended):
         peer.listen()
     held: list[int] = []
-    for number, payload in enumerate(payloads):
+    for number in range(len(payloads)):
         fate = chance.random()
         numbers = [number, *held]
         held = []
@@ -293,8 +294,8 @@ def test_a_payload_type_switch_is_followed(loop, peers):
 def test_comfort_noise_is_taken_for_silence(loop, peers):
     peer = peers()
     peer.listen()
-    number = speak(loop, peer, tone(20))
-    for number in range(number, number + 10):
+    first = speak(loop, peer, tone(20))
+    for number in range(first, first + 10):
         peer.send(b"\x40", number, payload_type=13)
         loop.tick()
     figures = loop.figures(1)

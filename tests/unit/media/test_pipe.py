@@ -35,7 +35,7 @@ def test_messages_come_whole_however_they_are_cut():
     for step in (1, 3, 1000, len(stream)):
         reader = MessageReader()
         bodies = [body for at in range(0, len(stream), step) for body in reader.feed(stream[at : at + step])]
-        assert [body for body in bodies] == [encode(message)[4:] for message in messages]
+        assert bodies == [encode(message)[4:] for message in messages]
 
 
 def test_an_absurd_length_is_refused():

@@ -18,7 +18,9 @@ def run(activity, row, levels):
         mean_square = np.full(4, QUIET, np.float32)
         mean_square[row] = level
         begun, ended = activity.step(mean_square)
-        happened += [(frame, "begun") for one in begun if one == row] + [(frame, "ended") for one in ended if one == row]
+        happened += [(frame, "begun") for one in begun if one == row] + [
+            (frame, "ended") for one in ended if one == row
+        ]
         assert all(one == row for one in begun + ended)
     return happened
 
