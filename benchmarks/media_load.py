@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import socket
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -110,12 +111,13 @@ async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: i
         timestamp_step=payload_type.clock_rate_hz // 50,
     )
     generator.stdin.write(json.dumps(asdict(load)).encode() + b"\n")
+    rtcp_sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    rtcp_sink.bind(("127.0.0.1", 0))
     remote_ports = json.loads(await generator.stdout.readline())
-    local_ports = []
+    opening = [plane.open_leg(leg_id, HostPort("127.0.0.1", 0)) for leg_id in range(calls)]
+    local_ports = [local.port for local in await asyncio.gather(*opening)]
     for leg_id, port in enumerate(remote_ports):
-        local = await plane.open_leg(leg_id, HostPort("127.0.0.1", 0))
-        local_ports.append(local.port)
-        plan = MediaPlan(HostPort("127.0.0.1", port), HostPort("127.0.0.1", port + 1), payload_type, (payload_type,))
+        plan = MediaPlan(HostPort("127.0.0.1", port), HostPort(*rtcp_sink.getsockname()), payload_type, (payload_type,))
         plane.send(ConfigureLeg(leg_id, plan, media_timeout_s=30))
         plane.send(Listen(leg_id, VoiceActivitySettings(), utterances=True))
     await asyncio.sleep(0.5)
@@ -128,6 +130,7 @@ async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: i
     await generator.wait()
     lost_inbound = measured.sent - sum(leg.received_packets for leg in last.legs) if last is not None else measured.sent
     await plane.close()
+    rtcp_sink.close()
     return LoadResult(
         codec=codec,
         calls=calls,
