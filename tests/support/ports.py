@@ -1,37 +1,41 @@
-"""Ports on loopback that are free right now."""
+"""Ports on loopback for programs that have to be told one.
+
+They come from below the ranges that systems take free ports from (32768 on Linux, 49152 elsewhere), and none is given out twice:
+nobody else takes one between its being found free and its being bound.
+"""
 
 from __future__ import annotations
 
+import random
 import socket
 from contextlib import ExitStack
+
+LOWEST, HIGHEST = 20_000, 32_000
+
+_given: set[int] = set()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that is free for UDP and for TCP alike, as a SIP server wants it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        with socket.socket(family, socket.SOCK_STREAM) as stream, socket.socket(family, socket.SOCK_DGRAM) as datagram:
-            stream.bind((host, 0))
-            port: int = stream.getsockname()[1]
-            try:
-                datagram.bind((host, port))
-            except OSError:
-                continue
-            return port
+    return free_port_range(1, host)
 
 
 def free_port_range(count: int, host: str = "127.0.0.1") -> int:
-    """The even first one of `count` UDP ports in a row, as RTP port pairs want them."""
+    """The even first one of `count` ports in a row, as RTP port pairs want them."""
     while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            first.bind((host, 0))
-            start: int = first.getsockname()[1]
-            if start % 2 or start + count > 65_535:
-                continue
-            try:
-                for port in range(start + 1, start + count):
-                    stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((host, port))
-            except OSError:
-                continue
+        start = random.randrange(LOWEST, HIGHEST - count, 2)
+        ports = range(start, start + count)
+        if _given.isdisjoint(ports) and all(_is_free(port, host) for port in ports):
+            _given.update(ports)
             return start
+
+
+def _is_free(port: int, host: str) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with ExitStack() as stack:
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                stack.enter_context(socket.socket(family, kind)).bind((host, port))
+        except OSError:
+            return False
+    return True
