@@ -218,7 +218,9 @@ def _judge(sent: int, arrivals: NDArray[np.int64], step: int, late_s: list[float
         offset_s = (rows[:, 3] - rows[0, 3]) + rows[:, 4] * 1e-9 - (frame - frame[0]) * FRAME_S
         distances.append(np.abs(offset_s - np.median(offset_s)))
         lost += int(sequence.max() - sequence.min() + 1) - len(np.unique(sequence))
-        frames += int(frame.max() - frame.min() + 1)  # a frame that was skipped is no lost packet, but it was not on time
+        frames += int(
+            frame.max() - frame.min() + 1
+        )  # a frame that was skipped is no lost packet, but it was not on time
     distance = np.concatenate(distances)
     return Measured(
         sent=sent,

@@ -1,6 +1,6 @@
 """Ports on loopback for programs that have to be told one.
 
-They come from below the ranges that systems take free ports from (32768 on Linux, 49152 elsewhere), and none is given out twice:
+They come from below the ranges that systems take free ports from (32768 on Linux, 49152 elsewhere), and none is given twice:
 nobody else takes one between its being found free and its being bound.
 """
 

@@ -61,34 +61,40 @@ def test_the_example_of_rfc_7616_with_sha_512_256() -> None:
         algorithm="SHA-512-256",
         qop=("auth",),
     )
-    assert digest_response(
-        challenge,
-        username="J\u00e4s\u00f8n Doe",
-        password="Secret, or not?",
-        method="GET",
-        uri_text="/doe.json",
-        body=b"",
-        qop="auth",
-        nonce_count=1,
-        cnonce="NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
-    ) == "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"
+    assert (
+        digest_response(
+            challenge,
+            username="J\u00e4s\u00f8n Doe",
+            password="Secret, or not?",
+            method="GET",
+            uri_text="/doe.json",
+            body=b"",
+            qop="auth",
+            nonce_count=1,
+            cnonce="NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
+        )
+        == "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"
+    )
 
 
 def test_the_example_of_rfc_2617() -> None:
     challenge = Challenge(
         realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", qop=("auth", "auth-int")
     )
-    assert digest_response(
-        challenge,
-        username="Mufasa",
-        password="Circle Of Life",
-        method="GET",
-        uri_text="/dir/index.html",
-        body=b"",
-        qop="auth",
-        nonce_count=1,
-        cnonce="0a4f113b",
-    ) == "6629fae49393a05397450978507c4ef1"
+    assert (
+        digest_response(
+            challenge,
+            username="Mufasa",
+            password="Circle Of Life",
+            method="GET",
+            uri_text="/dir/index.html",
+            body=b"",
+            qop="auth",
+            nonce_count=1,
+            cnonce="0a4f113b",
+        )
+        == "6629fae49393a05397450978507c4ef1"
+    )
 
 
 def test_without_qop_as_rfc_2069_had_it() -> None:
