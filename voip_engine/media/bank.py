@@ -41,6 +41,8 @@ Outbox = list[tuple[Send, bytes | memoryview]]
 
 _FIRST_ROWS: Final = 16
 _RING: Final = 4
+_SEARCHES_A_TICK: Final = 50
+"""Concealing well takes a search for the pitch. When a network stalls, all calls need it at once: too much for a tick."""
 _QUIET_MEAN_SQUARE: Final = 1e-5
 """−50 dBFS: a frame more or less is not noticed there."""
 _INT16_SCALE: Final = np.float32(32767)
@@ -100,6 +102,7 @@ class Bank:
         self._pcm_history: deque[bytes] = deque(maxlen=frames(LONGEST_LEADING_S) + 25)
         self._capturing: dict[int, Seat] = {}
         self._recorded: set[int] = set()
+        self._searches_left = 0
         self._players: dict[int, Seat] = {}
         self._slow_hearers: dict[int, Seat] = {}
         self._slow_speakers: dict[int, Seat] = {}
@@ -219,6 +222,11 @@ class Bank:
         """What a leg heard last, before this tick: some 60 ms."""
         return np.concatenate([matrix[seat.row] for matrix in self._ring[1:][::-1]])
 
+    def may_search(self) -> bool:
+        """Whether there is time left in this tick to conceal one more gap well."""
+        self._searches_left -= 1
+        return self._searches_left >= 0
+
     def is_quiet(self, seat: Seat) -> bool:
         """Whether a leg's last frame was near silence."""
         return bool(self._mean_square[seat.row] < _QUIET_MEAN_SQUARE)
@@ -230,7 +238,8 @@ class Bank:
         self._ring.insert(0, self._ring.pop())
         heard = self.heard = self._ring[0]
         heard.fill(0)
-        self.hear_lane.take(heard)
+        self.hear_lane.take(heard, self._mean_square < _QUIET_MEAN_SQUARE)
+        self._searches_left = _SEARCHES_A_TICK
         for seat in self._slow_hearers.values():
             frame = seat.source.frame() if seat.source is not None else None
             if frame is not None:

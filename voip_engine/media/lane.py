@@ -42,6 +42,9 @@ _PLAIN: Final = 0x80
 _MARKER: Final = 0x80
 _STAMP: Final = np.dtype("l")
 _NO_SLACK_S: Final = 1e9
+_SHORTENED_A_TICK: Final = 20
+"""After a stall that delayed all calls, all have delay to give back; not all in one tick."""
+_FADE_OUT: Final = np.linspace(1, 0, SAMPLES, dtype=np.float32)
 
 Mail = list[tuple[Callable[[bytes | memoryview], object], bytes | memoryview]]
 
@@ -61,6 +64,8 @@ class HearLane:
         self._members: dict[int, _Hearer] = {}
         self._rows: dict[g711.G711Name, NDArray[np.intp]] = {}
         self._changed = False
+        self._surplus: dict[int, bool] = {}
+        """Streams that can give a frame of delay back, and whether they have waited for a quiet moment long enough."""
         self._codes = np.zeros((rows, WAITING, SAMPLES), np.uint8)
         self._expected = np.zeros(rows, _PACKET)
         self._head = np.zeros(rows, np.intp)
@@ -114,6 +119,7 @@ class HearLane:
         """Give a stream back to its objects."""
         self.settle(row)
         member = self._members.pop(row)
+        self._surplus.pop(row, None)
         self._changed = True
         places = (self._head[row] + np.arange(self._waiting[row])) % WAITING
         payloads = [codes.tobytes() for codes in self._codes[row, places]]
@@ -133,12 +139,16 @@ class HearLane:
         self._least_slack_s[row] = _NO_SLACK_S
 
     def second(self, row: int) -> None:
-        """Once a second: see whether the delay has to change, which is not done here."""
+        """Once a second: see whether the delay has to change."""
         self.settle(row)
         jitter = self._members[row].inbound.jitter
         jitter.close_block()
-        if jitter.surplus or jitter.scarce:
+        if jitter.scarce:
             self.leave(row)
+        elif jitter.surplus:
+            self._surplus[row] = jitter.overdue
+        else:
+            self._surplus.pop(row, None)
 
     def _list_rows(self) -> None:
         self._changed = False
@@ -187,8 +197,11 @@ class HearLane:
             self.leave(row)
             inbound.receive_from_peer(datagram, arrived_s)
 
-    def take(self, heard: Audio) -> None:
-        """Decode every stream's due packet into its row; a stream that has none leaves the lane before its gap is heard."""
+    def take(self, heard: Audio, quiet: NDArray[np.bool_]) -> None:
+        """Decode every stream's due packet into its row; a stream that has none leaves the lane before its gap is heard.
+
+        `quiet` says by row whether the last frame was near silence; there, delay can be given back.
+        """
         if self._changed:
             self._list_rows()
         for codec, rows in self._rows.items():
@@ -204,6 +217,21 @@ class HearLane:
             self._head[rows] = (head + 1) % WAITING
             self._waiting[rows] -= 1
             self._taken[rows] += 1
+        if self._surplus:
+            self._shorten(heard, quiet)
+
+    def _shorten(self, heard: Audio, quiet: NDArray[np.bool_]) -> None:
+        """Play two frames in the time of one where there is too much delay: the first fades into the second."""
+        due = [row for row, overdue in self._surplus.items() if self._waiting[row] and (overdue or quiet[row])]
+        for row in due[:_SHORTENED_A_TICK]:
+            del self._surplus[row]
+            second = g711.decode(self._members[row].codec, self._codes[row, self._head[row]])
+            heard[row] = heard[row] * _FADE_OUT + second * (1 - _FADE_OUT)
+            self._head[row] = (self._head[row] + 1) % WAITING
+            self._waiting[row] -= 1
+            self._taken[row] += 1
+            self.settle(row)
+            self._members[row].inbound.jitter.shortened()
 
 
 class SpeakLane:

@@ -124,7 +124,9 @@ class Leg:
             seat.source.close()
         self.bank = bank
         self.playout.set_rate(bank.rate_hz)
-        seat.source = FrameSource(bank.rate_hz, self.jitter, partial(bank.history, seat), partial(bank.is_quiet, seat))
+        seat.source = FrameSource(
+            bank.rate_hz, self.jitter, partial(bank.history, seat), partial(bank.is_quiet, seat), bank.may_search
+        )
         bank.seat(seat, frame_number)
 
     def listen(self, command: Listen) -> None:

@@ -34,6 +34,7 @@ class FrameSource:
         "_held_samples",
         "_history",
         "_is_quiet",
+        "_may_search",
         "_rate_hz",
         "_samples",
         "concealed_ms",
@@ -42,13 +43,22 @@ class FrameSource:
     )
 
     def __init__(
-        self, rate_hz: int, jitter: JitterBuffer, history: Callable[[], Audio], is_quiet: Callable[[], bool]
+        self,
+        rate_hz: int,
+        jitter: JitterBuffer,
+        history: Callable[[], Audio],
+        is_quiet: Callable[[], bool],
+        may_search: Callable[[], bool],
     ) -> None:
-        """`history` gives what the leg heard last, `is_quiet` whether it was near silence."""
+        """`history` gives what the leg heard last, `is_quiet` whether it was near silence.
+
+        `may_search` is asked before a gap is concealed with a search for the pitch; without time for that, more simply.
+        """
         self._rate_hz = rate_hz
         self._samples = rate_hz // 50
         self._history = history
         self._is_quiet = is_quiet
+        self._may_search = may_search
         self._codecs: dict[int, PayloadType] = {}
         self._decoders: dict[CodecName, FrameDecoder] = {}
         self._held: list[Audio] = []
@@ -147,7 +157,7 @@ class FrameSource:
                 return self._silence(duration)
         audio = convert(audio, rate_hz, self._rate_hz)
         if self._gap_samples:
-            if codec in G711 and self._gap_history is not None:
+            if codec in G711 and self._gap_history is not None and self._may_search():
                 audio = concealment.resume(self._gap_history, audio, self._gap_samples, self._rate_hz)
             self._gap_samples = 0
             self._gap_history = None
@@ -183,6 +193,8 @@ class FrameSource:
             return convert(made, AUDIO_RATE_HZ[codec], self._rate_hz)
         if self._gap_history is None:
             self._gap_history = np.concatenate([self._history(), *self._held])
+        if not self._may_search():
+            return _repeated(self._gap_history, samples, self._gap_samples, self._rate_hz)
         return concealment.conceal(self._gap_history, samples, self._gap_samples, self._rate_hz)
 
     # ---- pace --------------------------------------------------------------------------------------------------------
@@ -199,3 +211,12 @@ class FrameSource:
             return second
         weight = np.linspace(1, 0, self._samples, dtype=np.float32)
         return first * weight + second * (1 - weight)
+
+
+def _repeated(history: Audio, samples: int, already_made: int, rate_hz: int) -> Audio:
+    """The end of what was heard, backwards so that nothing steps, fading to silence."""
+    backwards: Audio = history[::-1][:samples]
+    start_ms = already_made * 1000 / rate_hz
+    end_ms = start_ms + samples * 1000 / rate_hz
+    start, end = (max(0.0, 1 - at_ms / _CONCEALED_MS) for at_ms in (start_ms, end_ms))
+    return backwards * np.linspace(start, end, backwards.size, dtype=np.float32)

@@ -297,7 +297,7 @@ class JitterBuffer:
         Gives the payloads that wait and the timestamp after them. Until `take_back`, nothing is put here or taken.
         """
         position = self._cursor
-        if position is None or self._missing or self.surplus or self.scarce or self.held_back:
+        if position is None or self._missing or self.scarce or self.held_back:
             return None
         if len(self._packets) > most or self._highest_sequence != self._taken_sequence + len(self._packets):
             return None

@@ -206,6 +206,37 @@ def test_a_stream_is_heard_the_same_in_and_outside_the_express_lane(loop, peers)
     assert first.concealed_ms == second.concealed_ms > 0
 
 
+@pytest.mark.parametrize("extended", [False, True], ids=["in the express lane", "outside it"])
+def test_delay_is_given_back_in_quiet(loop, peers, extended):
+    peer = peers(extended=extended)
+    leg = loop.media.legs[1]
+    for number in range(7):
+        peer.send(SILENCE, number)
+    delays_s = []
+    for number in range(7, 1200):
+        peer.send(SILENCE, number)
+        loop.tick()
+        leg.bank.settle(leg.seat)
+        delays_s.append(leg.jitter.delay_s)
+    assert min(delays_s[:100]) > 0.1
+    assert max(delays_s[-100:]) <= 0.04
+    assert leg.jitter.figures.shortened >= 3
+    assert leg.jitter.figures.late == leg.jitter.figures.discarded == 0
+
+
+def test_a_stall_of_all_calls_at_once_is_concealed_as_far_as_there_is_time(loop, peers):
+    made = [peers(leg_id) for leg_id in range(80)]
+    payloads = tone(60)
+    for number, payload in enumerate(payloads):
+        if number == 30:
+            loop.tick(3)
+        for peer in made:
+            peer.send(payload, number)
+        loop.tick()
+    assert all(loop.figures(leg_id).concealed_ms > 0 for leg_id in (0, 40, 79))
+    assert all(loop.figures(leg_id).lost_packets == 0 for leg_id in (0, 40, 79))
+
+
 def test_foreign_and_malformed_packets_change_nothing(loop, peers):
     peer = peers()
     peer.listen()
