@@ -8,12 +8,13 @@ import json
 import os
 import socket
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.load_generator import RAMP_S, Load, Measured
+from benchmarks.load_generator import FRAME_S, RAMP_S, Load, Measured
 from voip_engine.audio import Audio
 from voip_engine.codecs import g711
 from voip_engine.codecs.base import AUDIO_RATE_HZ, create_encoder
@@ -122,10 +123,12 @@ async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: i
         plane.send(Listen(leg_id, VoiceActivitySettings(), utterances=True))
     await asyncio.sleep(0.5)
     overruns = 0
-    before_s = cpu_s(plane.process_id)
     generator.stdin.write(json.dumps(local_ports).encode() + b"\n")
+    await asyncio.sleep(RAMP_S)
+    before_s, began_s = cpu_s(plane.process_id), time.monotonic()
+    await asyncio.sleep(seconds - 0.5)
+    used_s, took_s = cpu_s(plane.process_id) - before_s, time.monotonic() - began_s
     measured = Measured(**json.loads(await generator.stdout.readline()))
-    used_s = cpu_s(plane.process_id) - before_s
     generator.stdin.close()
     await generator.wait()
     lost_inbound = measured.sent - sum(leg.received_packets for leg in last.legs) if last is not None else measured.sent
@@ -135,8 +138,8 @@ async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: i
         codec=codec,
         calls=calls,
         measured=measured,
-        cpu_us=used_s / ((measured.sent + measured.received) / 2) * 1e6,
-        busy_percent=100 * used_s / (seconds + RAMP_S),
+        cpu_us=used_s / (calls * took_s / FRAME_S) * 1e6,
+        busy_percent=100 * used_s / took_s,
         utterances=utterances,
         overruns=overruns,
         lost_inbound=lost_inbound,

@@ -41,6 +41,7 @@ Outbox = list[tuple[Send, bytes | memoryview]]
 
 _FIRST_ROWS: Final = 16
 _RING: Final = 4
+_TICKS_TO_SPLIT: Final = 25
 _SEARCHES_A_TICK: Final = 50
 """Concealing well takes a search for the pitch. When a network stalls, all calls need it at once: too much for a tick."""
 _QUIET_MEAN_SQUARE: Final = 1e-5
@@ -100,7 +101,8 @@ class Bank:
         self._sum_out = np.zeros(_FIRST_ROWS, np.float32)
         self._summed = 0
         self._pcm_history: deque[bytes] = deque(maxlen=frames(LONGEST_LEADING_S) + 25)
-        self._capturing: dict[int, Seat] = {}
+        self._captures: dict[int, tuple[Callable[[bytes], None], slice]] = {}
+        """Where the speech of those who speak is added, and which part of all rows' audio it is."""
         self._recorded: set[int] = set()
         self._searches_left = 0
         self._players: dict[int, Seat] = {}
@@ -211,7 +213,7 @@ class Bank:
         seat.listen = settings
         seat.wants_utterances = utterances
         seat.capture = None
-        self._capturing.pop(seat.leg_id, None)
+        self._captures.pop(seat.leg_id, None)
         self._activity.set(seat.row, settings)
         if settings is not None and utterances:
             self._recorded.add(seat.row)
@@ -254,17 +256,22 @@ class Bank:
         if self._recorded:
             pcm = (np.clip(heard, -1, 1) * _INT16_SCALE).astype("<i2").tobytes()
             self._pcm_history.append(pcm)
-            size = 2 * self.samples
-            for seat in self._capturing.values():
-                capture = seat.capture
-                if capture is not None and capture.append(pcm[seat.row * size : (seat.row + 1) * size]):
-                    self._report_utterance(seat, *capture.split())
+            for append, cut in self._captures.values():
+                append(pcm[cut])
+            if frame_number % _TICKS_TO_SPLIT == 0:
+                self._split_long_ones()
         for row in begun:
             self._begin_speech(self._by_row[row], frame_number)
         for row in ended:
             seat = self._by_row[row]
             if seat.listen is not None:
                 self._end_speech(seat, frame_number, frames(seat.listen.silence_s))
+
+    def _split_long_ones(self) -> None:
+        for leg_id in self._captures:
+            seat = self.seats[leg_id]
+            if seat.capture is not None and seat.capture.full:
+                self._report_utterance(seat, *seat.capture.split())
 
     def _begin_speech(self, seat: Seat, frame_number: int) -> None:
         settings = seat.listen
@@ -282,14 +289,14 @@ class Bank:
         leading = [pcm[seat.row * size : (seat.row + 1) * size] for pcm in recent]
         leading = [pcm for pcm in leading if len(pcm) == size]  # rows that the bank didn't have yet
         seat.capture = Capture(leading, frame_number + 1 - len(leading), settings.longest_utterance_s)
-        self._capturing[seat.leg_id] = seat
+        self._captures[seat.leg_id] = (seat.capture.append, slice(seat.row * size, (seat.row + 1) * size))
 
     def _end_speech(self, seat: Seat, frame_number: int, silence_frames: int) -> None:
         stopped = frame_number + 1 - silence_frames
         self._report(SpeechStopped(seat.leg_id, (stopped - seat.opened_frame) * FRAME_S))
         capture, seat.capture = seat.capture, None
         if capture is not None:
-            del self._capturing[seat.leg_id]
+            del self._captures[seat.leg_id]
             self._report_utterance(seat, capture.started_frame, capture.end(silence_frames))
 
     def _report_utterance(self, seat: Seat, started_frame: int, pcm: bytes) -> None:
@@ -322,6 +329,9 @@ class Bank:
             outbound, playout = seat.outbound, seat.playout
             if not outbound.sending or outbound.keying:
                 continue  # what is played waits
+            if playout.run:
+                playing.append((seat, playout.run.popleft()))
+                continue
             pcm = playout.next_frame()
             if pcm is not None:
                 playing.append((seat, pcm))

@@ -150,6 +150,12 @@ class HearLane:
         else:
             self._surplus.pop(row, None)
 
+    def dry(self) -> set[int]:
+        """The streams that have no packet to play in this tick."""
+        if self._changed:
+            self._list_rows()
+        return {row for rows in self._rows.values() for row in rows[self._waiting[rows] == 0].tolist()}
+
     def _list_rows(self) -> None:
         self._changed = False
         rows: dict[g711.G711Name, list[int]] = {}

@@ -150,7 +150,7 @@ class Leg:
 
     def _slowed(self) -> None:
         if self._twin is not None:
-            self._readiness.hasten(self._twin, None)
+            self._readiness.slow(self._twin)
 
     def press(self, digit: str, duration_ms: int) -> None:
         """Send a key."""

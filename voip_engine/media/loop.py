@@ -40,7 +40,7 @@ class MediaLoop:
         self._banks = {
             rate_hz: Bank(rate_hz, report, self._arrivals) for rate_hz in sorted(set(AUDIO_RATE_HZ.values()))
         }
-        self._readiness.express = self._banks[lane.CLOCK_RATE_HZ].hear_lane.file
+        self._readiness.lane = self._banks[lane.CLOCK_RATE_HZ].hear_lane
         self._outbox: Outbox = []
         self._frame_number = 0
         self._phases: list[dict[int, Leg]] = [{} for _ in range(_TICKS_A_SECOND)]

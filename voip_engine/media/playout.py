@@ -40,14 +40,12 @@ class _Playout:
     fade_in: bool = False
     sounding: bool = False
     """Whether its last frame was heard, so that breaking off needs a fade."""
-    steady: bool = False
-    """Nothing but audio lies ahead in the first chunk: no pause, no fade, no end."""
 
 
 class PlayoutQueue:
     """The playouts of one leg, one after the other. Frames are int16 at the leg's audio rate, whatever rate was given."""
 
-    __slots__ = ("_ended", "_frame_bytes", "_queue", "_rate_hz")
+    __slots__ = ("_ended", "_frame_bytes", "_queue", "_ran", "_rate_hz", "run")
 
     def __init__(self, rate_hz: int, ended: Callable[[Ended], None]) -> None:
         """`ended` is told of every playout that is over."""
@@ -55,6 +53,9 @@ class PlayoutQueue:
         self._frame_bytes = rate_hz // 50 * BYTES_A_SAMPLE
         self._queue: deque[_Playout] = deque()
         self._ended = ended
+        self.run: deque[bytes] = deque()
+        """The next frames, if they are known; whoever is in a hurry takes them from here instead of from `next_frame`."""
+        self._ran = 0
 
     @property
     def active(self) -> bool:
@@ -68,11 +69,13 @@ class PlayoutQueue:
 
     def set_rate(self, rate_hz: int) -> None:
         """Go on at another audio rate, after the codec changed. What was queued is converted as it is played."""
+        self._settle()
         self._rate_hz = rate_hz
         self._frame_bytes = rate_hz // 50 * BYTES_A_SAMPLE
 
     def play(self, playout_id: int, pcm: bytes, rate_hz: int, final: bool) -> None:
         """Queue audio, or append to the playout of that name. An odd byte at the end is dropped."""
+        self._settle()
         playout = self._find(playout_id)
         if playout is None:
             playout = _Playout(playout_id, rate_hz)
@@ -83,9 +86,10 @@ class PlayoutQueue:
 
     def pause(self, playout_id: int) -> None:
         """Hold a playout at the sample it has reached."""
+        self._settle()
         playout = self._find(playout_id)
         if playout is not None:
-            playout.paused, playout.steady = True, False
+            playout.paused = True
 
     def resume(self, playout_id: int) -> None:
         """Go on at that sample."""
@@ -96,35 +100,52 @@ class PlayoutQueue:
 
     def stop(self, playout_id: int) -> None:
         """Fade out within one frame and drop the rest; one that waits its turn is dropped at once."""
+        self._settle()
         playout = self._find(playout_id)
         if playout is None:
             return
         if playout.sounding:
-            playout.stopping, playout.steady = True, False
+            playout.stopping = True
         else:
             self._queue.remove(playout)
             self._end(playout, complete=False)
 
     def stop_all(self) -> None:
         """Drop everything at once, because the leg is closing, and let go of who is told."""
+        self._settle()
         while self._queue:
             self._end(self._queue.popleft(), complete=False)
         self._ended = _tell_nobody
 
     def next_frame(self) -> bytes | None:
         """Give 20 ms, or None when nothing plays. A frame may join the end of one playout and the start of the next."""
+        if self.run:
+            return self.run.popleft()
+        self._settle()
         if not self._queue:
             return None
-        playout = self._queue[0]
-        wanted = self._frame_bytes
-        end = playout.offset + wanted
-        if playout.steady and playout.rate_hz == self._rate_hz and end < len(playout.chunks[0]):
-            # In the midst of a chunk, which is nearly always.
-            piece = playout.chunks[0][playout.offset : end]
-            playout.offset = end
-            playout.heard += wanted // BYTES_A_SAMPLE
-            return piece
-        return self._composed_frame()
+        frame = self._composed_frame()
+        if self._queue:
+            self._run_ahead(self._queue[0])
+        return frame
+
+    def _run_ahead(self, playout: _Playout) -> None:
+        """Cut what lies ahead in the first chunk into frames, up to the one before its last: nothing can happen in those."""
+        if not playout.sounding or playout.paused or playout.stopping or playout.rate_hz != self._rate_hz:
+            return
+        chunk, size = playout.chunks[0], self._frame_bytes
+        last = len(chunk) - size
+        self.run.extend([chunk[at : at + size] for at in range(playout.offset, last, size)])
+        self._ran = len(self.run)
+
+    def _settle(self) -> None:
+        """Note what was played of the run, and forget the rest of it: something else than the next frame is about to happen."""
+        if self._ran:
+            playout, played = self._queue[0], self._ran - len(self.run)
+            playout.offset += played * self._frame_bytes
+            playout.heard += played * self._frame_bytes // BYTES_A_SAMPLE
+            self.run.clear()
+            self._ran = 0
 
     def _composed_frame(self) -> bytes | None:
         frame = b""
@@ -133,7 +154,6 @@ class PlayoutQueue:
             if playout.paused and not playout.sounding:
                 break
             frame += self._cut(playout, self._frame_bytes - len(frame))
-            playout.steady = False
             if playout.stopping:
                 self._queue.popleft()
                 self._end(playout, complete=False)
@@ -142,7 +162,7 @@ class PlayoutQueue:
                 playout.sounding = False
                 break
             if playout.chunks:
-                playout.steady = playout.sounding = True
+                playout.sounding = True
                 continue
             playout.sounding = False
             if not playout.final:

@@ -5,6 +5,7 @@ It runs on the media clock: a frame that never came counts as silence, so an utt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -86,23 +87,25 @@ class VoiceActivity:
 class Capture:
     """One utterance as it grows: a list of frames, so that a frame costs the same however long the speech is."""
 
-    __slots__ = ("_frames", "longest_frames", "started_frame")
+    __slots__ = ("_frames", "_longest_frames", "append", "started_frame")
 
     def __init__(self, leading: list[bytes], started_frame: int, longest_s: float) -> None:
         self._frames = leading
+        self._longest_frames = frames(longest_s)
+        self.append: Callable[[bytes], None] = leading.append
+        """Adds a frame."""
         self.started_frame = started_frame
-        self.longest_frames = frames(longest_s)
 
-    def append(self, frame: bytes) -> bool:
-        """Add a frame; says whether the utterance is as long as it may be."""
-        self._frames.append(frame)
-        return len(self._frames) >= self.longest_frames
+    @property
+    def full(self) -> bool:
+        """Whether the utterance is as long as it may be."""
+        return len(self._frames) >= self._longest_frames
 
     def split(self) -> tuple[int, bytes]:
         """Give frame number and audio of what there is, and go on with an empty utterance right behind it."""
         started, self.started_frame = self.started_frame, self.started_frame + len(self._frames)
         pcm = b"".join(self._frames)
-        self._frames = []
+        self._frames.clear()
         return started, pcm
 
     def end(self, silence_frames: int) -> bytes:

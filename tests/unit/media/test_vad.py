@@ -70,14 +70,17 @@ def test_more_rows_keep_the_state_of_the_old_ones(activity):
 def test_an_utterance_keeps_its_start_and_a_little_of_its_end():
     capture = Capture([b"00"], 10, 60.0)
     for frame in (b"11", b"22", *[b"--"] * 25):
-        assert capture.append(frame) is False
+        capture.append(frame)
+        assert not capture.full
     assert capture.end(silence_frames=25) == b"001122" + b"--" * 5
 
 
 def test_a_long_utterance_is_split_without_losing_a_frame():
     capture = Capture([], 100, longest_s=0.2)
-    full = [capture.append(b"%02d" % frame) for frame in range(10)]
-    assert full == [False] * 9 + [True]
+    for frame in range(10):
+        assert not capture.full
+        capture.append(b"%02d" % frame)
+    assert capture.full
     assert capture.split() == (100, b"00010203040506070809")
     capture.append(b"10")
     assert capture.started_frame == 110
