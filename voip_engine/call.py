@@ -27,6 +27,9 @@ from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
 from voip_engine.voice import CallVoice
 
+SILENT_AFTER_S = 2.0
+"""Packets come fifty times a second, but counters may be half a second old."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallServices:
@@ -75,6 +78,7 @@ class Call:
         self._negotiation: CallNegotiation | None = None
         self._figures: protocol.LegFigures | None = None
         self._media = MediaSnapshot()
+        self._last_packet_s = 0.0
         self._activity = ""
         self._monitor_state = MonitorState.OFF
         self._finished = asyncio.Event()
@@ -254,8 +258,14 @@ class Call:
 
     def measured(self, figures: protocol.LegFigures) -> None:
         """Keep the latest figures of the leg."""
+        now = time.monotonic()
+        plan = self._negotiation.plan if self._negotiation else None
+        peer_sends = plan is not None and plan.direction in ("sendrecv", "recvonly")
+        if self._figures is None or figures.received_packets != self._figures.received_packets or not peer_sends:
+            self._last_packet_s = now
         self._figures = figures
-        self._media = media_snapshot(figures)
+        silent_s = now - self._last_packet_s
+        self._media = media_snapshot(figures, silent_s if silent_s >= SILENT_AFTER_S else 0.0)
 
     def monitor_changed(self, state: MonitorState, detail: str = "") -> None:
         """Note whether the operator hears the call."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -15,18 +14,20 @@ from typing import TYPE_CHECKING
 from voip_engine.options import add_engine_options, settings_from
 
 if TYPE_CHECKING:
+    from voip_engine.call import Call
     from voip_engine.engine import Engine
     from voip_engine.events import AnyEvent
     from voip_engine.settings import EngineSettings
 
 FAILED = 1
 USAGE = 2
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGINT, SIGTERM or the end of what was dialled; returns the exit status.
 
-    0 after a clean end, 1 when the engine could not start or a call could not be placed, 2 for bad options or settings.
+    0 after a clean end, 1 when the engine could not start or a dialled call was not answered, 2 for bad options or settings.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -42,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    return asyncio.run(_run(settings, options.dial))
+    try:
+        return asyncio.run(_run(settings, options.dial))
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,28 +68,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(settings: EngineSettings, dial: Sequence[str]) -> int:
+    from msgspec.structs import replace
+
     from voip_engine.engine import Engine
     from voip_engine.errors import EngineError
 
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on the loop
-            loop.add_signal_handler(number, stop.set)
+    _stop_on_signals(stop)
+    calls_end_it = bool(dial) and not settings.listen and not settings.accounts
+    if calls_end_it:
+        settings = replace(settings, listen=("udp:0.0.0.0:0",))  # who only dials needs no port that others know
     status = 0
     try:
         engine = Engine(settings)
         printing = asyncio.create_task(_print_events(engine.events(), stop))
         try:
             async with engine:
-                calls_end_it = bool(dial) and not settings.listen and not settings.accounts
-                status = await _place(engine, dial)
+                calls = await _place(engine, dial)
                 waits: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
                 if calls_end_it:
-                    waits.append(asyncio.create_task(_all_ended(engine)))
+                    waits.append(asyncio.create_task(_all_ended(calls)))
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
+                if len(calls) < len(dial) or any(call.snapshot().answered_at is None for call in calls):
+                    status = FAILED
         except BaseException:
             printing.cancel()
             raise
@@ -96,21 +103,36 @@ async def _run(settings: EngineSettings, dial: Sequence[str]) -> int:
     return status
 
 
-async def _place(engine: Engine, uris: Sequence[str]) -> int:
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Stop at the first SIGINT or SIGTERM; the second one breaks off, even where a mode blocks the loop."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+
+
+async def _place(engine: Engine, uris: Sequence[str]) -> list[Call]:
     from voip_engine.errors import EngineError
 
-    status = 0
+    calls = []
     for uri in uris:
         try:
-            await engine.dial(uri)
+            calls.append(await engine.dial(uri))
         except EngineError as error:
             print(f"voip-engine: {error}", file=sys.stderr)
-            status = FAILED
-    return status
+    return calls
 
 
-async def _all_ended(engine: Engine) -> None:
-    for call in tuple(engine.calls.values()):
+async def _all_ended(calls: Sequence[Call]) -> None:
+    for call in calls:
         await call.wait_ended()
 
 

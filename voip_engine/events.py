@@ -68,6 +68,8 @@ class MediaSnapshot(msgspec.Struct, frozen=True):
     level_in_dbfs: float = -100.0
     level_out_dbfs: float = -100.0
     received_packets: int = 0
+    silent_s: float = 0.0
+    """How long no packet has come although the other side may send; 0 while they come."""
     sent_packets: int = 0
     lost_packets: int = 0
     loss_percent: float = 0.0

@@ -19,13 +19,14 @@ def codec_snapshot(plan: MediaPlan) -> CodecSnapshot:
     )
 
 
-def media_snapshot(figures: LegFigures) -> MediaSnapshot:
-    """Return a leg's figures with fractions as percentages."""
+def media_snapshot(figures: LegFigures, silent_s: float) -> MediaSnapshot:
+    """Return a leg's figures with fractions as percentages, and how long nothing has come."""
     remote_loss = figures.remote_loss_fraction
     return MediaSnapshot(
         level_in_dbfs=figures.level_in_dbfs,
         level_out_dbfs=figures.level_out_dbfs,
         received_packets=figures.received_packets,
+        silent_s=silent_s,
         sent_packets=figures.sent_packets,
         lost_packets=figures.lost_packets,
         loss_percent=100.0 * figures.loss_fraction,

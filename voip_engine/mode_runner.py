@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from traceback import extract_tb
 
 from voip_engine.modes.base import Mode
 from voip_engine.voice import CallVoice, ModeLeg
@@ -64,7 +65,13 @@ class ModeRunner:
         try:
             await factory().run(leg)
         except Exception as error:  # a mode may fail in any way; the call goes on
-            logger.warning("The mode %s of call %s failed: %s", name, self._voice.call_id, type(error).__name__)
+            # Where it happened, not what the error says: that may hold what the caller said.
+            places = " < ".join(
+                f"{frame.filename}:{frame.lineno}" for frame in reversed(extract_tb(error.__traceback__))
+            )
+            logger.warning(
+                "Mode %s of call %s failed: %s at %s", name, self._voice.call_id, type(error).__name__, places
+            )
             self._on_failure(name, f"{type(error).__name__}: {error}")
         finally:
             leg.release()

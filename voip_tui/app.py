@@ -24,6 +24,7 @@ from voip_engine.events import (
     CallCreated,
     CallDirection,
     CallEnded,
+    CallEvent,
     MediaChangeRefused,
     MediaRestarted,
     MediaTimedOut,
@@ -39,7 +40,7 @@ from voip_tui.happenings import SPEECH_EVENTS
 from voip_tui.screens.confirm import ConfirmScreen
 from voip_tui.screens.main import MainScreen
 from voip_tui.theme import DAY, NIGHT, palette_for
-from voip_tui.words import bare_uri, clean, count
+from voip_tui.words import bare_uri, clean, count, peer
 
 SAME_AGAIN_S = 2.0
 COLLECT_AT = (10_000, 20, 100)
@@ -142,7 +143,7 @@ class ConsoleApp(App[int]):
             self.bell()
         if (news := notable(event)) is not None:
             text, severity = news
-            self.notify(clean(text), severity=severity, markup=False)
+            self.notify(clean(self._named(event, text)), severity=severity, markup=False)
         if self.console_state.bridge is not None and not isinstance(event, SPEECH_EVENTS):
             self.console_state.bridge.poll()
 
@@ -166,6 +167,12 @@ class ConsoleApp(App[int]):
         """Log the traceback without the locals that Textual would print: they may hold what callers said."""
         logger.critical("The console broke down", exc_info=True)
         self._close_messages_no_wait()
+
+    def _named(self, event: AnyEvent, text: str) -> str:
+        """Say whose call it is."""
+        bridge = self.console_state.bridge
+        view = bridge.board.view(event.call_id) if bridge is not None and isinstance(event, CallEvent) else None
+        return f"{peer(view.call)}: {text}" if view is not None else text
 
     # ---- leaving ----
 

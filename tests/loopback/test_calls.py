@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import socket
 
 import pytest
@@ -20,6 +23,7 @@ from voip_engine.events import (
     CallState,
     DtmfReceived,
     MediaChanged,
+    MediaRestarted,
     MediaTimedOut,
     ModeChanged,
     ModeFailed,
@@ -255,6 +259,21 @@ async def test_a_line_that_goes_dead_is_hung_up(make_engine):
         ended = await at_desk.wait_for(CallEnded)
     assert timed_out.silent_s >= 1.0
     assert "Nothing was heard" in ended.reason
+
+
+async def test_a_peer_that_stops_sending_is_seen_to(make_engine, echo):
+    caller = await make_engine()
+    happened = Happenings(caller)
+    call = await caller.dial(uri_of(echo), codecs=("PCMU",))
+    await happened.wait_for(CallAnswered)
+    os.kill(caller.media_process_id, signal.SIGSTOP)  # until the watch replaces it, the callee hears nothing
+    callee = next(iter(echo.calls.values()))
+    while not callee.snapshot().media.silent_s:
+        await asyncio.sleep(0.05)
+    await happened.wait_for(MediaRestarted)
+    while callee.snapshot().media.silent_s:
+        await asyncio.sleep(0.05)
+    assert call.state is CallState.CONNECTED
 
 
 async def test_an_utterance_is_told_with_its_length(make_engine, echo):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from support.headless import headless
-from support.processes import running
+from support.processes import REPOSITORY, running
 
 
 async def test_it_echoes_and_tells_in_json_lines():
@@ -48,7 +48,35 @@ async def test_it_ends_with_what_it_dialled():
         await first.event("CallRinging")
         async with headless("--dial", desk.uri("b", "udp")) as second:
             assert (await second.event("CallEnded"))["status"] == 486
-            assert await second.child.wait_ended() == 0
+            assert await second.child.wait_ended() == 1
+
+
+async def test_only_dialling_needs_no_port_of_its_own():
+    async with headless("--listen", "udp:127.0.0.1:0", "--auto-answer") as desk:
+        with socket.socket(type=socket.SOCK_DGRAM) as somebody:
+            somebody.bind(("0.0.0.0", 5060))
+            async with headless("--dial", desk.uri("a", "udp")) as caller:
+                await caller.event("CallAnswered")
+
+
+async def test_a_second_signal_breaks_off_what_blocks(tmp_path):
+    package = tmp_path / "hog-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: hog\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[voip_engine.modes]\nhog = hog:Hog\n")
+    (tmp_path / "hog.py").write_text(
+        "import time\nclass Hog:\n    name = 'hog'\n    async def run(self, leg):\n"
+        "        print('blocking', flush=True, file=__import__('sys').stderr)\n        time.sleep(1000)\n"
+    )
+    environ = {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(REPOSITORY)))}
+    async with (
+        headless("--listen", "udp:127.0.0.1:0", "--mode", "hog", "--auto-answer", environ=environ) as desk,
+        headless("--dial", desk.uri("a", "udp")),
+    ):
+        await desk.child.wait_for("blocking")
+        desk.child.signal(signal.SIGTERM)
+        desk.child.signal(signal.SIGINT)
+        assert await desk.child.wait_ended() == 130
 
 
 async def test_a_port_in_use_is_said_in_plain_words():

@@ -15,6 +15,17 @@ from voip_engine.events import CallAnswered, MediaRestarted
 SPEECH = load_speech("victor_rain")
 
 
+async def test_a_process_that_hangs_is_replaced_too(make_engine, echo):
+    caller = await make_engine()
+    at_caller, at_echo = Happenings(caller), Happenings(echo)
+    await caller.dial(uri_of(echo), codecs=("PCMU",))
+    await at_caller.wait_for(CallAnswered)
+    hanging = echo.media_process_id
+    os.kill(hanging, signal.SIGSTOP)
+    assert (await at_echo.wait_for(MediaRestarted)).calls == 1
+    assert echo.media_process_id != hanging
+
+
 async def test_calls_have_audio_again_on_the_same_ports(make_engine, echo):
     talkers = [Talker(SPEECH), Talker(SPEECH)]
     spare = iter(talkers)

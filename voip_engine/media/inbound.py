@@ -99,7 +99,7 @@ class Inbound:
         """Take what a plan says about what is received."""
         self._payload_types = {payload_type.number: payload_type for payload_type in plan.receive}
         self._telephone_event = plan.telephone_event_receive
-        self._dtmf = DtmfReceiver(plan.send.clock_rate_hz)
+        self._dtmf = DtmfReceiver(plan.telephone_event_clock_hz)
         self.hearing = plan.direction in ("sendrecv", "recvonly")
 
     def disconnect(self) -> None:

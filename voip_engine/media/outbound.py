@@ -84,7 +84,7 @@ class Outbound:
         self._step = plan.send.clock_rate_hz // 50
         self._frames_a_packet = max(1, plan.packet_ms // 20)
         self._packet_step = self._step * self._frames_a_packet
-        self._dtmf = DtmfSender(plan.send.clock_rate_hz, 20 * self._frames_a_packet)
+        self._dtmf = DtmfSender(plan.telephone_event_clock_hz, 20 * self._frames_a_packet)
         self.keying = False
         self._pending.clear()
         self._pending_samples.clear()

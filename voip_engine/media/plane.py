@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 _START_TIMEOUT_S: Final = 20.0
 _ANSWER_TIMEOUT_S: Final = 5.0
+_WATCH_S: Final = 1.0
+_SILENT_CHECKS: Final = 2
+"""Figures come ten times a second while legs are open; a process from which nothing came at so many checks hangs."""
 _EXIT_TIMEOUT_S: Final = 3.0
 _SHORT_LIFE_S: Final = 5.0
 _RETRY_S: Final = 1.0
@@ -140,6 +143,7 @@ class MediaPlane:
         self._reopening: set[int] = set()
         self._reopened = 0
         self._died_s = 0.0
+        self._reports_seen = 0
         self.running = False
         self.restarts = 0
 
@@ -204,7 +208,11 @@ class MediaPlane:
     async def _serve(self) -> None:
         while self._live is not None:
             worker = self._live
-            await self._pump(worker)
+            watching = asyncio.create_task(self._watch(worker), name="media process watch")
+            try:
+                await self._pump(worker)
+            finally:
+                watching.cancel()
             self.running = False
             self._died_s = time.monotonic()
             _log.warning("the media process ended unexpectedly and is replaced")
@@ -218,11 +226,23 @@ class MediaPlane:
             self._live = await self._replacement()
             self._reopen()
 
+    async def _watch(self, worker: _Worker) -> None:
+        """Kill a process that hangs, so that it is replaced. An engine that was held up itself takes that for no hang."""
+        silent, seen = 0, self._reports_seen
+        while silent < _SILENT_CHECKS:
+            await asyncio.sleep(_WATCH_S)
+            silent = silent + 1 if len(self._ledger) and seen == self._reports_seen else 0
+            seen = self._reports_seen
+        _log.error("the media process does not answer any more and is killed")
+        with contextlib.suppress(ProcessLookupError):
+            worker.process.kill()
+
     async def _pump(self, worker: _Worker) -> None:
         """Pass on reports until the process is gone, or talks nonsense."""
         try:
             while reports := await worker.reports():
                 now = time.monotonic()
+                self._reports_seen += 1
                 for report in reports:
                     self._ledger.report(report, now)
                     self._handle(report)

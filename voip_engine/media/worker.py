@@ -40,6 +40,7 @@ def main() -> int:
     gc.freeze()
     gc.disable()
     _raise_priority()
+    _allow_many_sockets()
     reports.put(Ready(os.getpid()))
     with contextlib.suppress(BrokenPipeError):
         _run(loop, commands, reports)
@@ -75,6 +76,16 @@ def _load_codecs() -> None:
     for codec in ("opus", "G722"):
         create_decoder(codec).close()
         create_encoder(codec).close()
+
+
+def _allow_many_sockets() -> None:
+    """A leg takes three descriptors; the usual limit of 1024 would end at 340 calls."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _raise_priority() -> None:

@@ -19,7 +19,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from voip_engine.events import CallState, MonitorState
+from voip_engine.events import CallState, MediaSnapshot, MonitorState
 from voip_tui import words
 from voip_tui.bridge import Board
 from voip_tui.history import CallView
@@ -297,11 +297,20 @@ def row_of(view: CallView, now: float, layout: Columns) -> Row:
         GAP,
         (_bar(view.level_out_dbfs, view.peak_out_dbfs, layout.meter), layout.meter),
         GAP,
+        *_line_figures(media, layout),
+        GAP,
+        *tail,
+    )
+
+
+def _line_figures(media: MediaSnapshot, layout: Columns) -> Row:
+    """Loss and jitter, or how long nothing has been heard: then the figures are old."""
+    if media.silent_s:
+        return ((Word(f"no audio {media.silent_s:.0f} s", "bad", right=True), layout.loss + 1 + layout.jitter),)
+    return (
         (Word(words.percent(media.loss_percent), loss_role(media.loss_percent), right=True), layout.loss),
         GAP,
         (Word(words.milliseconds(media.jitter_ms), jitter_role(media.jitter_ms), right=True), layout.jitter),
-        GAP,
-        *tail,
     )
 
 

@@ -116,10 +116,12 @@ def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[
 def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:
     media = call.media
     quality = Fact("quality", "—", "muted")
-    if call.codec is not None and call.state is CallState.CONNECTED and media.received_packets:
+    if call.codec is not None and call.state is CallState.CONNECTED and media.received_packets and not media.silent_s:
         estimate = line_quality(media, call.codec)
         role = "good" if estimate.rating >= 80 else "fair" if estimate.rating >= 60 else "bad"
         quality = Fact("quality", f"{estimate.mos:.1f} {estimate.word}", role)
+    if media.silent_s:
+        quality = Fact("quality", f"no audio for {media.silent_s:.0f} s", "bad")
     loss, jitter = loss_role(media.loss_percent), jitter_role(media.jitter_ms)
     far = f"{words.percent(media.remote_loss_percent)} loss, {words.milliseconds(media.remote_jitter_ms)} jitter"
     return [
