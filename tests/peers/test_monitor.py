@@ -12,7 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.happenings import Happenings
+from support.uris import uri_of
 
+from voip_engine import SAMPLE_RATE_HZ, Engine, EngineSettings, VoiceLeg
+from voip_engine.events import CallAnswered, MonitorChanged, MonitorState
 from voip_engine.media.monitor import Monitor, MonitorError, list_devices
 from voip_engine.media.monitor_packet import pack
 from voip_engine.sdp.plan import HostPort
@@ -198,3 +202,38 @@ async def test_a_sound_server_that_dies_or_hangs_is_reported_in_a_plain_sentence
     assert "python -m sounddevice" in reason
     await monitor.stop()
     assert not monitor.running
+
+
+class Whistle:
+    """A mode that plays one tone for as long as it may."""
+
+    name = "whistle"
+
+    def __init__(self, frequency_hz: int) -> None:
+        at = np.arange(20 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+        self._tone = (AMPLITUDE * np.sin(2 * np.pi * frequency_hz * at)).astype(np.float32)
+
+    async def run(self, leg: VoiceLeg) -> None:
+        await leg.play(self._tone)
+
+
+async def test_an_operator_listens_in_on_a_call_in_any_mode(sound_server) -> None:
+    listen = ("udp:127.0.0.1:0",)
+    desk_settings = EngineSettings(listen=listen, auto_answer=True, mode="ours", monitor_volume=1.0)
+    async with (
+        recording() as recorder,
+        Engine(desk_settings, modes={"ours": lambda: Whistle(OURS_HZ)}) as desk,
+        Engine(EngineSettings(listen=listen), modes={"caller": lambda: Whistle(CALLER_HZ)}) as phone,
+    ):
+        happened = Happenings(desk)
+        await phone.dial(uri_of(desk), mode="caller", codecs=("PCMU",))
+        answered = await happened.wait_for(CallAnswered)
+        call = desk.calls[answered.call_id]
+        await call.monitor(True)
+        left, right = (await recorder.sound(0.8)).T
+        assert amplitude(left, CALLER_HZ) == pytest.approx(AMPLITUDE, rel=0.1)
+        assert amplitude(right, OURS_HZ) == pytest.approx(AMPLITUDE, rel=0.1)
+        assert amplitude(left, OURS_HZ) < 0.01
+        await call.monitor(False)
+        states = [(await happened.wait_for(MonitorChanged)).state for _ in range(3)]
+        assert states == [MonitorState.STARTING, MonitorState.ON, MonitorState.OFF]
