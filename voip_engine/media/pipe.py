@@ -147,7 +147,7 @@ class CommandInput:
     def _read(self) -> None:
         for _ in range(_READS):
             try:
-                data = os.read(self._descriptor, READ_BYTES)
+                data = read_now(self._descriptor)
             except BlockingIOError:
                 return
             if not data:
