@@ -91,7 +91,8 @@ async def _run(settings: EngineSettings, dial: Sequence[str]) -> int:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
-                if len(calls) < len(dial) or any(call.snapshot().answered_at is None for call in calls):
+                unanswered = len(calls) < len(dial) or any(call.snapshot().answered_at is None for call in calls)
+                if unanswered and not stop.is_set():
                     status = FAILED
         except BaseException:
             printing.cancel()

@@ -51,6 +51,17 @@ async def test_it_ends_with_what_it_dialled():
             assert await second.child.wait_ended() == 1
 
 
+async def test_a_signal_while_it_rings_is_no_failure():
+    async with (
+        headless("--listen", "udp:127.0.0.1:0") as desk,
+        headless("--dial", desk.uri("a", "udp")) as caller,
+    ):
+        await caller.event("CallRinging")
+        caller.child.signal(signal.SIGINT)
+        assert await caller.child.wait_ended() == 0
+        assert (await desk.event("CallEnded"))["by"] == "remote"
+
+
 async def test_only_dialling_needs_no_port_of_its_own():
     async with headless("--listen", "udp:127.0.0.1:0", "--auto-answer") as desk:
         with socket.socket(type=socket.SOCK_DGRAM) as somebody:

@@ -213,6 +213,7 @@ class MediaPlane:
                 await self._pump(worker)
             finally:
                 watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
             self.running = False
             self._died_s = time.monotonic()
             _log.warning("the media process ended unexpectedly and is replaced")
