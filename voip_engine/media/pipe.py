@@ -1,12 +1,8 @@
-"""Messages over a pipe: MessagePack behind a 4-byte big-endian length, written and read without ever blocking."""
+"""The media process's ends of its pipes, read and written without ever blocking."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import stat
-import struct
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -15,78 +11,22 @@ from typing import Final
 import msgspec
 
 from voip_engine.media.protocol import AnyCommand, AnyReport
+from voip_engine.processes.framing import READ_BYTES, MessageReader, encode, widen
 
 if sys.platform == "win32":
     import ctypes
     import msvcrt
     import time
 else:
-    import fcntl
     import select
 
-LONGEST_MESSAGE_BYTES: Final = 64 * 1024 * 1024
-PIPE_BYTES: Final = 1024 * 1024
 _READS: Final = 4
-READ_BYTES: Final = 512 * 1024
 WRITE_BYTES: Final = 512 * 1024
 """At most this much is read and written a tick, so that a minute of speech costs each tick no more than a memcpy."""
 LONGEST_BACKLOG_BYTES: Final = 32 * 1024 * 1024
 
-_LENGTH = struct.Struct("!I")
-_encoder = msgspec.msgpack.Encoder()
 decode_command: Final = msgspec.msgpack.Decoder(AnyCommand).decode
 decode_report: Final = msgspec.msgpack.Decoder(AnyReport).decode
-
-
-class PipeError(ValueError):
-    """What came through the pipe is no message."""
-
-
-def encode(message: AnyCommand | AnyReport) -> bytes:
-    """Give a message with its length before it."""
-    body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-def widen(descriptor: int) -> None:
-    """Let a pipe, or the socket that asyncio uses as one, hold more; where that is refused it stays as it is.
-
-    A pipe holds 64 KiB and is filled or emptied once a tick: 3 MB/s, too little for many calls' speech.
-    """
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError):
-        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-            with socket.socket(fileno=os.dup(descriptor)) as same:
-                same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIPE_BYTES)
-        else:
-            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
-class MessageReader:
-    """Cuts a byte stream into message bodies."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take what was read; gives the messages that are whole now. Raises PipeError for an absurd length."""
-        buffer = self._buffer
-        buffer += data
-        messages = []
-        offset = 0
-        while len(buffer) - offset >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(buffer, offset)
-            if length > LONGEST_MESSAGE_BYTES:
-                raise PipeError(f"a message of {length} bytes")
-            end = offset + _LENGTH.size + length
-            if end > len(buffer):
-                break
-            messages.append(bytes(buffer[offset + _LENGTH.size : end]))
-            offset = end
-        if offset:
-            del buffer[:offset]
-        return messages
 
 
 if sys.platform == "win32":

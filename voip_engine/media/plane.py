@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import sys
 import time
 from collections.abc import Callable
 from typing import Final
@@ -18,7 +17,7 @@ from typing import Final
 import msgspec
 
 from voip_engine.media.ledger import Ledger
-from voip_engine.media.pipe import READ_BYTES, MessageReader, PipeError, decode_report, encode, widen
+from voip_engine.media.pipe import decode_report
 from voip_engine.media.protocol import (
     AnyCommand,
     AnyReport,
@@ -30,6 +29,8 @@ from voip_engine.media.protocol import (
     RtpStart,
     Shutdown,
 )
+from voip_engine.processes.child import ChildError, ChildProcess
+from voip_engine.processes.framing import PipeError
 from voip_engine.sdp.plan import HostPort
 
 _log = logging.getLogger(__name__)
@@ -39,93 +40,27 @@ _ANSWER_TIMEOUT_S: Final = 5.0
 _WATCH_S: Final = 1.0
 _SILENT_CHECKS: Final = 2
 """Figures come ten times a second while legs are open; a process from which nothing came at so many checks hangs."""
-_EXIT_TIMEOUT_S: Final = 3.0
 _SHORT_LIFE_S: Final = 5.0
 _RETRY_S: Final = 1.0
 """Pause before replacing a process that lived for a short time only."""
-_LONGEST_BACKLOG_BYTES: Final = 64 * 1024 * 1024
 
 
 class MediaError(Exception):
     """The media plane can't do what was asked; the message is a plain sentence."""
 
 
-class _Worker:
-    """One media process and its pipes."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.started_s = time.monotonic()
-        self._reader = MessageReader()
-        self._errors = asyncio.create_task(self._log_errors(), name="media process errors")
-
-    @classmethod
-    async def start(cls) -> _Worker:
-        """Start a process and wait until it is ready. Raises MediaError."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "voip_engine.media.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+async def _start_worker() -> ChildProcess[AnyReport]:
+    """Start a process and wait until it is ready. Raises MediaError."""
+    try:
+        worker, first = await ChildProcess.start(
+            "media process", "voip_engine.media.worker", decode_report, timeout_s=_START_TIMEOUT_S
         )
-        worker = cls(process)
-        assert process.stdin is not None
-        widen(process.stdin.get_extra_info("pipe").fileno())
-        try:
-            async with asyncio.timeout(_START_TIMEOUT_S):
-                first = await worker.reports()
-        except (TimeoutError, PipeError, msgspec.MsgspecError):
-            first = []
-        if not first or not isinstance(first[0], Ready):
-            await worker.end()
-            raise MediaError("The media process does not start; run `voip-engine` with debug logging to see why.")
-        return worker
-
-    async def _log_errors(self) -> None:
-        assert self.process.stderr is not None
-        while line := await self.process.stderr.readline():
-            _log.debug("media process: %s", line.decode(errors="replace").rstrip())
-
-    def send(self, command: AnyCommand) -> None:
-        """Queue a command. Dropped if the process is gone or hopelessly behind; then it is replaced anyway."""
-        pipe = self.process.stdin
-        assert pipe is not None
-        if not pipe.is_closing() and pipe.transport.get_write_buffer_size() < _LONGEST_BACKLOG_BYTES:
-            pipe.write(encode(command))
-
-    async def reports(self) -> list[AnyReport]:
-        """Wait for reports; an empty list when the process is gone. Raises PipeError and msgspec's errors for garbage."""
-        assert self.process.stdout is not None
-        while data := await self.process.stdout.read(READ_BYTES):
-            reports = [decode_report(body) for body in self._reader.feed(data)]
-            if reports:
-                return reports
-        return []
-
-    async def _discard_reports(self) -> None:
-        assert self.process.stdout is not None
-        while await self.process.stdout.read(READ_BYTES):
-            pass
-
-    async def end(self) -> None:
-        """See the process off, by force if it doesn't go."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        # Unread reports would keep the pipe open, and asyncio counts a process as ended only when its pipes are.
-        unread = asyncio.create_task(self._discard_reports(), name="media process reports nobody waits for")
-        try:
-            async with asyncio.timeout(_EXIT_TIMEOUT_S):
-                await self.process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-            await self.process.wait()
-        await unread
-        with contextlib.suppress(OSError):
-            await self.process.stdin.wait_closed()
-        await self._errors
+    except ChildError as error:
+        raise MediaError(str(error)) from error
+    if not isinstance(first, Ready):
+        await worker.end()
+        raise MediaError("The media process said something unexpected.")
+    return worker
 
 
 class MediaPlane:
@@ -136,8 +71,8 @@ class MediaPlane:
         self._on_restart = on_restart
         self._random = random.SystemRandom()
         self._ledger = Ledger()
-        self._live: _Worker | None = None
-        self._spare: asyncio.Task[_Worker] | None = None
+        self._live: ChildProcess[AnyReport] | None = None
+        self._spare: asyncio.Task[ChildProcess[AnyReport]] | None = None
         self._server: asyncio.Task[None] | None = None
         self._opening: dict[int, asyncio.Future[HostPort]] = {}
         self._reopening: set[int] = set()
@@ -154,9 +89,9 @@ class MediaPlane:
 
     async def start(self) -> None:
         """Start the media process. Raises MediaError."""
-        self._live = await _Worker.start()
+        self._live = await _start_worker()
         self.running = True
-        self._spare = asyncio.create_task(_Worker.start(), name="spare media process")
+        self._spare = asyncio.create_task(_start_worker(), name="spare media process")
         self._server = asyncio.create_task(self._serve(), name="media plane")
 
     async def close(self) -> None:
@@ -217,8 +152,7 @@ class MediaPlane:
             self.running = False
             self._died_s = time.monotonic()
             _log.warning("the media process ended unexpectedly and is replaced")
-            with contextlib.suppress(ProcessLookupError):
-                worker.process.kill()
+            worker.kill()
             await worker.end()  # its ports are free only now
             for lost in self._ledger.lost_playouts():
                 self._on_report(lost)
@@ -227,7 +161,7 @@ class MediaPlane:
             self._live = await self._replacement()
             self._reopen()
 
-    async def _watch(self, worker: _Worker) -> None:
+    async def _watch(self, worker: ChildProcess[AnyReport]) -> None:
         """Kill a process that hangs, so that it is replaced. An engine that was held up itself takes that for no hang."""
         silent, seen = 0, self._reports_seen
         while silent < _SILENT_CHECKS:
@@ -235,10 +169,9 @@ class MediaPlane:
             silent = silent + 1 if len(self._ledger) and seen == self._reports_seen else 0
             seen = self._reports_seen
         _log.error("the media process does not answer any more and is killed")
-        with contextlib.suppress(ProcessLookupError):
-            worker.process.kill()
+        worker.kill()
 
-    async def _pump(self, worker: _Worker) -> None:
+    async def _pump(self, worker: ChildProcess[AnyReport]) -> None:
         """Pass on reports until the process is gone, or talks nonsense."""
         try:
             while reports := await worker.reports():
@@ -250,11 +183,11 @@ class MediaPlane:
         except (PipeError, msgspec.MsgspecError) as error:
             _log.error("the media process sent what is no report: %s", error)
 
-    async def _replacement(self) -> _Worker:
+    async def _replacement(self) -> ChildProcess[AnyReport]:
         while True:
             spare, self._spare = self._spare, None
             try:
-                return await (spare if spare is not None else _Worker.start())
+                return await (spare if spare is not None else _start_worker())
             except MediaError as error:
                 _log.error("%s Another attempt follows.", error)
                 await asyncio.sleep(_RETRY_S)
@@ -270,7 +203,7 @@ class MediaPlane:
         self.running = True
         if not self._reopening:
             self._on_restart(time.monotonic() - self._died_s, 0)
-        self._spare = asyncio.create_task(_Worker.start(), name="spare media process")
+        self._spare = asyncio.create_task(_start_worker(), name="spare media process")
 
     def _handle(self, report: AnyReport) -> None:
         if isinstance(report, LegOpened | LegFailed):

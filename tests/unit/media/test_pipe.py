@@ -9,13 +9,11 @@ import pytest
 from voip_engine.media.pipe import (
     LONGEST_BACKLOG_BYTES,
     CommandInput,
-    MessageReader,
-    PipeError,
     ReportOutput,
     decode_report,
-    encode,
 )
 from voip_engine.media.protocol import CloseLeg, Play, Shutdown, UtteranceHeard
+from voip_engine.processes.framing import MessageReader, PipeError, encode
 
 
 @pytest.fixture
