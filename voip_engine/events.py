@@ -49,6 +49,36 @@ class MonitorState(StrEnum):
     FAILED = "failed"
 
 
+class Speaker(StrEnum):
+    """Who said a line of the dialogue."""
+
+    CALLER = "caller"
+    AGENT = "agent"
+
+
+class LineState(StrEnum):
+    """How far a line of the dialogue is. The caller's go the first way, the agent's the second."""
+
+    HEARING = "hearing"
+    """The caller is speaking."""
+    TRANSCRIBING = "transcribing"
+    """The utterance is over, its text not there yet."""
+    HEARD = "heard"
+    """The text is there."""
+    LOST = "lost"
+    """There will be no text; `detail` says why."""
+
+    THINKING = "thinking"
+    """The model works; nothing has been heard of the reply."""
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    """Held, because the caller speaks."""
+    SPOKEN = "spoken"
+    """All of it went out."""
+    CUT = "cut"
+    """Broken off: the caller heard the first `heard_characters` of the text."""
+
+
 # ---- snapshots --------------------------------------------------------------------------------------------------------
 
 
@@ -88,6 +118,53 @@ class MediaSnapshot(msgspec.Struct, frozen=True):
     """We speak."""
 
 
+class DialogueLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing said on a call. Times are seconds since the epoch; `media_s` on the call's media clock.
+
+    `confidence` (0 to 1) and `language` are the recognizer's. Of an agent's text the caller has heard `heard_characters`.
+    """
+
+    number: int
+    """Counts up over the call; a line keeps its number while it grows."""
+    speaker: Speaker
+    state: LineState
+    started_at: float
+    ended_at: float | None = None
+    media_s: float = 0.0
+    text: str = ""
+    heard_characters: int = 0
+    confidence: float | None = None
+    language: str = ""
+    detail: str = ""
+
+
+class TurnSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one reply took: milliseconds from the end of the caller's speech to each stage. None: not reached (yet)."""
+
+    number: int
+    """Of the agent's dialogue line."""
+    endpoint_ms: float | None = None
+    """The silence was long enough."""
+    text_ms: float | None = None
+    """The transcript was there."""
+    first_token_ms: float | None = None
+    first_audio_ms: float | None = None
+    first_packet_ms: float | None = None
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a call's mode cannot do its work, and what mends it."""
+
+    what: str
+    """The missing part, `Whisper model base`."""
+    detail: str
+    """A plain sentence."""
+    mend: str = ""
+    """The one command that mends it."""
+    model: str | None = None
+    """What `Engine.pull_model` takes, where that helps."""
+
+
 class CallSnapshot(msgspec.Struct, frozen=True):
     """One call as it stands. Times are seconds since the epoch; addresses are `host:port`."""
 
@@ -115,7 +192,12 @@ class CallSnapshot(msgspec.Struct, frozen=True):
     media: MediaSnapshot = MediaSnapshot()
     monitor: MonitorState = MonitorState.OFF
     activity: str = ""
-    """What the call's mode is doing, in a word: `listening`, `speaking`."""
+    """What the call's mode is doing, in a word: `listening`, `hearing`, `transcribing`, `thinking`, `speaking`."""
+    dialogue: tuple[DialogueLine, ...] = ()
+    """The last lines that were said, the oldest first."""
+    turns: tuple[TurnSnapshot, ...] = ()
+    """The last replies' timings, the oldest first."""
+    trouble: Trouble | None = None
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
@@ -267,6 +349,31 @@ class PlayoutEnded(CallEvent, frozen=True, tag=True, tag_field="event"):
     complete: bool
 
 
+class TranscriptAdded(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """An utterance of the caller has its text."""
+
+    line: DialogueLine
+
+
+class TranscriptLost(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """An utterance was not transcribed; `reason` says why."""
+
+    reason: str
+
+
+class ReplyEnded(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The agent has finished a reply, or was interrupted in it."""
+
+    line: DialogueLine
+    turn: TurnSnapshot | None
+
+
+class ModeTroubled(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The call's mode lacks something it needs; the call goes on."""
+
+    trouble: Trouble
+
+
 class DtmfReceived(CallEvent, frozen=True, tag=True, tag_field="event"):
     """The caller pressed a key."""
 
@@ -319,6 +426,10 @@ AnyEvent = (
     | UtteranceEnded
     | PlayoutStarted
     | PlayoutEnded
+    | TranscriptAdded
+    | TranscriptLost
+    | ReplyEnded
+    | ModeTroubled
     | DtmfReceived
     | MonitorChanged
     | MediaTimedOut

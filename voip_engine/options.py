@@ -102,7 +102,8 @@ def settings_from(
 
 def _from_text(source: str, key: str, given: object, example_form: str) -> Any:
     """A setting out of text, or of a list of texts for options that repeat. Raises SettingsError naming the source."""
-    from voip_engine.settings import EngineSettings, SettingsError, convert_field, metadata
+    from voip_engine.settings import EngineSettings, SettingsError
+    from voip_engine.settings_fields import convert_field, metadata
 
     value = given
     if isinstance(given, str):
@@ -132,7 +133,8 @@ def _accounts(
     """
     from msgspec.structs import replace
 
-    from voip_engine.settings import AccountSettings, SettingsError, convert_field
+    from voip_engine.settings import AccountSettings, SettingsError
+    from voip_engine.settings_fields import convert_field
 
     source = "--account" if options.account else "VOIP_ACCOUNT"
     uris = options.account or environ.get("VOIP_ACCOUNT", "").replace(",", " ").split()

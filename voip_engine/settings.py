@@ -6,24 +6,23 @@ Each field carries its rule in plain words and an example, which error messages 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from voip_engine.sdp.plan import CODEC_PREFERENCE, CodecName
 from voip_engine.secret import Secret as Secret
+from voip_engine.settings_fields import SettingsError as SettingsError
+from voip_engine.settings_fields import check, check_fields
 from voip_engine.sip.flow import Transport
 from voip_engine.sip.uri import MalformedUri, SipUri
+from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
 
 _TRANSPORTS: Mapping[str, Transport] = {"udp": "UDP", "tcp": "TCP"}
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used. The text says where it stands, what is wrong and what right looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +51,6 @@ class ListenAddress:
         return ListenAddress(_TRANSPORTS[transport.lower()], host, int(port))
 
 
-class VoiceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """When a caller counts as speaking. Raises SettingsError."""
-
-    threshold_rms: Annotated[
-        float, Meta(gt=0, lt=1, description="a loudness above 0 and below 1, full scale being 1", examples=[0.001])
-    ] = 0.001
-    silence_s: Annotated[float, Meta(ge=0.1, le=10, description="0.1 to 10 seconds", examples=[0.5])] = 0.5
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One line at a PBX or carrier. Raises SettingsError."""
 
@@ -89,6 +76,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     expires_s: Annotated[int, Meta(ge=60, le=86_400, description="60 to 86400 seconds", examples=[300])] = 300
     register: Annotated[bool, Meta(description="true or false", examples=[True])] = True
+    agent: Annotated[AgentSettings | None, Meta(description="an [accounts.agent] table")] = None
+    """How the agent behaves on this account's calls, if not as everywhere."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -130,6 +119,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="the lowest and the highest UDP port for audio, 1024 to 65535", examples=[[16384, 32767]]),
     ] = None
     voice: Annotated[VoiceSettings, Meta(description="a [voice] table")] = msgspec.field(default_factory=VoiceSettings)
+    transcription: Annotated[TranscriptionSettings, Meta(description="a [transcription] table")] = msgspec.field(
+        default_factory=TranscriptionSettings
+    )
+    speaking: Annotated[SpeakingSettings, Meta(description="a [speaking] table")] = msgspec.field(
+        default_factory=SpeakingSettings
+    )
+    agent: Annotated[AgentSettings, Meta(description="an [agent] table")] = msgspec.field(default_factory=AgentSettings)
     media_timeout_s: Annotated[float, Meta(ge=1, le=3_600, description="1 to 3600 seconds", examples=[30])] = 30.0
     hang_up_on_media_timeout: Annotated[bool, Meta(description="true or false", examples=[True])] = True
     keep_ended_s: Annotated[float, Meta(ge=0, le=86_400, description="0 to 86400 seconds", examples=[30])] = 30.0
@@ -145,50 +141,6 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_fields(self)
-
-
-AnySettings = EngineSettings | AccountSettings | VoiceSettings
-
-
-def metadata(settings_type: type[AnySettings], key: str) -> Meta:
-    """The rule of a field in plain words (`description`) and what right looks like (`examples`)."""
-    meta = get_type_hints(settings_type, include_extras=True)[key].__metadata__[0]
-    assert isinstance(meta, Meta)
-    return meta
-
-
-def convert_field(settings_type: type[AnySettings], key: str, value: object, *, from_text: bool = False) -> Any:
-    """A value as its field wants it. Raises ValueError in plain words, never showing a secret.
-
-    `from_text` also takes numbers and truth values written as text, as the environment holds them.
-    """
-    hint = get_type_hints(settings_type, include_extras=True)[key]
-    try:
-        converted = msgspec.convert(value, hint, strict=not from_text)
-    except msgspec.ValidationError:
-        raise ValueError(f"must be {metadata(settings_type, key).description}{_shown(key, value)}") from None
-    if (check := _CHECKS.get(key)) and converted is not None:
-        try:
-            check(converted)
-        except ValueError as error:
-            raise ValueError(f"must be {metadata(settings_type, key).description}; {error}") from None
-    return converted
-
-
-def check_fields(settings: AnySettings) -> None:
-    """Check every field of freshly made settings. Raises SettingsError."""
-    for key in settings.__struct_fields__:
-        try:
-            convert_field(type(settings), key, getattr(settings, key))
-        except ValueError as error:
-            raise SettingsError(f"{key} {error}.") from None
-
-
-def _shown(key: str, value: object) -> str:
-    """What stands there instead, where that is short and can hold no secret."""
-    if key in ("uri", "password") or not isinstance(value, bool | int | float | str):
-        return ""
-    return f", not {value[:60]!r}" if isinstance(value, str) else f", not {value}"
 
 
 def _check_account_uri(text: str) -> None:
@@ -257,13 +209,11 @@ def _check_address(text: str) -> None:
         raise ValueError(f"{text[:60]!r} is none") from None
 
 
-_CHECKS: Mapping[str, Callable[[Any], None]] = {
-    "uri": _check_account_uri,
-    "accounts": _check_accounts,
-    "listen": _check_listen,
-    "registrar": _check_server,
-    "outbound_proxy": _check_server,
-    "codecs": _check_codecs,
-    "rtp_ports": _check_rtp_ports,
-    "media_host": _check_address,
-}
+check(AccountSettings, "uri", _check_account_uri)
+check(AccountSettings, "registrar", _check_server)
+check(AccountSettings, "outbound_proxy", _check_server)
+check(EngineSettings, "accounts", _check_accounts)
+check(EngineSettings, "listen", _check_listen)
+check(EngineSettings, "codecs", _check_codecs)
+check(EngineSettings, "rtp_ports", _check_rtp_ports)
+check(EngineSettings, "media_host", _check_address)

@@ -2,7 +2,11 @@
 
 listen = ["udp:0.0.0.0:5060"]        every key of EngineSettings, on top
 [voice]                              VoiceSettings
+[transcription]                      TranscriptionSettings
+[speaking]                           SpeakingSettings
+[agent]                              AgentSettings
 [[accounts]]                         one AccountSettings each
+[accounts.agent]                     what differs from [agent] on the calls of the account above
 [console]                            the console's own, not read here
 """
 
@@ -16,16 +20,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from voip_engine.secret import Secret
-from voip_engine.settings import (
-    AccountSettings,
-    AnySettings,
-    EngineSettings,
-    SettingsError,
-    VoiceSettings,
-    convert_field,
-    metadata,
-)
+from voip_engine.settings import AccountSettings, EngineSettings, SettingsError
+from voip_engine.settings_fields import convert_field, metadata
+from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
+
+_TABLES: Mapping[str, type[msgspec.Struct]] = {
+    "voice": VoiceSettings,
+    "transcription": TranscriptionSettings,
+    "speaking": SpeakingSettings,
+    "agent": AgentSettings,
+}
 
 
 def default_path(environ: Mapping[str, str]) -> Path:
@@ -57,42 +64,62 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {
         key: _convert(path, EngineSettings, key, value, "")
         for key, value in tables.items()
-        if key not in ("accounts", "voice")
+        if key != "accounts" and key not in _TABLES
     }
-    if "voice" in tables:
-        voice = tables["voice"]
-        if not isinstance(voice, dict):
-            raise SettingsError(f"{path}: voice must be a table. Example: [voice] with silence_s = 0.5 below it")
-        settings["voice"] = VoiceSettings(**_fields(path, voice, VoiceSettings, " of [voice]"))
+    given = {key: _table(path, tables, key, _TABLES[key], "") for key in _TABLES if key in tables}
+    for key, fields in given.items():
+        settings[key] = _made(path, _TABLES[key], fields)
     if accounts:
         settings["accounts"] = tuple(
-            _account(path, account, f" of account {number}") for number, account in enumerate(accounts, start=1)
+            _account(path, account, f" of account {number}", given.get("agent", {}))
+            for number, account in enumerate(accounts, start=1)
         )
     return settings
 
 
-def _account(path: Path, table: dict[str, Any], place: str) -> AccountSettings:
+def _table(
+    path: Path, tables: dict[str, Any], key: str, settings_type: type[msgspec.Struct], place: str
+) -> dict[str, Any]:
+    """The checked fields of a table inside the file or inside an account."""
+    table = tables[key]
+    if not isinstance(table, dict):
+        first = settings_type.__struct_fields__[0]
+        raise SettingsError(f"{path}: {key}{place} must be a table. {_example(settings_type, first)} below [{key}]")
+    return _fields(path, table, settings_type, f" of [{key}]{place}")
+
+
+def _made(path: Path, settings_type: type[msgspec.Struct], fields: dict[str, Any]) -> msgspec.Struct:
+    try:
+        return settings_type(**fields)
+    except SettingsError as error:  # fields that don't go together
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def _account(path: Path, table: dict[str, Any], place: str, agent: dict[str, Any]) -> AccountSettings:
+    """`agent` holds the fields of the file's own [agent] table, which an account's may replace."""
     if "uri" not in table:
         raise SettingsError(f"{path}: uri{place} is missing. {_example(AccountSettings, 'uri')}")
     password = table.get("password")
     if isinstance(password, str):
         table = {**table, "password": Secret(password)}
+    if "agent" in table:
+        table = {**table, "agent": AgentSettings(**{**agent, **_table(path, table, "agent", AgentSettings, place)})}
     return AccountSettings(**_fields(path, table, AccountSettings, place))
 
 
-def _fields(path: Path, table: dict[str, Any], settings_type: type[AnySettings], place: str) -> dict[str, Any]:
+def _fields(path: Path, table: dict[str, Any], settings_type: type[msgspec.Struct], place: str) -> dict[str, Any]:
     _check_keys(path, table, settings_type, place)
     return {key: _convert(path, settings_type, key, value, place) for key, value in table.items()}
 
 
-def _convert(path: Path, settings_type: type[AnySettings], key: str, value: object, place: str) -> Any:
+def _convert(path: Path, settings_type: type[msgspec.Struct], key: str, value: object, place: str) -> Any:
     try:
         return convert_field(settings_type, key, value)
     except ValueError as error:
         raise SettingsError(f"{path}: {key}{place} {error}. {_example(settings_type, key)}") from None
 
 
-def _check_keys(path: Path, keys: Iterable[str], settings_type: type[AnySettings], place: str) -> None:
+def _check_keys(path: Path, keys: Iterable[str], settings_type: type[msgspec.Struct], place: str) -> None:
     known = settings_type.__struct_fields__
     for key in keys:
         if key not in known:
@@ -110,7 +137,7 @@ def _tables(path: Path, tables: dict[str, Any], key: str) -> list[dict[str, Any]
     return found
 
 
-def _example(settings_type: type[AnySettings], key: str) -> str:
+def _example(settings_type: type[msgspec.Struct], key: str) -> str:
     examples = metadata(settings_type, key).examples
     return f"Example: {key} = {toml_value(examples[0])}" if examples else ""
 

@@ -21,13 +21,17 @@ from voip_engine.events import (
     MediaTimedOut,
     ModeChanged,
     ModeFailed,
+    ModeTroubled,
     MonitorChanged,
     MonitorState,
     PacketRejected,
     PlayoutEnded,
     PlayoutStarted,
+    ReplyEnded,
     SpeechStarted,
     SpeechStopped,
+    TranscriptAdded,
+    TranscriptLost,
     UtteranceEnded,
 )
 from voip_tui import words
@@ -89,6 +93,14 @@ def sentence(event: AnyEvent) -> tuple[str, Tone]:
             return (
                 f"We spoke {seconds:.1f} s" if event.complete else f"We were cut off at {seconds:.1f} s"
             ), Tone.QUIET
+        case TranscriptAdded(line=line):
+            return f"Caller: {line.text}", Tone.PLAIN
+        case TranscriptLost(reason=reason):
+            return reason, Tone.FAIR
+        case ReplyEnded(line=line):
+            return f"Agent: {line.text}", Tone.PLAIN
+        case ModeTroubled(trouble=trouble):
+            return trouble.detail, Tone.BAD
         case DtmfReceived(digit=digit):
             return f"Caller pressed {digit}", Tone.PLAIN
         case MonitorChanged():

@@ -11,6 +11,7 @@ A row stays a leg's own while the leg is in the bank.
 from __future__ import annotations
 
 import heapq
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -279,7 +280,7 @@ class Bank:
             return
         onset = frames(settings.minimum_speech_s)
         started = frame_number + 1 - onset
-        self._report(SpeechStarted(seat.leg_id, (started - seat.opened_frame) * FRAME_S))
+        self._report(SpeechStarted(seat.leg_id, (started - seat.opened_frame) * FRAME_S, time.monotonic()))
         if not seat.wants_utterances:
             return
         size = 2 * self.samples
@@ -293,7 +294,8 @@ class Bank:
 
     def _end_speech(self, seat: Seat, frame_number: int, silence_frames: int) -> None:
         stopped = frame_number + 1 - silence_frames
-        self._report(SpeechStopped(seat.leg_id, (stopped - seat.opened_frame) * FRAME_S))
+        stopped_s = (stopped - seat.opened_frame) * FRAME_S
+        self._report(SpeechStopped(seat.leg_id, stopped_s, time.monotonic(), fragment=False))
         capture, seat.capture = seat.capture, None
         if capture is not None:
             del self._captures[seat.leg_id]
@@ -302,7 +304,8 @@ class Bank:
     def _report_utterance(self, seat: Seat, started_frame: int, pcm: bytes) -> None:
         if pcm:
             started_s = (started_frame - seat.opened_frame) * FRAME_S
-            self._report(UtteranceHeard(seat.leg_id, started_s, pcm, self.rate_hz))
+            ended_s = started_s + len(pcm) / 2 / self.rate_hz
+            self._report(UtteranceHeard(seat.leg_id, started_s, ended_s, time.monotonic(), pcm, self.rate_hz))
 
     def speak(self, outbox: Outbox) -> None:
         """Take every leg's next frame to play and encode it; the datagrams go into the outbox and the speak lane's mail."""

@@ -7,6 +7,8 @@ the audio rate of the call's codec, playouts had best be at that rate too (see `
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from voip_engine.sdp.plan import HostPort, MediaPlan
@@ -21,14 +23,25 @@ class RtpStart(msgspec.Struct, frozen=True):
 
 
 class VoiceActivitySettings(msgspec.Struct, frozen=True):
-    """When a caller counts as speaking. `threshold_rms` is in full-scale units, 1.0 being the loudest."""
+    """When a caller counts as speaking, and what of it makes an utterance.
 
+    `silero` compares a model's probability of speech with the two thresholds, `energy` the loudness with `threshold_rms`
+    (full-scale units, 1.0 being the loudest). Where the model is not to be had, energy decides.
+    """
+
+    detector: Literal["silero", "energy"] = "energy"
     threshold_rms: float = 0.001
+    start_threshold: float = 0.5
+    stop_threshold: float = 0.35
     silence_s: float = 0.5
     minimum_speech_s: float = 0.06
+    minimum_utterance_s: float = 0.0
+    """Utterances that are shorter, margins included, are not reported."""
     longest_utterance_s: float = 60.0
-    leading_s: float = 0.2
+    leading_s: float = 0.3
     """Audio from before the onset that belongs to the utterance."""
+    trailing_s: float = 0.3
+    """Of the silence that ended an utterance, so much stays with it."""
 
 
 # ---- engine → media process -------------------------------------------------------------------------------------------
@@ -85,6 +98,8 @@ class Play(Command, frozen=True, tag=True):
     pcm: bytes
     final: bool = True
     rate_hz: int = 16_000
+    progress: bool = False
+    """Whether PlayoutProgress is wanted."""
 
 
 class PausePlayout(Command, frozen=True, tag=True):
@@ -175,26 +190,39 @@ class LegFailed(Report, frozen=True, tag=True):
 
 
 class SpeechStarted(Report, frozen=True, tag=True):
-    """The caller began to speak. Times are seconds since the leg was opened, on the caller's media clock."""
+    """The caller began to speak. Times are seconds since the leg was opened, on the caller's media clock.
+
+    `decided_s`, here and below, is when that was known, on `time.monotonic`, which all processes share.
+    """
 
     leg_id: int
     at_s: float
+    decided_s: float
 
 
 class SpeechStopped(Report, frozen=True, tag=True):
-    """The caller has been silent for the settled time; `at_s` is where the speech ended, not where that was known."""
+    """The caller has been silent for the settled time; `at_s` is where the speech ended, not where that was known.
+
+    `fragment`: it was too short to become an utterance, so none follows.
+    """
 
     leg_id: int
     at_s: float
+    decided_s: float
+    fragment: bool
 
 
 class UtteranceHeard(Report, frozen=True, tag=True):
-    """One whole utterance, as int16 at `rate_hz`."""
+    """One whole utterance, as int16 at `rate_hz`. `started_s` is where its audio begins, `ended_s` where the speech ended."""
 
     leg_id: int
     started_s: float
+    ended_s: float
+    decided_s: float
     pcm: bytes
     rate_hz: int
+    split: bool = False
+    """It was cut because it is as long as may be; the caller is still speaking."""
 
 
 class PlayoutEnded(Report, frozen=True, tag=True):
@@ -208,6 +236,19 @@ class PlayoutEnded(Report, frozen=True, tag=True):
     heard_samples: int
     complete: bool
     rate_hz: int = 16_000
+
+
+class PlayoutProgress(Report, frozen=True, tag=True):
+    """How far a playout is: at its first packet, ten times a second while it sounds, and when it pauses.
+
+    `sent_s`: when the last of these samples went out, on `time.monotonic`.
+    """
+
+    leg_id: int
+    playout_id: int
+    heard_samples: int
+    rate_hz: int
+    sent_s: float
 
 
 class DtmfHeard(Report, frozen=True, tag=True):
@@ -277,6 +318,7 @@ AnyReport = (
     | SpeechStopped
     | UtteranceHeard
     | PlayoutEnded
+    | PlayoutProgress
     | DtmfHeard
     | Figures
     | MediaTimedOut

@@ -44,7 +44,7 @@ def test_an_absurd_length_is_refused():
 def test_a_big_report_goes_out_in_pieces(pipe):
     reading, writing = pipe
     output = ReportOutput(writing)
-    report = UtteranceHeard(1, 0.0, os.urandom(3_000_000), 16000)
+    report = UtteranceHeard(1, 0.0, 93.0, 100.0, os.urandom(3_000_000), 16000)
     output.put(report)
     assert output.congested
     reader, bodies = MessageReader(), []
@@ -60,7 +60,7 @@ def test_a_big_report_goes_out_in_pieces(pipe):
 def test_flushing_into_a_full_pipe_returns(pipe):
     output = ReportOutput(pipe[1])
     for _ in range(40):
-        output.put(UtteranceHeard(1, 0.0, bytes(1_000_000), 16000))
+        output.put(UtteranceHeard(1, 0.0, 31.0, 100.0, bytes(1_000_000), 16000))
         output.flush()
     assert output.dropped > 0
     assert output.dropped <= 40 - LONGEST_BACKLOG_BYTES // 1_000_100 + 2
