@@ -49,10 +49,7 @@ class TranscriptionSettings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(min_length=1, description="a Whisper model by name, or a folder that holds one", examples=["base"])
     ] = "base"
     language: Annotated[
-        str | None,
-        Meta(
-            pattern=r"^[a-z]{2,3}$", description="a language code; without it the language is detected", examples=["en"]
-        ),
+        str | None, Meta(description="a language code; without it the language is detected", examples=["en"])
     ] = None
     threads: Annotated[int, Meta(ge=0, le=64, description="0 to 64; 0 takes all cores but one", examples=[2])] = 0
     backlog: Annotated[int, Meta(ge=1, le=1_000, description="utterances that may wait, 1 to 1000", examples=[16])] = 16
@@ -128,4 +125,10 @@ def _check_host(text: str) -> None:
         raise ValueError("it begins with http:// or https://, and holds no user name and no path")
 
 
+def _check_language(code: str) -> None:
+    if not re.fullmatch(r"[a-z]{2,3}", code):
+        raise ValueError("it has two or three small letters")
+
+
 check(AgentSettings, "host", _check_host)
+check(TranscriptionSettings, "language", _check_language)
