@@ -10,8 +10,9 @@ from typing import Literal
 
 from voip_engine import events
 from voip_engine.addresses import host_port
+from voip_engine.dialogue import Dialogue
 from voip_engine.errors import EngineError
-from voip_engine.events import CallDirection, CallSnapshot, CallState, MediaSnapshot, MonitorState
+from voip_engine.events import CallDirection, CallSnapshot, CallState, MediaSnapshot, MonitorState, Trouble
 from voip_engine.figures import codec_snapshot, media_snapshot
 from voip_engine.media import protocol
 from voip_engine.media.plane import MediaPlane
@@ -25,6 +26,9 @@ from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
+from voip_engine.speech.base import ModelMissing, SpeechError, SpeechServices, Transcript
+from voip_engine.speech_settings import AgentSettings, VoiceSettings
+from voip_engine.transcription import CallTranscription
 from voip_engine.voice import CallVoice
 
 SILENT_AFTER_S = 2.0
@@ -38,7 +42,11 @@ class CallServices:
     signalling: Signalling
     plane: MediaPlane
     modes: Mapping[str, Callable[[], Mode]]
-    voice_activity: protocol.VoiceActivitySettings
+    voice: VoiceSettings
+    agent: Callable[[str | None], AgentSettings]
+    """How an agent behaves on an account's calls."""
+    speech: Callable[[AgentSettings], SpeechServices]
+    language: str | None
     publish: Callable[[events.AnyEvent], None]
     monitor: Callable[[Call, bool], Awaitable[None]]
     open_leg: Callable[[int, NextHop], Awaitable[HostPort]]
@@ -63,7 +71,7 @@ class CallIdentity:
 class Call:
     """One call of the engine. Commands answer with their result or raise EngineError; `snapshot` says how things stand."""
 
-    def __init__(self, services: CallServices, identity: CallIdentity, mode: str) -> None:
+    def __init__(self, services: CallServices, identity: CallIdentity, mode: str | Mode) -> None:
         self._services = services
         self._identity = identity
         self._state = CallState.INCOMING if identity.direction is CallDirection.INBOUND else CallState.CALLING
@@ -82,8 +90,15 @@ class Call:
         self._activity = ""
         self._monitor_state = MonitorState.OFF
         self._finished = asyncio.Event()
-        self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice_activity, self)
-        self._runner = ModeRunner(self._voice, mode, services.modes[mode], self._mode_failed)
+        self._trouble: Trouble | None = None
+        self._agent: AgentSettings | None = None
+        self.dialogue = Dialogue(self.call_id, services.publish)
+        """What was said, as it grows."""
+        self._transcription = CallTranscription(
+            self.call_id, lambda: self.speech_services.recognizer, services.language, self.dialogue
+        )
+        self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice, self)
+        self._runner = ModeRunner(self._voice, *self._mode(mode), self._mode_failed)
 
     # ---- what others see ----------------------------------------------------------------------------------------------
 
@@ -141,11 +156,14 @@ class Call:
             media=self._media,
             monitor=self._monitor_state,
             activity=self._activity,
+            dialogue=self.dialogue.lines,
+            turns=self.dialogue.turns,
+            trouble=self._trouble,
         )
 
     # ---- commands -----------------------------------------------------------------------------------------------------
 
-    async def answer(self, mode: str | None = None) -> None:
+    async def answer(self, mode: str | Mode | None = None) -> None:
         """Answer an incoming call, in `mode` or in the one already chosen."""
         if self._state is not CallState.INCOMING or self._answering:
             raise EngineError("Only a call that is coming in can be answered.")
@@ -176,13 +194,23 @@ class Call:
         if not self.ended:
             self._perform(self._core.hang_up(self.session, self._now))
 
-    async def set_mode(self, name: str) -> None:
-        """Let another mode handle the call from now on. RTP goes on without a gap."""
-        if name not in self._services.modes:
-            raise EngineError(f"There is no mode {name!r}; there are {', '.join(self._services.modes)}.")
+    async def set_mode(self, mode: str | Mode) -> None:
+        """Let another mode, by its name or a mode itself, handle the call from now on. RTP goes on without a gap."""
+        name, factory = self._mode(mode)
         self._require_alive()
-        await self._runner.switch(name, self._services.modes[name])
+        self._trouble = None
+        await self._runner.switch(name, factory)
         self._publish(events.ModeChanged(time.time(), self.call_id, name))
+
+    def set_agent(self, settings: AgentSettings) -> None:
+        """Give this call's agent its own prompt, model, voice …; what is being said is finished as it was begun."""
+        self._require_alive()
+        self._agent = settings
+
+    def set_voice(self, settings: VoiceSettings) -> None:
+        """Tell this caller's speech from silence by other rules from now on."""
+        self._require_alive()
+        self._voice.set_voice(settings)
 
     async def monitor(self, on: bool) -> None:
         """Put the call on the local speakers, or take it off. One call at a time is heard."""
@@ -282,8 +310,44 @@ class Call:
         if self._negotiation is not None:
             self._send(protocol.CloseLeg(self._identity.number))
         self._finished.set()
+        await self._transcription.settle()
 
-    # ---- voice.VoiceObserver ------------------------------------------------------------------------------------------
+    # ---- voice.VoiceHost ----------------------------------------------------------------------------------------------
+
+    @property
+    def outbound(self) -> bool:
+        """Whether we placed the call."""
+        return self._identity.direction is CallDirection.OUTBOUND
+
+    @property
+    def agent(self) -> AgentSettings:
+        """How an agent behaves on this call: as it was told, else as its account or the engine is set."""
+        return self._agent or self._services.agent(self._identity.account)
+
+    @property
+    def speech_services(self) -> SpeechServices:
+        """Recognition, language model and synthesis."""
+        return self._services.speech(self.agent)
+
+    async def transcribe(self, utterance: Utterance) -> Transcript:
+        """Have an utterance transcribed."""
+        return await self._transcription.transcribe(utterance)
+
+    def transcribe_last(self, utterance: Utterance) -> None:
+        """Have an utterance transcribed that was cut off by the end of the call."""
+        self._transcription.begin(utterance)
+
+    def mode_troubled(self, error: SpeechError | None) -> None:
+        """Say what the mode lacks, or that it lacks it no longer."""
+        if error is None:
+            self._trouble = None
+            return
+        trouble = Trouble(what=str(error), detail=str(error))
+        if isinstance(error, ModelMissing):
+            trouble = Trouble(what=error.what, detail=str(error), mend=error.mend, model=error.model)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._publish(events.ModeTroubled(time.time(), self.call_id, trouble))
 
     def speech_changed(self, speech: Speech) -> None:
         """Publish an onset or an end of the caller's speech."""
@@ -413,6 +477,14 @@ class Call:
         if negotiation is not None and negotiation.plan is not None and not self.ended:
             self._send(protocol.ConfigureLeg(number, negotiation.plan, self._services.media_timeout_s))
             self._voice.configure(codec_snapshot(negotiation.plan).audio_rate_hz)
+
+    def _mode(self, mode: str | Mode) -> tuple[str, Callable[[], Mode]]:
+        """A mode's name and how to make it. Raises EngineError for an unknown name."""
+        if not isinstance(mode, str):
+            return mode.name, lambda: mode
+        if mode not in self._services.modes:
+            raise EngineError(f"There is no mode {mode!r}; there are {', '.join(self._services.modes)}.")
+        return mode, self._services.modes[mode]
 
     def _mode_failed(self, name: str, reason: str) -> None:
         self._publish(events.ModeFailed(time.time(), self.call_id, name, reason))

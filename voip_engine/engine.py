@@ -41,6 +41,8 @@ from voip_engine.sip.core import CapacityError, SipCore
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.transport import TransportError
 from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.speech.plane import SpeechPlane
+from voip_engine.speech_settings import AgentSettings
 from voip_engine.version import USER_AGENT
 
 GOODBYE_S = 2.0
@@ -62,8 +64,7 @@ class Engine:
         """Take settings, and modes beside the installed ones, each by a factory. Raises EngineError for an unknown mode."""
         self.settings = settings or EngineSettings()
         self._modes = {**available_modes(), **(modes or {})}
-        if self.settings.mode not in self._modes:
-            raise EngineError(f"There is no mode {self.settings.mode!r}; there are {', '.join(self._modes)}.")
+        self._require_mode(self.settings.mode)
         self._bus: Bus[AnyEvent] = Bus()
         self._calls: dict[str, Call] = {}
         self._by_session: dict[str, Call] = {}
@@ -82,6 +83,7 @@ class Engine:
             volume=self.settings.monitor_volume,
             layout=self.settings.monitor_layout,
         )
+        self._speech = SpeechPlane(self.settings.transcription, self.settings.speaking)
         self._signalling: Signalling
         self._accounts: Accounts
         self._services: CallServices
@@ -97,9 +99,10 @@ class Engine:
             signalling=self._signalling,
             plane=self._plane,
             modes=self._modes,
-            voice_activity=protocol.VoiceActivitySettings(
-                threshold_rms=self.settings.voice.threshold_rms, silence_s=self.settings.voice.silence_s
-            ),
+            voice=self.settings.voice,
+            agent=self._agent_of,
+            speech=self._speech.services,
+            language=self.settings.transcription.language,
             publish=self._publish,
             monitor=self._monitoring.switch,
             open_leg=self._open_leg,
@@ -126,6 +129,7 @@ class Engine:
         await self._monitoring.close()
         await self._plane.close()
         await self._signalling.close()
+        await self._speech.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -191,19 +195,21 @@ class Engine:
         target: str,
         *,
         account: str | None = None,
-        mode: str | None = None,
+        mode: str | Mode | None = None,
+        agent: AgentSettings | None = None,
         codecs: tuple[CodecName, ...] | None = None,
         caller: str | None = None,
     ) -> Call:
         """Call somebody: a SIP URI, `user@host`, or a bare number at an account's domain.
 
-        Returns when the INVITE is out. `caller` (a name-addr) says who calls when no account does. Raises EngineError in
+        Returns when the INVITE is out. `mode` is a mode's name or a mode itself, `agent` how an agent behaves on this call if
+        not as everywhere. `caller` (a name-addr) says who calls when no account does. Raises EngineError in
         plain words for an address that is none, a host that does not resolve, or one call more than the settings allow.
         """
         self._require_room()
         chosen_mode = self.settings.mode if mode is None else mode
-        if chosen_mode not in self._modes:
-            raise EngineError(f"There is no mode {chosen_mode!r}; there are {', '.join(self._modes)}.")
+        if isinstance(chosen_mode, str):
+            self._require_mode(chosen_mode)
         to = destination(target, self.settings.accounts, account)
         number = self._take_number()
         try:
@@ -237,6 +243,8 @@ class Engine:
             codecs=codecs,
         )
         call = self._add(identity, chosen_mode)
+        if agent is not None:
+            call.set_agent(agent)
         call.placed(negotiation)
         self._signalling.perform(wanted)
         return call
@@ -373,7 +381,17 @@ class Engine:
             bound.append(f"{local.transport.lower()}:{host_port(local.host, local.port)}")
         return tuple(bound)
 
-    def _add(self, identity: CallIdentity, mode: str) -> Call:
+    def _agent_of(self, account: str | None) -> AgentSettings:
+        for settings in self.settings.accounts:
+            if settings.agent is not None and str(settings.address_of_record) == account:
+                return settings.agent
+        return self.settings.agent
+
+    def _require_mode(self, name: str) -> None:
+        if name not in self._modes:
+            raise EngineError(f"There is no mode {name!r}; there are {', '.join(self._modes)}.")
+
+    def _add(self, identity: CallIdentity, mode: str | Mode) -> Call:
         call = Call(self._services, identity, mode)
         self._calls[call.call_id] = call
         self._by_session[identity.session] = call

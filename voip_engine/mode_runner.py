@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable
 from traceback import extract_tb
 
+from voip_engine.mode_leg import ModeLeg
 from voip_engine.modes.base import Mode
-from voip_engine.voice import CallVoice, ModeLeg
+from voip_engine.voice import CallVoice
 
 STOP_S = 2.0
 """How long a mode may take to end after it was cancelled."""

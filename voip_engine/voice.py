@@ -1,4 +1,4 @@
-"""A call's media leg as its mode sees it: utterances come up, playouts go down.
+"""A call's media leg as the control plane sees it: utterances come up, playouts go down.
 
 media process ──reports──► CallVoice ──► ModeLeg (one a mode run) ──► the mode
 media process ◄─commands── CallVoice ◄── ModeLeg.play …           ◄── the mode
@@ -7,23 +7,77 @@ media process ◄─commands── CallVoice ◄── ModeLeg.play …         
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import Callable
+from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
 
 from voip_engine.audio import SAMPLE_RATE_HZ, Audio
 from voip_engine.bus import Bus, Subscription
+from voip_engine.dialogue import Dialogue
 from voip_engine.media import protocol
 from voip_engine.modes.base import Speech, Utterance
+from voip_engine.playouts import CallPlayout
 from voip_engine.resample import resample
+from voip_engine.speech.base import SpeechError, SpeechServices, Transcript
+from voip_engine.speech_settings import AgentSettings, VoiceSettings
 
 UTTERANCES_KEPT = 16
 """Utterances a mode may leave unread; after that the oldest is dropped."""
+SWITCH_S = 1.0
+"""So long the leg goes on hearing as it did when a mode ends: the next one may want the same, and nothing is to be lost."""
 
 
-class VoiceObserver(Protocol):
-    """Who wants to know what is said on a call (the call itself, for its events and its snapshot)."""
+class Hearing(IntEnum):
+    """What a mode wants of what the caller says."""
+
+    NOTHING = 0
+    SOUND = 1
+    """Utterances, told from silence by their loudness."""
+    SPEECH = 2
+    """Utterances of speech, as the call's voice settings say."""
+
+
+class VoiceHost(Protocol):
+    """The call that a voice belongs to."""
+
+    @property
+    def outbound(self) -> bool:
+        """Whether we placed the call."""
+        ...
+
+    @property
+    def agent(self) -> AgentSettings:
+        """How an agent should behave on this call."""
+        ...
+
+    @property
+    def speech_services(self) -> SpeechServices:
+        """Recognition, language model and synthesis."""
+        ...
+
+    @property
+    def dialogue(self) -> Dialogue:
+        """What was said."""
+        ...
+
+    async def transcribe(self, utterance: Utterance) -> Transcript:
+        """Have an utterance transcribed."""
+        ...
+
+    def transcribe_last(self, utterance: Utterance) -> None:
+        """Have an utterance transcribed that came when the call was over."""
+        ...
+
+    def mode_troubled(self, error: SpeechError | None) -> None:
+        """The mode lacks something, or no longer."""
+        ...
+
+    async def hang_up(self) -> None:
+        """End the call."""
+        ...
 
     def speech_changed(self, speech: Speech) -> None:
         """The caller began or stopped speaking."""
@@ -34,7 +88,7 @@ class VoiceObserver(Protocol):
         ...
 
     def playout_started(self, duration_s: float) -> None:
-        """Our side begins to speak."""
+        """Our side begins to speak; 0 if nobody knows yet for how long."""
         ...
 
     def playout_ended(self, heard_s: float, complete: bool) -> None:
@@ -46,53 +100,6 @@ class VoiceObserver(Protocol):
         ...
 
 
-class CallPlayout:
-    """Audio on its way to the caller (see modes.base.Playout)."""
-
-    def __init__(self, voice: CallVoice, playout_id: int, rate_hz: int) -> None:
-        self._voice = voice
-        self.playout_id = playout_id
-        self._rate_hz = rate_hz
-        self._heard_samples = 0
-        self._ended = asyncio.Event()
-
-    @property
-    def heard(self) -> int:
-        """Samples that really went out, at 16 kHz; known when the playout is over."""
-        return round(self._heard_samples * SAMPLE_RATE_HZ / self._rate_hz)
-
-    @property
-    def done(self) -> bool:
-        """Whether it ended, whole or cut short."""
-        return self._ended.is_set()
-
-    def stop(self) -> None:
-        """Fade out and drop the rest."""
-        self._send(protocol.StopPlayout)
-
-    def pause(self) -> None:
-        """Hold at the sample reached."""
-        self._send(protocol.PausePlayout)
-
-    def resume(self) -> None:
-        """Go on at that sample."""
-        self._send(protocol.ResumePlayout)
-
-    async def wait(self) -> int:
-        """Wait for the end; returns the samples that went out, at 16 kHz."""
-        await self._ended.wait()
-        return self.heard
-
-    def end(self, heard_samples: int) -> None:
-        """Note that the media process is done with it, after `heard_samples` at the leg's rate."""
-        self._heard_samples = heard_samples
-        self._ended.set()
-
-    def _send(self, command: Callable[[int, int], protocol.AnyCommand]) -> None:
-        if not self.done:
-            self._voice.send(command(self._voice.leg_id, self.playout_id))
-
-
 class CallVoice:
     """One call's leg, for as long as the call lives. Sends commands to the media process and takes its reports."""
 
@@ -101,145 +108,186 @@ class CallVoice:
         call_id: str,
         leg_id: int,
         send: Callable[[protocol.AnyCommand], None],
-        activity: protocol.VoiceActivitySettings,
-        observer: VoiceObserver,
+        settings: VoiceSettings,
+        host: VoiceHost,
     ) -> None:
         self.call_id = call_id
         self.leg_id = leg_id
         self.send = send
-        self.observer = observer
+        self.host = host
         self.hung_up = asyncio.Event()
-        self.utterances: Bus[Utterance] = Bus()
-        self.speech: Bus[Speech] = Bus()
-        self._activity = activity
+        self.memory: dict[str, object] = {}
+        self._utterances: Bus[Utterance] = Bus()
+        self._speech: Bus[Speech] = Bus()
+        self._settings = settings
         self._audio_rate_hz: int | None = None
         self._playouts: dict[int, CallPlayout] = {}
         self._next_playout_id = 1
-        self._hearers = 0
+        self._wanted: Counter[Hearing] = Counter()
+        self._hearing = Hearing.NOTHING
+        self._lowering: asyncio.TimerHandle | None = None
+        self._unclaimed: list[Utterance] = []
+        self._speaking: Speech | None = None
+
+    # ---- hearing ------------------------------------------------------------------------------------------------------
 
     def configure(self, audio_rate_hz: int) -> None:
         """Audio flows from now on, at the codec's rate; begins voice activity detection."""
         self._audio_rate_hz = audio_rate_hz
         self._listen()
 
-    def want_utterances(self, change: int) -> None:
-        """Count the modes that take whole utterances; the media process cuts none while there are none."""
-        self._hearers += change
-        if self._audio_rate_hz is not None and not self.hung_up.is_set():
+    def set_voice(self, settings: VoiceSettings) -> None:
+        """Tell speech from silence by other rules from now on."""
+        self._settings = settings
+        self._listen()
+
+    def want(self, hearing: Hearing, *, instead_of: Hearing) -> None:
+        """Hear what a mode wants. Hearing more begins at once, hearing less a second later."""
+        self._wanted[instead_of] -= 1
+        self._wanted[hearing] += 1
+        self._cancel_lowering()
+        if self._most_wanted() >= self._hearing:
+            self._hearing = self._most_wanted()
             self._listen()
+        else:
+            self._lowering = asyncio.get_running_loop().call_later(SWITCH_S, self._lower)
+
+    def subscribe_utterances(self) -> Subscription[Utterance]:
+        """Utterances from now on, and those that ended while one mode gave way to another."""
+        subscription = self._utterances.subscribe(UTTERANCES_KEPT)
+        for utterance in self._unclaimed:
+            subscription.put(utterance)
+        self._unclaimed.clear()
+        return subscription
+
+    def subscribe_speech(self) -> Subscription[Speech]:
+        """Onsets and ends from now on; the first is an onset if the caller is speaking."""
+        subscription = self._speech.subscribe()
+        if self._speaking is not None:
+            subscription.put(self._speaking)
+        return subscription
+
+    def _most_wanted(self) -> Hearing:
+        return max((hearing for hearing, count in self._wanted.items() if count > 0), default=Hearing.NOTHING)
+
+    def _lower(self) -> None:
+        self._lowering = None
+        self._hearing = self._most_wanted()
+        self._unclaimed.clear()
+        if self._hearing is not Hearing.SPEECH:
+            self.host.dialogue.caller_unheard()
+        self._listen()
+
+    def _cancel_lowering(self) -> None:
+        if self._lowering is not None:
+            self._lowering.cancel()
+            self._lowering = None
+
+    def _listen(self) -> None:
+        if self._audio_rate_hz is None or self.hung_up.is_set():
+            return
+        settings = self._settings
+        speech = self._hearing is Hearing.SPEECH
+        activity = protocol.VoiceActivitySettings(
+            detector=settings.detector if speech else "energy",
+            threshold_rms=settings.threshold_rms,
+            start_threshold=settings.start_threshold,
+            stop_threshold=settings.stop_threshold,
+            silence_s=settings.silence_s,
+            minimum_utterance_s=settings.minimum_utterance_s if speech else 0.0,
+            longest_utterance_s=settings.longest_utterance_s if speech else 60.0,
+        )
+        self.send(protocol.Listen(self.leg_id, activity, utterances=self._hearing is not Hearing.NOTHING))
+
+    # ---- speaking -----------------------------------------------------------------------------------------------------
 
     def start_playing(self, audio: Audio) -> CallPlayout:
         """Queue audio (float32, 16 kHz) behind what is already playing."""
-        rate_hz = self._audio_rate_hz or SAMPLE_RATE_HZ
-        playout = CallPlayout(self, self._next_playout_id, rate_hz)
-        self._next_playout_id += 1
-        if self.hung_up.is_set() or len(audio) == 0:
+        playout = self._new_playout(streamed=False)
+        if len(audio) and not playout.done:
+            playout.play_whole(audio)
+            self.host.playout_started(len(audio) / SAMPLE_RATE_HZ)
+        else:
             playout.end(0)
-            return playout
-        samples = resample(audio, SAMPLE_RATE_HZ, rate_hz)
-        pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
-        self._playouts[playout.playout_id] = playout
-        self.send(protocol.Play(self.leg_id, playout.playout_id, pcm, rate_hz=rate_hz))
-        self.observer.playout_started(len(audio) / SAMPLE_RATE_HZ)
         return playout
+
+    def open_playout(self) -> CallPlayout:
+        """Queue a playout whose audio is still to come."""
+        return self._new_playout(streamed=True)
+
+    def _new_playout(self, *, streamed: bool) -> CallPlayout:
+        number = self._next_playout_id
+        self._next_playout_id += 1
+        rate_hz = self._audio_rate_hz or SAMPLE_RATE_HZ
+        playout = CallPlayout(self.leg_id, number, rate_hz, self.send, self._begun, streamed=streamed)
+        if self.hung_up.is_set():
+            playout.end(0)
+        return playout
+
+    def _begun(self, playout: CallPlayout) -> None:
+        self._playouts[playout.playout_id] = playout
+
+    # ---- from the media process ---------------------------------------------------------------------------------------
 
     def receive(self, report: protocol.AnyReport) -> None:
         """Take one report of this leg."""
         match report:
-            case protocol.SpeechStarted(at_s=at_s):
-                self._speech_changed(Speech(started=True, at_s=at_s))
-            case protocol.SpeechStopped(at_s=at_s):
-                self._speech_changed(Speech(started=False, at_s=at_s))
+            case protocol.SpeechStarted():
+                self._speaking = Speech(started=True, at_s=report.at_s, decided_at=report.decided_s)
+                if self._hearing is Hearing.SPEECH:
+                    self.host.dialogue.caller_started(report.at_s)
+                self._speech_changed(self._speaking)
+            case protocol.SpeechStopped():
+                self._speaking = None
+                if report.fragment:
+                    self.host.dialogue.caller_unheard()
+                self._speech_changed(
+                    Speech(started=False, at_s=report.at_s, fragment=report.fragment, decided_at=report.decided_s)
+                )
             case protocol.UtteranceHeard():
-                samples = np.frombuffer(report.pcm, dtype="<i2").astype(np.float32) / 32768.0
-                utterance = Utterance(resample(samples, report.rate_hz, SAMPLE_RATE_HZ), report.started_s)
-                self.observer.utterance_ended(utterance)
-                self.utterances.publish(utterance)
+                self._heard(report)
+            case protocol.PlayoutProgress():
+                playout = self._playouts.get(report.playout_id)
+                if playout is not None:
+                    if playout.first_packet_at is None:
+                        self.host.playout_started(0.0)
+                    playout.went_out(report.heard_samples, report.sent_s)
             case protocol.PlayoutEnded():
                 playout = self._playouts.pop(report.playout_id, None)
                 if playout is not None:
                     playout.end(report.heard_samples)
-                    self.observer.playout_ended(playout.heard / SAMPLE_RATE_HZ, report.complete)
+                    self.host.playout_ended(playout.heard / SAMPLE_RATE_HZ, report.complete)
             case _:
                 pass
 
     def hang_up(self) -> None:
         """End every iterator and playout; nothing is sent after this."""
         self.hung_up.set()
-        self.utterances.close()
-        self.speech.close()
+        self._cancel_lowering()
+        self._utterances.close()
+        self._speech.close()
         for playout in self._playouts.values():
-            playout.end(0)
+            playout.abandon()
         self._playouts.clear()
 
-    def _listen(self) -> None:
-        self.send(protocol.Listen(self.leg_id, self._activity, utterances=self._hearers > 0))
+    def _heard(self, report: protocol.UtteranceHeard) -> None:
+        samples = np.frombuffer(report.pcm, dtype="<i2").astype(np.float32) / 32768.0
+        utterance = Utterance(
+            resample(samples, report.rate_hz, SAMPLE_RATE_HZ),
+            started_s=report.started_s,
+            ended_s=report.ended_s,
+            speech_ended_at=report.decided_s - self._settings.silence_s,
+            endpoint_at=report.decided_s,
+        )
+        if self.hung_up.is_set():
+            if self._hearing is Hearing.SPEECH:
+                self.host.transcribe_last(utterance)
+            return
+        self.host.utterance_ended(utterance)
+        if self._most_wanted() is Hearing.NOTHING:
+            self._unclaimed.append(utterance)
+        self._utterances.publish(utterance)
 
     def _speech_changed(self, speech: Speech) -> None:
-        self.observer.speech_changed(speech)
-        self.speech.publish(speech)
-
-
-class ModeLeg:
-    """What one run of a mode sees of a call (modes.base.VoiceLeg). `release` takes back all that the run began."""
-
-    def __init__(self, voice: CallVoice) -> None:
-        self._voice = voice
-        self._subscriptions: list[Subscription[Utterance] | Subscription[Speech]] = []
-        self._playouts: list[CallPlayout] = []
-        self._hearing = False
-
-    @property
-    def call_id(self) -> str:
-        """The engine's name for the call."""
-        return self._voice.call_id
-
-    def utterances(self) -> AsyncIterator[Utterance]:
-        """What the caller says from now on; of more than 16 unread utterances the oldest is dropped."""
-        subscription = self._voice.utterances.subscribe(UTTERANCES_KEPT)
-        self._subscriptions.append(subscription)
-        if not self._hearing:
-            self._hearing = True
-            self._voice.want_utterances(+1)
-        return subscription
-
-    def speech(self) -> AsyncIterator[Speech]:
-        """Onsets and ends of the caller's speech, from now on."""
-        subscription = self._voice.speech.subscribe()
-        self._subscriptions.append(subscription)
-        return subscription
-
-    def start_playing(self, audio: Audio) -> CallPlayout:
-        """Begin to play and return at once."""
-        playout = self._voice.start_playing(audio)
-        self._playouts = [earlier for earlier in self._playouts if not earlier.done]
-        self._playouts.append(playout)
-        return playout
-
-    async def play(self, audio: Audio) -> int:
-        """Play audio to its end; returns the samples that went out. Cancelling fades it out."""
-        playout = self.start_playing(audio)
-        try:
-            return await playout.wait()
-        except asyncio.CancelledError:
-            playout.stop()
-            raise
-
-    async def until_hung_up(self) -> None:
-        """Wait for the end of the call."""
-        await self._voice.hung_up.wait()
-
-    def activity(self, word: str) -> None:
-        """Say in a word what the mode is doing."""
-        self._voice.observer.activity_changed(word)
-
-    def release(self) -> None:
-        """Stop what the mode was playing and end its iterators."""
-        for playout in self._playouts:
-            playout.stop()
-        for subscription in self._subscriptions:
-            subscription.close()
-        if self._hearing:
-            self._hearing = False
-            self._voice.want_utterances(-1)
-        self._voice.observer.activity_changed("")
+        self.host.speech_changed(speech)
+        self._speech.publish(speech)
