@@ -92,7 +92,7 @@ class Dialogue:
 
     # ---- the agent ----------------------------------------------------------------------------------------------------
 
-    def begin_reply(self, utterance: Utterance | None) -> DialogueReply:
+    def begin_reply(self, utterance: Utterance | None = None) -> DialogueReply:
         """Begin a line of the agent's."""
         number = self._add(Speaker.AGENT, LineState.THINKING, utterance.ended_s if utterance else 0.0)
         if utterance is not None:
