@@ -11,8 +11,6 @@ A row stays a leg's own while the leg is in the bank.
 from __future__ import annotations
 
 import heapq
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -26,28 +24,22 @@ from voip_engine.media.inbound import Inbound
 from voip_engine.media.lane import HearLane, SpeakLane
 from voip_engine.media.outbound import Outbound
 from voip_engine.media.playout import PlayoutQueue
-from voip_engine.media.protocol import (
-    AnyReport,
-    SpeechStarted,
-    SpeechStopped,
-    UtteranceHeard,
-    VoiceActivitySettings,
-)
+from voip_engine.media.playout_reports import PlayoutReports
+from voip_engine.media.protocol import AnyReport, Listen
 from voip_engine.media.sockets import ArrivalClock
 from voip_engine.media.source import FrameSource
-from voip_engine.media.vad import FRAME_S, LONGEST_LEADING_S, Capture, VoiceActivity, frames
+from voip_engine.media.speech_watch import SpeechWatch
+from voip_engine.media.windows import Judge
 
 Send = Callable[[bytes | memoryview], object]
 Outbox = list[tuple[Send, bytes | memoryview]]
 
 _FIRST_ROWS: Final = 16
 _RING: Final = 4
-_TICKS_TO_SPLIT: Final = 25
 _SEARCHES_A_TICK: Final = 50
 """Concealing well takes a search for the pitch. When a network stalls, all calls need it at once: too much for a tick."""
 _QUIET_MEAN_SQUARE: Final = 1e-5
 """−50 dBFS: a frame more or less is not noticed there."""
-_INT16_SCALE: Final = np.float32(32767)
 _FROM_INT16: Final = np.float32(1 / 32768)
 
 
@@ -62,10 +54,7 @@ class Seat:
     opened_frame: int
     source: FrameSource | None = None
     row: int = -1
-    seated_frame: int = 0
-    listen: VoiceActivitySettings | None = None
-    wants_utterances: bool = False
-    capture: Capture | None = None
+    listen: Listen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +71,26 @@ class BankFigures:
 class Bank:
     """The legs of one audio rate. At 8 kHz most of them run in the express lanes."""
 
-    def __init__(self, rate_hz: int, report: Callable[[AnyReport], None], clock: ArrivalClock) -> None:
+    def __init__(
+        self, rate_hz: int, report: Callable[[AnyReport], None], clock: ArrivalClock, judge: Judge | None
+    ) -> None:
         self.rate_hz = rate_hz
         self.samples = rate_hz // 50
         self.seats: dict[int, Seat] = {}
-        self._report = report
+        self.playouts = PlayoutReports(report)
+        self.speech = SpeechWatch(rate_hz, _FIRST_ROWS, report, judge)
         self._rows = _FIRST_ROWS
         self._free = list(range(_FIRST_ROWS))
-        self._by_row: dict[int, Seat] = {}
         self._ring = [np.zeros((_FIRST_ROWS, self.samples), np.float32) for _ in range(_RING)]
         self.heard = self._ring[0]
         """What came in, this tick: float32, shape (rows, samples)."""
         self.ours = np.zeros((_FIRST_ROWS, self.samples), np.float32)
         """What goes out, this tick."""
         self._loud_rows: list[int] = []
-        self._activity = VoiceActivity(_FIRST_ROWS)
         self._mean_square = np.zeros(_FIRST_ROWS, np.float32)
         self._sum_in = np.zeros(_FIRST_ROWS, np.float32)
         self._sum_out = np.zeros(_FIRST_ROWS, np.float32)
         self._summed = 0
-        self._pcm_history: deque[bytes] = deque(maxlen=frames(LONGEST_LEADING_S) + 25)
-        self._captures: dict[int, tuple[Callable[[bytes], None], slice]] = {}
-        """Where the speech of those who speak is added, and which part of all rows' audio it is."""
-        self._recorded: set[int] = set()
         self._searches_left = 0
         self._players: dict[int, Seat] = {}
         self._slow_hearers: dict[int, Seat] = {}
@@ -114,34 +100,32 @@ class Bank:
 
     # ---- who is here -------------------------------------------------------------------------------------------------
 
-    def seat(self, seat: Seat, frame_number: int) -> None:
+    def seat(self, seat: Seat) -> None:
         """Give a leg a row."""
         if not self._free:
             self._grow()
         row = heapq.heappop(self._free)
         seat.row = row
-        seat.seated_frame = frame_number
-        self.seats[seat.leg_id] = self._by_row[row] = seat
+        self.seats[seat.leg_id] = seat
         self._slow_hearers[seat.leg_id] = self._slow_speakers[seat.leg_id] = seat
-        self.listen(seat, seat.listen, seat.wants_utterances)
+        if seat.listen is not None:
+            self.listen(seat, seat.listen)
         if seat.playout.active:
-            self._players[seat.leg_id] = seat
+            self.play(seat)
 
-    def unseat(self, seat: Seat, frame_number: int) -> None:
+    def unseat(self, seat: Seat) -> None:
         """Free a leg's row; speech that is going on ends here."""
         row = seat.row
         self.leave_lanes(seat)
         self._players.pop(seat.leg_id, None)
-        if self._activity.speaking(row):
-            self._end_speech(seat, frame_number, 0)
-        self._activity.set(row, None)
-        self._recorded.discard(row)
+        self.playouts.forget(seat.leg_id)
+        self.speech.leave(row)
         for matrix in (*self._ring, self.ours):
             matrix[row] = 0
         for vector in (self._mean_square, self._sum_in, self._sum_out):
             vector[row] = 0
         self._loud_rows = [loud for loud in self._loud_rows if loud != row]
-        del self.seats[seat.leg_id], self._by_row[row]
+        del self.seats[seat.leg_id]
         del self._slow_hearers[seat.leg_id], self._slow_speakers[seat.leg_id]
         heapq.heappush(self._free, row)
         seat.row = -1
@@ -154,7 +138,7 @@ class Bank:
         self._mean_square = _taller(self._mean_square, rows)
         self._sum_in = _taller(self._sum_in, rows)
         self._sum_out = _taller(self._sum_out, rows)
-        self._activity.grow(rows)
+        self.speech.grow(rows)
         self.hear_lane.grow(rows)
         self.speak_lane.grow(rows)
         self._free.extend(range(self._rows, rows))
@@ -208,18 +192,13 @@ class Bank:
     def play(self, seat: Seat) -> None:
         """Take notice that a leg has something to play."""
         self._players[seat.leg_id] = seat
+        if seat.playout.reports_progress:
+            self.playouts.follow(seat.leg_id, seat.outbound, seat.playout)
 
-    def listen(self, seat: Seat, settings: VoiceActivitySettings | None, utterances: bool) -> None:
-        """Watch a leg for speech, or stop to; an utterance that is going on is dropped."""
-        seat.listen = settings
-        seat.wants_utterances = utterances
-        seat.capture = None
-        self._captures.pop(seat.leg_id, None)
-        self._activity.set(seat.row, settings)
-        if settings is not None and utterances:
-            self._recorded.add(seat.row)
-        else:
-            self._recorded.discard(seat.row)
+    def listen(self, seat: Seat, command: Listen) -> None:
+        """Watch a leg for speech, go on with other settings, or stop to."""
+        seat.listen = command
+        self.speech.listen(seat.row, seat.leg_id, seat.opened_frame, command.settings, command.utterances)
 
     def history(self, seat: Seat) -> Audio:
         """What a leg heard last, before this tick: some 60 ms."""
@@ -250,62 +229,7 @@ class Bank:
         mean_square = self._mean_square = np.einsum("ij,ij->i", heard, heard) / self.samples
         self._sum_in += mean_square
         self._summed += 1
-        self._watch(heard, mean_square, frame_number)
-
-    def _watch(self, heard: Audio, mean_square: NDArray[np.float32], frame_number: int) -> None:
-        begun, ended = self._activity.step(mean_square)
-        if self._recorded:
-            pcm = (np.clip(heard, -1, 1) * _INT16_SCALE).astype("<i2").tobytes()
-            self._pcm_history.append(pcm)
-            for append, cut in self._captures.values():
-                append(pcm[cut])
-            if frame_number % _TICKS_TO_SPLIT == 0:
-                self._split_long_ones()
-        for row in begun:
-            self._begin_speech(self._by_row[row], frame_number)
-        for row in ended:
-            seat = self._by_row[row]
-            if seat.listen is not None:
-                self._end_speech(seat, frame_number, frames(seat.listen.silence_s))
-
-    def _split_long_ones(self) -> None:
-        for leg_id in self._captures:
-            seat = self.seats[leg_id]
-            if seat.capture is not None and seat.capture.full:
-                self._report_utterance(seat, *seat.capture.split())
-
-    def _begin_speech(self, seat: Seat, frame_number: int) -> None:
-        settings = seat.listen
-        if settings is None:
-            return
-        onset = frames(settings.minimum_speech_s)
-        started = frame_number + 1 - onset
-        self._report(SpeechStarted(seat.leg_id, (started - seat.opened_frame) * FRAME_S, time.monotonic()))
-        if not seat.wants_utterances:
-            return
-        size = 2 * self.samples
-        wanted = onset + round(min(settings.leading_s, LONGEST_LEADING_S) / FRAME_S)
-        wanted = min(wanted, frame_number + 1 - seat.seated_frame, len(self._pcm_history))
-        recent = list(self._pcm_history)[-wanted:] if wanted > 0 else []
-        leading = [pcm[seat.row * size : (seat.row + 1) * size] for pcm in recent]
-        leading = [pcm for pcm in leading if len(pcm) == size]  # rows that the bank didn't have yet
-        seat.capture = Capture(leading, frame_number + 1 - len(leading), settings.longest_utterance_s)
-        self._captures[seat.leg_id] = (seat.capture.append, slice(seat.row * size, (seat.row + 1) * size))
-
-    def _end_speech(self, seat: Seat, frame_number: int, silence_frames: int) -> None:
-        stopped = frame_number + 1 - silence_frames
-        stopped_s = (stopped - seat.opened_frame) * FRAME_S
-        self._report(SpeechStopped(seat.leg_id, stopped_s, time.monotonic(), fragment=False))
-        capture, seat.capture = seat.capture, None
-        if capture is not None:
-            del self._captures[seat.leg_id]
-            self._report_utterance(seat, capture.started_frame, capture.end(silence_frames))
-
-    def _report_utterance(self, seat: Seat, started_frame: int, pcm: bytes) -> None:
-        if pcm:
-            started_s = (started_frame - seat.opened_frame) * FRAME_S
-            ended_s = started_s + len(pcm) / 2 / self.rate_hz
-            self._report(UtteranceHeard(seat.leg_id, started_s, ended_s, time.monotonic(), pcm, self.rate_hz))
+        self.speech.hear(heard, mean_square, frame_number)
 
     def speak(self, outbox: Outbox) -> None:
         """Take every leg's next frame to play and encode it; the datagrams go into the outbox and the speak lane's mail."""
@@ -386,7 +310,7 @@ class Bank:
         self._sum_in.fill(0)
         self._sum_out.fill(0)
         self._summed = 0
-        return BankFigures(levels_in, levels_out, self._activity.all_speaking(), self.speak_lane.next_packets())
+        return BankFigures(levels_in, levels_out, self.speech.all_speaking, self.speak_lane.next_packets())
 
 
 def _taller(array: NDArray[np.float32], rows: int) -> NDArray[np.float32]:

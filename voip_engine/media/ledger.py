@@ -19,6 +19,7 @@ from voip_engine.media.protocol import (
     OpenLeg,
     Play,
     PlayoutEnded,
+    PlayoutProgress,
     RtpStart,
     StartMonitor,
     StopMonitor,
@@ -34,8 +35,8 @@ class _LegEntry:
     opened: OpenLeg
     configured: ConfigureLeg | None = None
     listening: Listen | None = None
-    playouts: dict[int, int] = field(default_factory=dict)
-    """Playouts that haven't ended, with their rates."""
+    playouts: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Playouts that haven't ended: their rates, and the samples that are known to have gone out."""
     next_sequence: int = 0
     next_timestamp: int = 0
     noted_s: float = 0.0
@@ -79,7 +80,7 @@ class Ledger:
             elif isinstance(command, Listen):
                 entry.listening = command
             else:
-                entry.playouts.setdefault(command.playout_id, command.rate_hz)
+                entry.playouts.setdefault(command.playout_id, (command.rate_hz, 0))
 
     def report(self, report: AnyReport, now: float) -> None:
         """Note a report that came at `now`."""
@@ -97,18 +98,22 @@ class Ledger:
                 entry.opened = msgspec.structs.replace(entry.opened, local=report.local)
         elif isinstance(report, LegFailed):
             self._legs.pop(report.leg_id, None)
+        elif isinstance(report, PlayoutProgress):
+            entry = self._legs.get(report.leg_id)
+            if entry is not None and report.playout_id in entry.playouts:
+                entry.playouts[report.playout_id] = report.rate_hz, report.heard_samples
         elif isinstance(report, PlayoutEnded):
             entry = self._legs.get(report.leg_id)
             if entry is not None:
                 entry.playouts.pop(report.playout_id, None)
 
     def lost_playouts(self) -> list[PlayoutEnded]:
-        """End the playouts that went down with a process; how much of them was heard nobody knows any more."""
+        """End the playouts that went down with a process, where their last progress was: a tenth of a second ago, or at 0."""
         lost = []
         for leg_id, entry in self._legs.items():
             lost += [
-                PlayoutEnded(leg_id, playout_id, 0, complete=False, rate_hz=rate_hz)
-                for playout_id, rate_hz in entry.playouts.items()
+                PlayoutEnded(leg_id, playout_id, heard_samples, complete=False, rate_hz=rate_hz)
+                for playout_id, (rate_hz, heard_samples) in entry.playouts.items()
             ]
             entry.playouts.clear()
         return lost

@@ -13,6 +13,7 @@ from voip_engine.media.bank import Bank, Seat
 from voip_engine.media.inbound import Inbound
 from voip_engine.media.outbound import Outbound
 from voip_engine.media.playout import Ended, PlayoutQueue
+from voip_engine.media.playout_reports import report_of
 from voip_engine.media.protocol import (
     AnyReport,
     ConfigureLeg,
@@ -22,7 +23,6 @@ from voip_engine.media.protocol import (
     OpenLeg,
     PacketRejected,
     Play,
-    PlayoutEnded,
 )
 from voip_engine.media.sockets import (
     LONGEST_DATAGRAM_BYTES,
@@ -89,14 +89,14 @@ class Leg:
 
     # ---- the plan ----------------------------------------------------------------------------------------------------
 
-    def configure(self, command: ConfigureLeg, bank: Bank, frame_number: int) -> None:
+    def configure(self, command: ConfigureLeg, bank: Bank) -> None:
         """Apply a plan; `bank` is that of the audio rate of its codec."""
         plan = command.plan
         previous, self.plan = self.plan, plan
         if self.bank is not None:
             self.bank.leave_lanes(self.seat)
         if self.bank is not bank:
-            self._move(bank, frame_number)
+            self._move(bank)
         assert self.seat.source is not None
         self.outbound.configure(plan)
         self.seat.source.set_codecs({payload_type.number: payload_type for payload_type in plan.receive})
@@ -115,11 +115,11 @@ class Leg:
         self.inbound.last_heard_s = self._clock.now_s
         bank.enter_speak_lane(self.seat)
 
-    def _move(self, bank: Bank, frame_number: int) -> None:
+    def _move(self, bank: Bank) -> None:
         """Take a row in the bank of another audio rate."""
         seat = self.seat
         if self.bank is not None:
-            self.bank.unseat(seat, frame_number)
+            self.bank.unseat(seat)
         if seat.source is not None:
             seat.source.close()
         self.bank = bank
@@ -127,13 +127,13 @@ class Leg:
         seat.source = FrameSource(
             bank.rate_hz, self.jitter, partial(bank.history, seat), partial(bank.is_quiet, seat), bank.may_search
         )
-        bank.seat(seat, frame_number)
+        bank.seat(seat)
 
     def listen(self, command: Listen) -> None:
         """Turn voice activity detection on or off."""
-        self.seat.listen, self.seat.wants_utterances = command.settings, command.utterances
+        self.seat.listen = command
         if self.bank is not None:
-            self.bank.listen(self.seat, command.settings, command.utterances)
+            self.bank.listen(self.seat, command)
 
     def hasten(self) -> None:
         """Enter the express lanes, if all is well; to be called now and then."""
@@ -160,7 +160,7 @@ class Leg:
 
     def play(self, command: Play) -> None:
         """Queue audio."""
-        self.playout.play(command.playout_id, command.pcm, command.rate_hz, command.final)
+        self.playout.play(command.playout_id, command.pcm, command.rate_hz, command.final, progress=command.progress)
         if self.bank is not None:
             self.bank.play(self.seat)
 
@@ -226,7 +226,10 @@ class Leg:
         self._report(DtmfHeard(self.leg_id, key.digit, key.duration_ms))
 
     def _playout_ended(self, ended: Ended) -> None:
-        self._report(PlayoutEnded(self.leg_id, ended.playout_id, ended.heard_samples, ended.complete, ended.rate_hz))
+        if self.bank is not None:
+            self.bank.playouts.ended(self.leg_id, self.outbound, self.playout, ended)
+        else:
+            self._report(report_of(self.leg_id, ended))
 
     def second(self, now: float) -> None:
         """Do what is done once a second: loss, delay, half-heard keys, the media time-out."""
@@ -255,13 +258,13 @@ class Leg:
         with contextlib.suppress(OSError):  # RTCP is sent again in seconds
             self._rtcp.sendto(data, self._rtcp_remote)
 
-    def close(self, frame_number: int) -> None:
+    def close(self) -> None:
         """Say goodbye, end speech and playouts, free the ports."""
         self.closed = True
         self.send_rtcp(goodbye=True)
-        if self.bank is not None:
-            self.bank.unseat(self.seat, frame_number)
         self.playout.stop_all()
+        if self.bank is not None:
+            self.bank.unseat(self.seat)
         if self.seat.source is not None:
             self.seat.source.close()
         self.outbound.close()

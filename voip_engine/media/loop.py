@@ -21,6 +21,7 @@ from voip_engine.media.leg import Leg
 from voip_engine.media.protocol import AnyReport, ConfigureLeg, Figures, LegFigures, OpenLeg
 from voip_engine.media.sockets import ArrivalClock, Readiness
 from voip_engine.media.tap import MonitorTap
+from voip_engine.media.windows import Judge
 
 _DRAIN_ROUNDS: Final = 8
 _TICKS_A_SECOND: Final = 50
@@ -30,7 +31,10 @@ _TICKS_TO_HASTEN: Final = 2
 class MediaLoop:
     """All legs and the clock that drives them."""
 
-    def __init__(self, report: Callable[[AnyReport], None], *, randomness: random.Random) -> None:
+    def __init__(
+        self, report: Callable[[AnyReport], None], *, randomness: random.Random, judge: Judge | None = None
+    ) -> None:
+        """`judge` tells speech from noise on the legs that ask for it; without one loudness decides."""
         self.clock = TickClock()
         self.legs: dict[int, Leg] = {}
         self._report = report
@@ -38,7 +42,7 @@ class MediaLoop:
         self._arrivals = ArrivalClock()
         self._readiness = Readiness()
         self._banks = {
-            rate_hz: Bank(rate_hz, report, self._arrivals) for rate_hz in sorted(set(AUDIO_RATE_HZ.values()))
+            rate_hz: Bank(rate_hz, report, self._arrivals, judge) for rate_hz in sorted(set(AUDIO_RATE_HZ.values()))
         }
         self._readiness.lane = self._banks[lane.CLOCK_RATE_HZ].hear_lane
         self._outbox: Outbox = []
@@ -75,7 +79,7 @@ class MediaLoop:
         """Apply a plan to an open leg."""
         leg = self.legs.get(command.leg_id)
         if leg is not None:
-            leg.configure(command, self._banks[AUDIO_RATE_HZ[command.plan.send.codec]], self._frame_number)
+            leg.configure(command, self._banks[AUDIO_RATE_HZ[command.plan.send.codec]])
 
     def close(self, leg_id: int) -> None:
         """Close a leg; what it still had to send is lost with its socket."""
@@ -84,7 +88,7 @@ class MediaLoop:
             return
         del self._phases[leg_id % _TICKS_A_SECOND][leg_id]
         self._figures.forget(leg_id)
-        leg.close(self._frame_number)
+        leg.close()
 
     def close_all(self) -> None:
         """Close every leg, with RTCP BYE each."""
@@ -100,6 +104,8 @@ class MediaLoop:
             bank.speak_lane.mail = []
         self.clock.sent()
         outbox.clear()
+        for bank in self._banks.values():
+            bank.playouts.sent()
         self._frame_number += 1 + skipped
         if skipped:
             for bank in self._banks.values():
@@ -150,6 +156,7 @@ class MediaLoop:
                 overruns=clock.overruns - self._reported_overruns,
                 lateness_p99_ms=clock.lateness_p99_s() * 1000,
                 busy_fraction=clock.busy_fraction(),
+                unjudged_windows=sum(bank.speech.take_unjudged() for bank in self._banks.values()),
             )
         )
         self._reported_ticks, self._reported_overruns = clock.ticks, clock.overruns

@@ -96,6 +96,11 @@ class Outbound:
         """Whether packets are plain 20 ms of G.711, so that all such streams' can be made at once."""
         return self.sending and self.batched and self._frames_a_packet == 1 and not self.keying
 
+    @property
+    def whole(self) -> bool:
+        """Whether all audio it was given stands in datagrams, none waiting for its packet to be full."""
+        return not self._pending and not self._pending_samples
+
     def close(self) -> None:
         """Give back the encoder's memory."""
         if self._encoder is not None:
@@ -113,7 +118,7 @@ class Outbound:
             self._dtmf.press(digit, duration_ms)
         except ValueError:
             return False
-        if not self._pending and not self._pending_samples:
+        if self.whole:
             self._between_packets()
         return True
 

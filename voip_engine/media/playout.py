@@ -22,12 +22,25 @@ class Ended:
     heard_samples: int
     complete: bool
     rate_hz: int
+    progress: bool = False
+    """Whether its progress was wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the playout at the head of a queue is. `paused`: it has stopped there."""
+
+    playout_id: int
+    heard_samples: int
+    rate_hz: int
+    paused: bool
 
 
 @dataclass(slots=True)
 class _Playout:
     playout_id: int
     rate_hz: int
+    progress: bool = False
     chunks: deque[bytes] = field(default_factory=deque)
     """int16 audio as it came through the pipe."""
     offset: int = 0
@@ -67,18 +80,34 @@ class PlayoutQueue:
         """Whether something is going out, neither paused nor run dry."""
         return bool(self._queue) and self._queue[0].sounding
 
+    @property
+    def reports_progress(self) -> bool:
+        """Whether one of the playouts wants its progress told."""
+        return any(playout.progress for playout in self._queue)
+
+    @property
+    def position(self) -> Position | None:
+        """Where the first playout is, if it wants its progress told."""
+        if not self._queue or not self._queue[0].progress:
+            return None
+        playout = self._queue[0]
+        ahead = (self._ran - len(self.run)) * self._frame_bytes // BYTES_A_SAMPLE
+        return Position(
+            playout.playout_id, playout.heard + ahead, playout.rate_hz, playout.paused and not playout.sounding
+        )
+
     def set_rate(self, rate_hz: int) -> None:
         """Go on at another audio rate, after the codec changed. What was queued is converted as it is played."""
         self._settle()
         self._rate_hz = rate_hz
         self._frame_bytes = rate_hz // 50 * BYTES_A_SAMPLE
 
-    def play(self, playout_id: int, pcm: bytes, rate_hz: int, final: bool) -> None:
+    def play(self, playout_id: int, pcm: bytes, rate_hz: int, final: bool, *, progress: bool = False) -> None:
         """Queue audio, or append to the playout of that name. An odd byte at the end is dropped."""
         self._settle()
         playout = self._find(playout_id)
         if playout is None:
-            playout = _Playout(playout_id, rate_hz)
+            playout = _Playout(playout_id, rate_hz, progress)
             self._queue.append(playout)
         if len(pcm) >= BYTES_A_SAMPLE and not playout.stopping:
             playout.chunks.append(pcm if len(pcm) % BYTES_A_SAMPLE == 0 else pcm[:-1])
@@ -93,10 +122,11 @@ class PlayoutQueue:
 
     def resume(self, playout_id: int) -> None:
         """Go on at that sample."""
+        self._settle()
         playout = self._find(playout_id)
         if playout is not None and playout.paused:
             playout.paused = False
-            playout.fade_in = not playout.sounding
+            playout.fade_in = not playout.sounding and playout.heard > 0
 
     def stop(self, playout_id: int) -> None:
         """Fade out within one frame and drop the rest; one that waits its turn is dropped at once."""
@@ -182,7 +212,8 @@ class PlayoutQueue:
         return piece
 
     def _at_leg_rate(self, playout: _Playout, size: int) -> bytes:
-        wanted = size * playout.rate_hz // self._rate_hz // BYTES_A_SAMPLE * BYTES_A_SAMPLE
+        # At least a sample: half of one, where the rate is half as high, would never fill the frame.
+        wanted = max(1, size * playout.rate_hz // self._rate_hz // BYTES_A_SAMPLE) * BYTES_A_SAMPLE
         piece, start = b"", playout.offset
         for chunk in playout.chunks:
             piece += chunk[start : start + wanted - len(piece)]
@@ -207,7 +238,7 @@ class PlayoutQueue:
         return next((playout for playout in self._queue if playout.playout_id == playout_id), None)
 
     def _end(self, playout: _Playout, *, complete: bool) -> None:
-        self._ended(Ended(playout.playout_id, playout.heard, complete, playout.rate_hz))
+        self._ended(Ended(playout.playout_id, playout.heard, complete, playout.rate_hz, playout.progress))
 
 
 def _tell_nobody(_: Ended) -> None:

@@ -293,6 +293,8 @@ class Figures(Report, frozen=True, tag=True):
     overruns: int
     lateness_p99_ms: float
     busy_fraction: float
+    unjudged_windows: int = 0
+    """Windows of 32 ms that the voice activity model was too late for; loudness decided."""
 
 
 class MediaTimedOut(Report, frozen=True, tag=True):

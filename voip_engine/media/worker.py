@@ -21,10 +21,13 @@ from voip_engine.media.commands import apply
 from voip_engine.media.loop import MediaLoop
 from voip_engine.media.pipe import CommandInput, ReportOutput
 from voip_engine.media.protocol import Ready
+from voip_engine.media.silero import JudgeThread, Silero, SileroUnavailable
 
 _COMMANDS_S = 0.005
 """So much of a tick may go to commands; what is left over waits for the next one."""
 _NICENESS = -10
+_SWITCH_S = 0.0005
+"""The tick waits no longer than this for the interpreter while the voice activity thread is at work in it."""
 
 
 def main() -> int:
@@ -34,7 +37,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     commands, reports = CommandInput(sys.stdin.fileno()), ReportOutput(sys.stdout.fileno())
-    loop = MediaLoop(reports.put, randomness=random.SystemRandom())
+    judge = _start_judge()
+    loop = MediaLoop(reports.put, randomness=random.SystemRandom(), judge=judge)
     _load_codecs()
     gc.collect()
     gc.freeze()
@@ -45,6 +49,8 @@ def main() -> int:
     with contextlib.suppress(BrokenPipeError):
         _run(loop, commands, reports)
     loop.close_all()
+    if judge is not None:
+        judge.close()
     return 0
 
 
@@ -69,6 +75,17 @@ def _time_limit(seconds: float) -> Callable[[], bool]:
     """Says True until the time is over."""
     until_s = time.monotonic() + seconds
     return lambda: time.monotonic() < until_s
+
+
+def _start_judge() -> JudgeThread | None:
+    """Load the voice activity model now, like the codecs; without it loudness decides, and one line says why."""
+    try:
+        model = Silero()
+    except SileroUnavailable as error:
+        print(error, file=sys.stderr, flush=True)
+        return None
+    sys.setswitchinterval(_SWITCH_S)
+    return JudgeThread(model)
 
 
 def _load_codecs() -> None:

@@ -79,7 +79,9 @@ def test_an_utterance_is_heard_whole(loop, peers):
     assert np.allclose(audio[start - 1 : start - 1 + len(expected)], expected, atol=1.5)
     begun, ended = loop.of(SpeechStarted), loop.of(SpeechStopped)
     assert ended[0].at_s - begun[0].at_s == pytest.approx(1.0, abs=0.001)
-    assert begun[0].at_s - heard[0].started_s == pytest.approx(0.2, abs=0.001)
+    assert begun[0].at_s - heard[0].started_s == pytest.approx(0.3, abs=0.001)
+    assert heard[0].ended_s == ended[0].at_s
+    assert len(audio) / 8000 == pytest.approx(0.3 + 1.0 + 0.3, abs=0.001)
 
 
 def test_a_line_that_dies_ends_the_utterance(loop, peers):
