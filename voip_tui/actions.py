@@ -25,6 +25,13 @@ class Situation:
     monitored: int = 0
     modes: tuple[str, ...] = ()
     page_open: bool = False
+    page_shown: bool = False
+    """Whether a call's page is in sight, on its own or beside the list."""
+    pane: str = ""
+    said: bool = False
+    """Whether the selected call has a dialogue."""
+    pulling: bool = False
+    """Whether the model that the selected call lacks is being fetched."""
     ended_hidden: bool = False
 
 
@@ -62,6 +69,9 @@ KEY_TITLES = {
     "left": "←",
     "right": "→",
     "delete": "del",
+    "shift+tab": "⇧tab",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
 }
 
 
@@ -161,6 +171,42 @@ def _page_hint(situation: Situation) -> str:
     return "open" if situation.selected and not situation.page_open else ""
 
 
+def _page_shown(situation: Situation) -> str | None:
+    if situation.selected is None:
+        return "No call is selected."
+    return None if situation.page_shown else "Open a call first: enter."
+
+
+def _pane_hint(situation: Situation) -> str:
+    if _page_shown(situation):
+        return ""
+    return PANE_AFTER.get(situation.pane, "")
+
+
+PANE_AFTER = {"dialogue": "turns", "turns": "line", "line": "log", "log": "dialogue"}
+
+
+def _pullable(situation: Situation) -> str | None:
+    if situation.selected is None:
+        return "No call is selected."
+    trouble = situation.selected.trouble
+    if trouble is None:
+        return "This call lacks nothing."
+    if trouble.model is None:
+        return f"This cannot be fetched from here. It is mended by: {trouble.mend}" if trouble.mend else trouble.detail
+    return "It is being fetched already." if situation.pulling else None
+
+
+def _said(situation: Situation) -> str | None:
+    if situation.selected is None:
+        return "No call is selected."
+    return None if situation.said else "Nothing was said on this call yet."
+
+
+def _save_hint(situation: Situation) -> str:
+    return "save" if situation.page_shown and situation.pane == "dialogue" and _said(situation) is None else ""
+
+
 def _several(situation: Situation) -> str | None:
     return None if situation.calls else "There are no calls."
 
@@ -230,6 +276,26 @@ ACTIONS: tuple[Action, ...] = (
         "keypad", ("t",), "Keypad", "Press telephone keys (DTMF) on the call.", "tones", "press keys on", priority=6
     ),
     Action(
+        "pull_model",
+        ("p",),
+        "Pull the model",
+        "Fetch the model that the selected call lacks.",
+        "This call",
+        _when_applicable("pull", _pullable),
+        _pullable,
+        2,
+    ),
+    Action(
+        "save_dialogue",
+        ("w",),
+        "Save dialogue",
+        "Write the call's dialogue to a text file.",
+        "This call",
+        _save_hint,
+        _said,
+        7,
+    ),
+    Action(
         "open_page",
         ("enter",),
         "Open the call",
@@ -249,6 +315,20 @@ ACTIONS: tuple[Action, ...] = (
         _always,
         1,
     ),
+    Action(
+        "next_pane",
+        ("tab",),
+        "Next pane",
+        "Dialogue, turns, line, log of the selected call.",
+        "View",
+        _pane_hint,
+        _page_shown,
+        4,
+    ),
+    Action("last_pane", ("shift+tab",), "Pane before", "The same, the other way.", "View", _silent, _page_shown),
+    Action("scroll_back", ("pageup",), "Scroll back", "Read what was said before.", "View", _silent, _always),
+    Action("scroll_on", ("pagedown",), "Scroll on", "Back towards the latest.", "View", _silent, _always),
+    Action("scroll_end", ("end",), "Latest", "Go to the latest, and follow it.", "View", _silent, _always),
     Action("next_call", ("j", "down"), "Next call", "Select the next call.", "View", _silent, _several),
     Action("previous_call", ("k", "up"), "Previous call", "Select the call before.", "View", _silent, _several),
     Action(

@@ -25,6 +25,7 @@ from voip_engine.events import (
 )
 from voip_tui.happenings import SPEECH_EVENTS, log_line
 from voip_tui.history import CallHistory, CallView, LogLine
+from voip_tui.transcripts import other_side
 
 ENGINE_LINES_KEPT = 2000
 
@@ -82,6 +83,30 @@ class OutputDeviceLike(Protocol):
         ...
 
 
+class PullProgressLike(Protocol):
+    """How far the download of a model is."""
+
+    @property
+    def model(self) -> str:
+        """Which one, as it was asked for."""
+        ...
+
+    @property
+    def done_bytes(self) -> int:
+        """What is here."""
+        ...
+
+    @property
+    def total_bytes(self) -> int:
+        """What it will be; 0 while that is not known."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """What is going on, in a word or two."""
+        ...
+
+
 class ConsoleEngine(Protocol):
     """What the console asks of an engine: the public half of `voip_engine.Engine` that it uses."""
 
@@ -109,6 +134,10 @@ class ConsoleEngine(Protocol):
 
     async def dial(self, uri: str, *, account: str | None = None, mode: str | None = None) -> ConsoleCall:
         """Call somebody."""
+        ...
+
+    async def pull_model(self, model: str, on_progress: Callable[[PullProgressLike], None]) -> object:
+        """Fetch what a `Trouble.model` names, then let the calls that waited for it go on. Raises `EngineError`."""
         ...
 
     async def set_monitor_volume(self, volume: float) -> None:
@@ -217,12 +246,16 @@ class Bridge:
     async def follow(self) -> None:
         """Pass on the engine's events until it stops."""
         async for event in self._events:
-            line = log_line(event)
-            if isinstance(event, CallEvent):
-                self.history(event.call_id).lines.append(line)
+            line = self._line(event)
+            if line.call_id is not None:
+                self.history(line.call_id).lines.append(line)
             if not isinstance(event, SPEECH_EVENTS):
                 self.lines.append(line)
             self._post(EngineHappened(event, line))
+
+    def _line(self, event: AnyEvent) -> LogLine:
+        view = self.board.view(event.call_id) if isinstance(event, CallEvent) else None
+        return log_line(event, other_side=other_side(view.call)) if view is not None else log_line(event)
 
 
 def _place(call: CallSnapshot) -> tuple[int, float]:

@@ -23,6 +23,8 @@ class Setup:
     title: str = "voip-tui"
     facts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     mode: str | None = None
+    language: str | None = None
+    """What callers are expected to speak (ISO 639-1); None: whatever is heard first. Other languages are marked."""
     volume: float = 0.8
     dialled_file: Path | None = None
     pictures_folder: Path = field(default_factory=Path.cwd)

@@ -15,6 +15,7 @@ from voip_engine.events import (
     DtmfReceived,
     EngineStarted,
     EngineStopped,
+    LineState,
     MediaChanged,
     MediaChangeRefused,
     MediaRestarted,
@@ -37,17 +38,25 @@ from voip_engine.events import (
 from voip_tui import words
 from voip_tui.history import LogLine, Tone
 
-SPEECH_EVENTS = (SpeechStarted, SpeechStopped, UtteranceEnded, PlayoutStarted, PlayoutEnded)
+SPEECH_EVENTS = (
+    SpeechStarted,
+    SpeechStopped,
+    UtteranceEnded,
+    PlayoutStarted,
+    PlayoutEnded,
+    TranscriptAdded,
+    ReplyEnded,
+)
 """These come by the second; they belong to their call's page and would drown everything else in the log."""
 
 
-def log_line(event: AnyEvent) -> LogLine:
-    """The event in plain words."""
-    text, tone = sentence(event)
+def log_line(event: AnyEvent, *, other_side: str = "Caller") -> LogLine:
+    """The event in plain words; `other_side` is what the person at the other end is called."""
+    text, tone = sentence(event, other_side)
     return LogLine(event.at, words.clean(text), tone, event.call_id if isinstance(event, CallEvent) else None)
 
 
-def sentence(event: AnyEvent) -> tuple[str, Tone]:
+def sentence(event: AnyEvent, other_side: str = "Caller") -> tuple[str, Tone]:
     """What happened, and how it is meant."""
     match event:
         case EngineStarted(listening=listening):
@@ -82,11 +91,11 @@ def sentence(event: AnyEvent) -> tuple[str, Tone]:
         case ModeFailed(mode=mode, reason=reason):
             return f"Mode {mode} failed: {reason}", Tone.BAD
         case SpeechStarted():
-            return "Caller speaks", Tone.QUIET
+            return f"{other_side} speaks", Tone.QUIET
         case SpeechStopped():
-            return "Caller stops", Tone.QUIET
+            return f"{other_side} stops", Tone.QUIET
         case UtteranceEnded(duration_s=seconds):
-            return f"Caller said {seconds:.1f} s", Tone.QUIET
+            return f"{other_side} said {seconds:.1f} s", Tone.QUIET
         case PlayoutStarted(duration_s=seconds):
             return f"We speak for {seconds:.1f} s", Tone.QUIET
         case PlayoutEnded(heard_s=seconds):
@@ -94,15 +103,17 @@ def sentence(event: AnyEvent) -> tuple[str, Tone]:
                 f"We spoke {seconds:.1f} s" if event.complete else f"We were cut off at {seconds:.1f} s"
             ), Tone.QUIET
         case TranscriptAdded(line=line):
-            return f"Caller: {line.text}", Tone.PLAIN
+            sure = f" ({line.confidence * 100:.0f} % sure)" if line.confidence is not None else ""
+            return f"{other_side}: “{words.one_line(line.text)}”{sure}", Tone.PLAIN
         case TranscriptLost(reason=reason):
-            return reason, Tone.FAIR
-        case ReplyEnded(line=line):
-            return f"Agent: {line.text}", Tone.PLAIN
+            return f"Not transcribed: {reason}", Tone.FAIR
+        case ReplyEnded():
+            return reply_sentence(event)
         case ModeTroubled(trouble=trouble):
-            return trouble.detail, Tone.BAD
+            mend = f" Mended by: {trouble.mend}" if trouble.mend else ""
+            return f"{trouble.detail or trouble.what}{mend}", Tone.BAD
         case DtmfReceived(digit=digit):
-            return f"Caller pressed {digit}", Tone.PLAIN
+            return f"{other_side} pressed {digit}", Tone.PLAIN
         case MonitorChanged():
             return monitor_sentence(event)
         case MediaTimedOut(silent_s=seconds):
@@ -114,6 +125,17 @@ def sentence(event: AnyEvent) -> tuple[str, Tone]:
             )
         case PacketRejected(source=source, reason=reason):
             return f"Refused what {source} sent: {reason}", Tone.FAIR
+
+
+def reply_sentence(event: ReplyEnded) -> tuple[str, Tone]:
+    """What the other side heard of a reply, and how long they waited for it."""
+    line, turn = event.line, event.turn
+    took = f", after {turn.first_packet_ms / 1000:.2f} s" if turn is not None and turn.first_packet_ms else ""
+    text = words.one_line(line.text)
+    if line.state is not LineState.CUT:
+        return f"Agent: “{text}”{took}", Tone.PLAIN
+    heard = text[: line.heard_characters].rstrip()
+    return (f"Agent, cut off: “{heard}…”{took}" if heard else "Agent was cut off before a word was heard"), Tone.FAIR
 
 
 def account_sentence(account: str, state: AccountState, detail: str) -> tuple[str, Tone]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeVar
 
-from voip_engine.events import CallSnapshot, CallState, MediaSnapshot
+from voip_engine.events import CallSnapshot, CallState, DialogueLine, MediaSnapshot, TurnSnapshot
 from voip_tui.words import SILENCE_DBFS
 
 LEVELS_KEPT = 320
 FIGURES_KEPT = 120
 LINES_KEPT = 400
+DIALOGUE_KEPT = 2000
+TURNS_KEPT = 1000
 LEVELS_EVERY_S = 0.08
 """A little under the polling interval: the extra snapshots that follow events add no column to the graph."""
 FIGURES_EVERY_S = 1.0
@@ -72,6 +75,10 @@ class CallHistory:
     jitter: deque[float] = field(default_factory=lambda: deque(maxlen=FIGURES_KEPT))
     """Milliseconds, one a second."""
     lines: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    dialogue: tuple[DialogueLine, ...] = ()
+    """All that was said, also what snapshots no longer hold; the same object as long as nothing differs."""
+    turns: tuple[TurnSnapshot, ...] = ()
+    """The timings of all replies, likewise."""
     caller: Needle = field(default_factory=Needle)
     ours: Needle = field(default_factory=Needle)
     levels_at: float = 0.0
@@ -85,6 +92,8 @@ class CallHistory:
         media = call.media if call.state is not CallState.ENDED else MediaSnapshot()
         self.caller.follow(media.level_in_dbfs, now, elapsed_s)
         self.ours.follow(media.level_out_dbfs, now, elapsed_s)
+        self.dialogue = _joined(self.dialogue, call.dialogue, DIALOGUE_KEPT)
+        self.turns = _joined(self.turns, call.turns, TURNS_KEPT)
         if call.state is not CallState.CONNECTED:
             return
         if now - self.levels_at >= LEVELS_EVERY_S:
@@ -99,6 +108,22 @@ class CallHistory:
     def audible(self) -> bool:
         """Whether the levels remembered hold anything that a graph would show."""
         return any(caller > SILENCE_DBFS or ours > SILENCE_DBFS for caller, ours in self.levels)
+
+
+Numbered = TypeVar("Numbered", DialogueLine, TurnSnapshot)
+
+
+def _joined(known: tuple[Numbered, ...], latest: tuple[Numbered, ...], kept: int) -> tuple[Numbered, ...]:
+    """What was known before the first of `latest`, and then those. Gives `known` itself when that is the same."""
+    if not latest:
+        return latest if known else known
+    if known[-len(latest) :] == latest:
+        return known
+    first = latest[0].number
+    place = len(known)
+    while place and known[place - 1].number >= first:
+        place -= 1
+    return (*known[:place], *latest)[-kept:]
 
 
 @dataclass(frozen=True, slots=True)

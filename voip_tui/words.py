@@ -15,12 +15,19 @@ from voip_engine.events import CallDirection, CallSnapshot, CallState, CodecSnap
 SILENCE_DBFS = -60.0
 """Where meters begin. Below this, speech is not heard over a telephone."""
 
+BREAKS = str.maketrans("\n\r\t\v\f\u2028\u2029\u00a0", " " * 8)
+
 CODEC_TITLES = {"opus": "Opus", "G722": "G.722", "PCMA": "G.711 A", "PCMU": "G.711 µ"}
 
 
 def clean(text: str) -> str:
     """`text` with everything that does not print replaced by a dot."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "·" for letter in text)
+
+
+def one_line(text: str) -> str:
+    """`text` cleaned, its line breaks and tabs as spaces; as long as before, so that places in it stay true."""
+    return clean(text.translate(BREAKS))
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:

@@ -6,7 +6,7 @@ It does nothing. Screen tests compare pictures of it; what keys do is tested aga
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ from voip_engine.events import (
     MediaSnapshot,
     MonitorState,
 )
-from voip_tui.bridge import ConsoleEngine
+from voip_tui.bridge import ConsoleEngine, PullProgressLike
 
 NOON = 1_750_000_000.0
 """When the pictures are taken, in seconds since the epoch."""
@@ -64,7 +64,7 @@ class StillEngine:
     registered: tuple[AccountSnapshot, ...] = ()
     happened: Iterable[AnyEvent] = ()
     listening: tuple[str, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
-    modes: tuple[str, ...] = ("echo", "silence")
+    modes: tuple[str, ...] = ("echo", "silence", "transcribe", "agent")
     lateness_p99_ms: float = 0.4
     volume: float = field(default=0.8, init=False)
 
@@ -93,6 +93,9 @@ class StillEngine:
 
     async def dial(self, target: str, *, account: str | None = None, mode: str | None = None) -> StillCall:
         raise AssertionError("nobody dials in a picture")
+
+    async def pull_model(self, model: str, on_progress: Callable[[PullProgressLike], None]) -> None:
+        raise AssertionError("nobody pulls in a picture")
 
     async def set_monitor_volume(self, volume: float) -> None: ...
     async def set_monitor_device(self, device: str | None) -> None: ...

@@ -19,6 +19,7 @@ from voip_tui.bridge import Board, ConsoleCall
 from voip_tui.commanding import explain
 from voip_tui.context import Console
 from voip_tui.history import LogLine
+from voip_tui.pulling import Pulls
 from voip_tui.screens.choose import ChooseScreen
 from voip_tui.screens.dial import DialRequest, DialScreen
 from voip_tui.screens.help import HelpScreen
@@ -26,11 +27,13 @@ from voip_tui.screens.info import InfoScreen, live_facts
 from voip_tui.screens.keypad import KeypadScreen
 from voip_tui.screens.log import LogScreen
 from voip_tui.theme import Palette
+from voip_tui.transcripts import save
 from voip_tui.widgets.call_page import CallPage, Welcome
 from voip_tui.widgets.calls_table import CallsTable, table_height
 from voip_tui.widgets.header import Header
 from voip_tui.widgets.hints import HintBar
 from voip_tui.widgets.incoming import IncomingBar
+from voip_tui.widgets.tabs import Pane
 
 BESIDE_FROM_WIDTH = 170
 BELOW_FROM_HEIGHT = 32
@@ -39,6 +42,7 @@ TABLE_SHARE = 0.3
 """How much of the height the table takes at most where the page stands below it."""
 VOLUME_STEP = 0.1
 PULSE_S = 0.6
+PULL_LOOK_S = 0.2
 
 
 class MainScreen(Screen[None]):
@@ -59,12 +63,13 @@ class MainScreen(Screen[None]):
         self._header = Header(palette, title=console.setup.title)
         self._incoming = IncomingBar(palette)
         self._table = CallsTable(palette, id="table")
-        self._page = CallPage(palette, id="page")
+        self._page = CallPage(palette, language=console.setup.language, id="page")
         self._welcome = Welcome(palette)
         self._hints = HintBar(palette)
         self._board = Board()
         self._hide_ended = False
         self._bright = True
+        self._pulls = Pulls()
 
     def compose(self) -> ComposeResult:
         """Header, calls, page, key hints."""
@@ -104,7 +109,9 @@ class MainScreen(Screen[None]):
         if empty != self.has_class("-empty"):
             self.set_class(empty, "-empty")
         if view is not None and bridge is not None:
-            self._page.show(view, bridge.history(view.call.call_id), bridge.engine.modes, board.now)
+            history, trouble = bridge.history(view.call.call_id), view.call.trouble
+            pull = self._pulls.get(trouble.model) if trouble is not None else None
+            self._page.show(view, history, bridge.engine.modes, board.now, pull)
         height = min(max(SMALLEST_TABLE, table_height(board.views) + 1), int(self.size.height * TABLE_SHARE))
         self._table.styles.height = height if self.has_class("-below") and not self.has_class("-page") else None
         self._hints.show(hints(self.situation))
@@ -122,6 +129,7 @@ class MainScreen(Screen[None]):
         self.call_after_refresh(self.show, self._board)
 
     def _pulse(self) -> None:
+        self._page.pulse()
         if self._board.incoming:
             self._bright = not self._bright
             self._incoming.show(self._board.incoming, bright=self._bright)
@@ -146,7 +154,8 @@ class MainScreen(Screen[None]):
         board = self._board
         view = board.view(self._table.selected)
         selected = view.call if view else None
-        waiting = board.incoming
+        waiting, bridge = board.incoming, self._shared.bridge
+        pull = self._pulls.get(selected.trouble.model) if selected and selected.trouble else None
         return Situation(
             ready=self._shared.bridge is not None,
             selected=selected,
@@ -156,6 +165,10 @@ class MainScreen(Screen[None]):
             monitored=sum(view.call.monitor in (MonitorState.ON, MonitorState.STARTING) for view in board.views),
             modes=self._shared.bridge.engine.modes if self._shared.bridge else (),
             page_open=self.has_class("-page"),
+            page_shown=any(self.has_class(name) for name in ("-page", "-below", "-beside")),
+            pane=self._page.pane.value,
+            said=bool(selected and bridge and bridge.history(selected.call_id).dialogue),
+            pulling=pull is not None and pull.running,
             ended_hidden=self._hide_ended,
         )
 
@@ -274,7 +287,78 @@ class MainScreen(Screen[None]):
 
             self.app.push_screen(KeypadScreen(words.peer(call.snapshot()), press))
 
+    @work
+    async def action_pull_model(self) -> None:
+        """Fetch the model that the selected call lacks; its progress stands on the page of each call that lacks it."""
+        bridge, selected = self._shared.bridge, self.situation.selected
+        if not self._applies("pull_model") or bridge is None or selected is None or selected.trouble is None:
+            return
+        what, model = words.one_line(selected.trouble.what), selected.trouble.model
+        if model is None:
+            return
+        looking = self.set_interval(PULL_LOOK_S, self._show_selected)
+        try:
+            pull = await self._pulls.run(bridge.engine, model, self._show_selected)
+        finally:
+            looking.stop()
+        if pull.failure:
+            self.notify(pull.failure, title=f"Cannot pull {words.clean(model)}", severity="error", markup=False)
+        else:
+            self.notify(f"{what} is here.", markup=False)
+        bridge.poll()
+
+    def action_save_dialogue(self) -> None:
+        """Write the selected call's dialogue to a text file."""
+        bridge, call = self._shared.bridge, self._selected_call()
+        if not self._applies("save_dialogue") or bridge is None or call is None:
+            return
+        folder, snapshot = self._shared.setup.pictures_folder, call.snapshot()
+        try:
+            lines = bridge.history(snapshot.call_id).dialogue
+            file = save(folder, snapshot, lines, self._shared.setup.now())
+        except OSError as error:
+            self.notify(
+                f"Cannot write to {folder}: {error.strerror}.", title="Not saved", severity="error", markup=False
+            )
+        else:
+            self.notify(f"Saved as {file}", markup=False)
+
     # ---- view ----
+
+    def action_next_pane(self) -> None:
+        """Show the next pane of the page."""
+        if self._applies("next_pane"):
+            self.action_show_pane(self._page.pane.next)
+
+    def action_last_pane(self) -> None:
+        """Show the pane before."""
+        if self._applies("last_pane"):
+            self.action_show_pane(self._page.pane.before)
+
+    def action_show_pane(self, pane: str) -> None:
+        """Show a pane by its name."""
+        self._page.choose(Pane(pane))
+        self._show_selected()
+
+    def action_scroll_back(self) -> None:
+        """Scroll the page back by a screenful; without a page go up the list by one."""
+        self._scroll(-1)
+
+    def action_scroll_on(self) -> None:
+        """The other way."""
+        self._scroll(1)
+
+    def action_scroll_end(self) -> None:
+        """Go to the latest, or to the last call."""
+        self._scroll(float("inf"))
+
+    def _scroll(self, pages: float) -> None:
+        if self.situation.page_shown:
+            self._page.scroll(pages)
+            self.call_after_refresh(self._show_selected)
+        else:
+            calls = len(self._board.views)
+            self._table.move(round(max(-calls, min(calls, pages * max(1, self._table.size.height - 2)))))
 
     def action_open_page(self) -> None:
         """Give the selected call the whole screen."""

@@ -1,55 +1,141 @@
-"""Everything about one call: who, how loud, how good, what happened."""
+"""Everything about one call: who, how loud, what is said, how fast, how good, what happened."""
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.style import Style
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import CallState, MonitorState
+from voip_engine.events import CallSnapshot, CallState, MonitorState
 from voip_tui import words
+from voip_tui.doing import CONVERSING, converses
 from voip_tui.history import CallHistory, CallView
+from voip_tui.pulling import Pull
 from voip_tui.theme import Palette, blend, style
+from voip_tui.transcripts import other_side
 from voip_tui.widgets.calls_table import STATE_ROLES
+from voip_tui.widgets.dialogue import NAME_WIDTHS, Dialogue
 from voip_tui.widgets.facts import Facts
 from voip_tui.widgets.lines import Pieces, ends, strip_of
 from voip_tui.widgets.log_lines import LogLines
+from voip_tui.widgets.tabs import PageTabs, Pane
+from voip_tui.widgets.trouble import TroubleBanner
+from voip_tui.widgets.turns import TurnLine, Turns
 from voip_tui.widgets.voice import VoiceMeters, VoiceWave
+
+SHORT_BELOW_HEIGHT = 24
+TALL_FROM_HEIGHT = 44
+WAVE_FROM_HEIGHT = 34
+"""From here on a dialogue leaves room for the wave."""
+NARROW_BELOW_WIDTH = 100
 
 
 class CallPage(Vertical):
-    """The page of the selected call. It gets a view and the call's history, and passes them on to its parts."""
+    """The page of the selected call. It gets a view and the call's history, and passes them on to its parts.
 
-    def __init__(self, palette: Palette, *, id: str | None = None) -> None:
+    The lower part is one of several panes: the operator's choice, or else what the call is about.
+    """
+
+    def __init__(self, palette: Palette, *, language: str | None = None, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._language = language
+        self._chosen: Pane | None = None
+        self._trouble = TroubleBanner(palette)
+        self._tabs = PageTabs(palette)
+        self._dialogue = Dialogue(palette)
+        self._turn = TurnLine(palette)
+        self._turns = Turns(palette)
         self._title = PageTitle(palette)
         self._meters = VoiceMeters(palette)
         self._wave = VoiceWave(palette)
         self._controls = Controls(palette)
         self._facts = Facts(palette)
         self._log = LogLines(palette, empty="nothing has happened yet")
-        self._parts = (self._title, self._meters, self._wave, self._controls, self._facts, self._log)
-        self._shown: tuple[CallView, CallHistory, tuple[str, ...], float] | None = None
+        self._parts = (
+            self._title,
+            self._trouble,
+            self._meters,
+            self._wave,
+            self._controls,
+            self._tabs,
+            self._dialogue,
+            self._turn,
+            self._turns,
+            self._facts,
+            self._log,
+        )
+        self._shown: tuple[CallView, CallHistory, tuple[str, ...], float, Pull | None] | None = None
 
     def compose(self) -> ComposeResult:
         """The parts from top to bottom."""
         self._log.can_focus = False
         yield from self._parts
 
-    def show(self, view: CallView, history: CallHistory, modes: tuple[str, ...], now: float) -> None:
-        """Show a call as it stands; each part draws only what differs."""
-        self._shown = view, history, modes, now
+    def show(
+        self, view: CallView, history: CallHistory, modes: tuple[str, ...], now: float, pull: Pull | None = None
+    ) -> None:
+        """Show a call as it stands; each part draws only what differs. `pull` is of the model that the call lacks."""
+        self._shown = view, history, modes, now, pull
+        call, pane = view.call, self.pane
+        began_at = call.answered_at if call.answered_at is not None else call.created_at
+        for known in Pane:
+            self.set_class(known is pane, f"-{known.value}")
+        self.set_class(bool(history.turns), "-replied")
         self._title.show(view, now)
+        self._trouble.show(call.trouble if call.state is not CallState.ENDED else None, pull)
+        self._tabs.show(call, pane, following=self._dialogue.following)
+        self._dialogue.show(
+            call.call_id,
+            history.dialogue,
+            name=speaker_name(call),
+            began_at=began_at,
+            language=self._language,
+            empty=empty_dialogue(call, modes),
+        )
+        self._turn.show(history.turns)
+        self._turns.show(history.turns, history.dialogue, began_at)
         self._meters.show(view)
         self._wave.show(history.levels)
         self._controls.show(view, modes)
         self._facts.show(view.call, history)
         self._log.show([(line, "") for line in history.lines])
 
-    def on_resize(self) -> None:
+    @property
+    def pane(self) -> Pane:
+        """Which pane is in sight."""
+        if self._chosen is not None:
+            return self._chosen
+        return Pane.DIALOGUE if self._shown is not None and converses(self._shown[0].call) else Pane.LINE
+
+    def choose(self, pane: Pane) -> None:
+        """Show this pane from now on, of whichever call."""
+        self._chosen = pane
+        self._show_again()
+
+    def scroll(self, pages: float) -> None:
+        """Scroll what can be scrolled, by so many pages; down is positive, infinity goes to either end."""
+        part: Dialogue | LogLines = self._dialogue if self.pane is Pane.DIALOGUE else self._log
+        if pages == float("inf"):
+            part.scroll_end(animate=False)
+        else:
+            step = pages * max(1, part.size.height - 1)
+            part.scroll_to(y=max(0.0, part.scroll_offset.y + step), animate=False)
+
+    def pulse(self) -> None:
+        """Let what is under way move."""
+        if self.display:
+            self._dialogue.pulse()
+
+    def on_resize(self, event: events.Resize) -> None:
         """Lay out anew for the new size."""
+        height = event.size.height
+        self.set_class(height < SHORT_BELOW_HEIGHT, "-short")
+        self.set_class(height >= TALL_FROM_HEIGHT, "-tall")
+        self.set_class(height >= WAVE_FROM_HEIGHT, "-wave")
         self.call_after_refresh(self._show_again)
 
     def _show_again(self) -> None:
@@ -60,6 +146,31 @@ class CallPage(Vertical):
         """Draw everything anew in other colours."""
         for part in self._parts:
             part.repaint(palette)
+
+
+def speaker_name(call: CallSnapshot) -> str:
+    """The other side's name where it is short, or their first one, or else `Caller`."""
+    if call.peer_name:
+        name = words.peer(call)
+        for short in (name, name.split()[0] if name.split() else ""):
+            if 0 < cell_len(short) <= NAME_WIDTHS[1]:
+                return short
+    return other_side(call)
+
+
+def empty_dialogue(call: CallSnapshot, modes: tuple[str, ...]) -> str:
+    """What stands where a dialogue will be."""
+    who = other_side(call).lower()
+    if call.state is CallState.ENDED:
+        return "Nothing was said."
+    if call.state is not CallState.CONNECTED:
+        return "The dialogue begins when the call is answered."
+    if call.mode == "transcribe":
+        return f"Nothing said yet. What the {who} says will appear here."
+    if call.mode == "agent":
+        return f"Nothing said yet. What the {who} and the agent say will appear here."
+    keys = [f"{modes.index(mode) + 1} for {mode}" for mode in CONVERSING if mode in modes[:9]]
+    return f"Nothing said yet: press {' or '.join(keys)}." if keys else "Nothing said yet."
 
 
 class PageTitle(Widget):
@@ -121,7 +232,7 @@ class Controls(Widget):
     def show(self, view: CallView, modes: tuple[str, ...]) -> None:
         """Show this call's switches; draws only when one differs."""
         call = view.call
-        drawn = (call.state, call.mode, call.monitor, call.on_hold, call.activity, modes)
+        drawn = (call.state, call.mode, call.monitor, call.on_hold, modes)
         if drawn != self._drawn:
             self._drawn, self._view, self._modes = drawn, view, modes
             self.refresh()
@@ -132,25 +243,24 @@ class Controls(Widget):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """The switches in the middle one of three lines."""
+        """The switches in the middle one of three lines, in the lower one of two."""
         palette, width = self.palette, self.size.width
         ground = style(palette.muted, palette.background)
         if self._view is None or y != self.size.height // 2:
             return Strip.blank(width, ground)
         call = self._view.call
         live = call.state is not CallState.ENDED
-        pieces: Pieces = [(" mode      ", ground)]
+        pieces: Pieces = [(" mode      " if width >= NARROW_BELOW_WIDTH else " ", ground)]
         for number, mode in enumerate(self._modes, start=1):
             click = Style.from_meta({"@click": f"screen.switch_mode({number})"})
             pieces += self._button(f"{number}", words.clean(mode), mode == call.mode and live, click)
-        pieces.append(("   ", ground))
+        pieces.append(("   " if width >= NARROW_BELOW_WIDTH else " ", ground))
         listening = call.monitor in (MonitorState.ON, MonitorState.STARTING)
         pieces += self._button("l", "on speakers" if listening else "listen", listening, _click("monitor"))
         pieces += self._button(
             "h", "on hold" if call.on_hold and live else "hold", call.on_hold and live, _click("hold")
         )
-        doing = words.clean(call.activity) if call.state is CallState.CONNECTED else ""
-        return ends(pieces, [(f"{doing} ", style(palette.muted, palette.background))], width, ground)
+        return strip_of(pieces, width, ground)
 
     def _button(self, key: str, word: str, on: bool, click: Style) -> Pieces:
         palette = self.palette

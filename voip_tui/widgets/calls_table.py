@@ -19,9 +19,10 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from voip_engine.events import CallState, MediaSnapshot, MonitorState
+from voip_engine.events import CallSnapshot, CallState, MediaSnapshot, MonitorState
 from voip_tui import words
 from voip_tui.bridge import Board
+from voip_tui.doing import TROUBLED, converses, doing
 from voip_tui.history import CallView
 from voip_tui.theme import Palette, blend, style
 from voip_tui.widgets.meter import eighths, meter
@@ -73,15 +74,16 @@ class Columns:
 def columns(width: int) -> Columns:
     """The layout for a table of `width` cells, at its best from 80 on."""
     spare = max(0, width - 80)
-    meter_width = 6 + min(14, spare // 5)
-    mode = 7 + min(9, spare // 4)
+    meter_width = 5 + min(15, spare // 5)
+    mode = 10 + min(2, spare // 10)
     codec = 5 if spare < 20 else 7
     time = 5 if spare < 20 else 7
-    fixed = 3 + 1 + 10 + (mode + 1) + (codec + 1) + 2 * (meter_width + 1) + 6 + 7 + (time + 1) + 2
-    return Columns(max(6, width - fixed), 9, mode, codec, meter_width, 5, 6, time)
+    state = 11 if spare < 20 else 14
+    fixed = 3 + 1 + state + 1 + (mode + 1) + (codec + 1) + 2 * (meter_width + 1) + 6 + 7 + (time + 1) + 2
+    return Columns(max(6, width - fixed), state, mode, codec, meter_width, 5, 6, time)
 
 
-class CallsTable(ScrollView, can_focus=True):
+class CallsTable(ScrollView, can_focus=True, inherit_bindings=False):
     """All calls, one a line, with live meters. Posts `Selected`, `Opened` and `MonitorClicked`."""
 
     selected: reactive[str | None] = reactive(None, repaint=False)
@@ -271,7 +273,7 @@ def row_of(view: CallView, now: float, layout: Columns) -> Row:
         (Word(words.direction_arrow(call), arrow_role), 2),
         (Word(words.peer(call), name_role, bold=not over), layout.peer),
         GAP,
-        (Word(words.state(call), state_role, bold=call.state is CallState.INCOMING), layout.state),
+        (_state(call, state_role), layout.state),
         GAP,
     )
     tail: Row = (
@@ -286,10 +288,9 @@ def row_of(view: CallView, now: float, layout: Columns) -> Row:
             GAP,
             *tail,
         )
-    mode = call.mode if not call.activity or layout.mode < 16 else f"{call.mode} · {call.activity}"
     return (
         *head,
-        (Word(words.clean(mode)), layout.mode),
+        (Word(words.clean(call.mode)), layout.mode),
         GAP,
         (Word(words.codec(call.codec, short=layout.codec < 7), "muted"), layout.codec),
         GAP,
@@ -301,6 +302,16 @@ def row_of(view: CallView, now: float, layout: Columns) -> Row:
         GAP,
         *tail,
     )
+
+
+def _state(call: CallSnapshot, role: str) -> Word:
+    """Where the call stands; of one whose mode converses, what it is doing: then it is connected."""
+    if call.state is CallState.CONNECTED and not call.on_hold:
+        if call.trouble is not None:
+            return Word(str(TROUBLED), TROUBLED.role, bold=True)
+        if converses(call) and (busy := doing(call)) is not None:
+            return Word(str(busy), busy.role)
+    return Word(words.state(call), role, bold=call.state is CallState.INCOMING)
 
 
 def _line_figures(media: MediaSnapshot, layout: Columns) -> Row:
@@ -357,7 +368,7 @@ def _heading(width: int, palette: Palette) -> Strip:
         ("state", layout.state + 1, False),
         ("mode", layout.mode + 1, False),
         ("codec", layout.codec + 1, False),
-        ("caller", layout.meter + 1, False),
+        ("them", layout.meter + 1, False),
         ("us", layout.meter, False),
         ("loss", layout.loss + 1, True),
         ("jitter", layout.jitter + 1, True),

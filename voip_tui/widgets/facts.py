@@ -110,7 +110,7 @@ def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[
             "muted",
         ),
     ]
-    return [line, [*route[:-1], *short]]
+    return [[*line, *short], [*route, packets[-1]]]
 
 
 def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:

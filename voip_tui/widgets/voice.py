@@ -10,7 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import CallState
+from voip_engine.events import CallDirection, CallState
 from voip_tui import words
 from voip_tui.history import CallView
 from voip_tui.theme import Palette, blend, style
@@ -26,7 +26,8 @@ FLAT_DBFS, FULL_DBFS = -52.0, -8.0
 
 
 class VoiceMeters(Widget):
-    """Two meters with their scale between them: caller above, our side below, each with a lamp for speech."""
+    """Two meters, their scale between them where there are three lines: the other side above, ours below, each with a
+    lamp for speech."""
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class VoiceMeters(Widget):
         alive = view.call.state is CallState.CONNECTED
         sides: list[tuple[object, ...]] = [
             (
-                "caller",
+                "callee" if view.call.direction is CallDirection.OUTBOUND else "caller",
                 alive and media.speaking,
                 eighths(view.level_in_dbfs, cells),
                 eighths(view.peak_in_dbfs, cells),
@@ -56,7 +57,7 @@ class VoiceMeters(Widget):
         for number, side in enumerate(sides):
             if side != self._sides[number]:
                 self._sides[number] = side
-                self.refresh(Region(0, number * 2, self.size.width, 1))
+                self.refresh(Region(0, number * (self.size.height - 1), self.size.width, 1))
 
     def repaint(self, palette: Palette) -> None:
         """Draw anew in other colours."""
@@ -71,11 +72,12 @@ class VoiceMeters(Widget):
         """A meter, or the scale of both."""
         palette, width = self.palette, self.size.width
         ground = style(palette.text, palette.background)
-        if y == 1:
+        if y == 1 and self.size.height > 2:
             return strip_of([(scale(self._cells), style(palette.muted, palette.background))], width, ground)
-        if y > 2 or not self._sides[y // 2]:
+        side = min(y, 1)
+        if y >= self.size.height or not self._sides[side]:
             return Strip.blank(width, ground)
-        name, talking, filled, peak, figure = self._sides[y // 2]
+        name, talking, filled, peak, figure = self._sides[side]
         assert isinstance(filled, int) and isinstance(peak, int)
         colour = palette.caller if y == 0 else palette.ours
         segments = [
