@@ -117,7 +117,7 @@ def _write_voice(path: Path) -> None:
 
 
 def _make_audible(weights: dict[str, Any]) -> None:
-    """Let it babble within a telephone's band, at about -25 dBFS, never the same twice; else it would hum at 2.4 kHz and more."""
+    """Let it babble within a telephone's band at about -25 dBFS; else it would hum at 2.4 kHz and above."""
     for name, tensor in weights.items():
         if name.startswith("mimi.decoder.") and name.endswith("bias"):
             tensor.zero_()
