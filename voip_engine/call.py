@@ -202,6 +202,12 @@ class Call:
         await self._runner.switch(name, factory)
         self._publish(events.ModeChanged(time.time(), self.call_id, name))
 
+    async def restart_mode(self) -> None:
+        """Let the call's mode begin anew, because what it lacked may be there now."""
+        self._require_alive()
+        self._trouble = None
+        await self._runner.restart()
+
     def set_agent(self, settings: AgentSettings) -> None:
         """Give this call's agent its own prompt, model, voice …; what is being said is finished as it was begun."""
         self._require_alive()

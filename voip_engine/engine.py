@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voip_engine import events
 from voip_engine.accounts import Accounts
@@ -44,6 +44,9 @@ from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
 from voip_engine.speech.plane import SpeechPlane
 from voip_engine.speech_settings import AgentSettings
 from voip_engine.version import USER_AGENT
+
+if TYPE_CHECKING:
+    from voip_engine.speech.models import PullProgress
 
 GOODBYE_S = 2.0
 """How long closing waits for the other sides to confirm BYE, and then for the registrars."""
@@ -256,6 +259,19 @@ class Engine:
     def unregister(self, account: str) -> None:
         """Take an account's registration back. Raises EngineError for an unknown one."""
         self._accounts.unregister(account)
+
+    async def pull_model(self, model: str, on_progress: Callable[[PullProgress], None] = lambda _: None) -> None:
+        """Fetch a model (`Trouble.model`), then let the modes that lacked it try again. Raises EngineError in plain words.
+
+        Cancelling keeps what has arrived for the next time.
+        """
+        from voip_engine.speech.models import pull
+
+        await pull(model, self.settings, on_progress)
+        for call in tuple(self._calls.values()):
+            trouble = call.snapshot().trouble
+            if not call.ended and trouble is not None and trouble.model == model:
+                await call.restart_mode()
 
     async def set_monitor_volume(self, volume: float) -> None:
         """Set how loud monitored calls are, from 0 to 1."""

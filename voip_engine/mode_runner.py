@@ -46,6 +46,10 @@ class ModeRunner:
             if self._started and not self._voice.hung_up.is_set():
                 self.start()
 
+    async def restart(self) -> None:
+        """Let the same mode begin anew."""
+        await self.switch(self.name, self._factory)
+
     async def stop(self) -> None:
         """End the running mode for good."""
         async with self._switching:
