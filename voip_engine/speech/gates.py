@@ -45,7 +45,7 @@ _SUBTITLES = re.compile(
     r"(?:thanks|thank you)(?: so much| very much)? for (?:watching|listening|viewing)(?: .*)?|"
     r"(?:please )?(?:like and )?subscribe(?: .*)?|see you (?:in the )?next (?:video|time)|"
     r"subtitles? .*|subtitled by .*|transcri(?:bed|ption|pt) by .*|captions? by .*|music|applause|laughter|foreign|"
-    r"untertitel(?:ung)? .*|(?:vielen )?dank fürs zuschauen(?: .*)?|copyright .*|.*amara ?org.*|"
+    r"untertitel(?:ung)? .*|(?:vielen )?dank für ?s zuschauen(?: .*)?|copyright .*|.*amara ?org.*|"
     r"sous titr(?:es|age) .*|merci d avoir regardé(?: .*)?|"
     r"subtítulos? .*|gracias por ver(?: .*)?|legendas? .*|obrigado por assistir(?: .*)?|"
     r"sottotitoli .*|grazie per (?:la visione|aver guardato)(?: .*)?|"

@@ -1,6 +1,6 @@
 """Speech to text for all calls: one worker, one model, a queue in which calls take turns.
 
-transcribe() ─► FairQueue ─► _serve(), one task ─► WhisperProcess ═pipe═► whisper_worker ─► whisper ─► gates
+transcribe() ─► Backlog ─► _serve(), one task ─► WhisperProcess ═pipe═► whisper_worker ─► whisper ─► gates
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from voip_engine.audio import SAMPLE_RATE_HZ, Audio
 from voip_engine.speech.base import Dropped, SpeechError, Transcript
-from voip_engine.speech.fair_queue import FairQueue
+from voip_engine.speech.backlog import Backlog
 from voip_engine.speech.whisper_process import WhisperProcess
 from voip_engine.speech_settings import TranscriptionSettings
 
@@ -51,7 +51,7 @@ class Recognition:
         self._settings = settings
         self._longest_run_s = longest_run_s
         self._process = WhisperProcess(settings.model, settings.threads, clock)
-        self._queue: FairQueue[_Waiting] = FairQueue(settings.backlog)
+        self._queue: Backlog[_Waiting] = Backlog(settings.backlog)
         self._preparing: list[asyncio.Future[None]] = []
         self._running: _Waiting | None = None
         self._wanted = asyncio.Event()

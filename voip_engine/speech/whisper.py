@@ -23,6 +23,13 @@ import numpy as np
 from voip_engine.audio import SAMPLE_RATE_HZ, Audio
 from voip_engine.speech.base import ModelMissing
 from voip_engine.speech.gates import Decoded, is_silent, spoken_text
+from voip_engine.speech.model_folders import (
+    WHISPER_FILES,
+    WHISPER_REPOSITORIES,
+    lacking,
+    whisper_folder,
+    whisper_repository,
+)
 
 LONGEST_S: Final = 30.0
 """What Whisper's encoder takes (Radford et al. 2022, §2.2)."""
@@ -36,7 +43,6 @@ _TOKENS_A_SECOND: Final = 8
 _TOKENS_A_SECOND_IN_ANY_SCRIPT: Final = 20
 _MOST_TOKENS: Final = 224
 
-_FILES: Final = ("model.bin", "config.json", "tokenizer.json")
 _CHANGE_SETTING: Final = (
     "set `model` under [transcription] to a folder that holds a Whisper model, or to a name such as base"
 )
@@ -67,38 +73,25 @@ def threads_for(setting: int) -> int:
 
 
 def find_model(model: str) -> Path:
-    """Give the folder of a model, named as faster-whisper names it, by its Hugging Face repository, or by a path.
+    """Give the folder of a model: a path, a name as faster-whisper has them, or a Hugging Face repository.
 
-    Looks on this machine only. Raises ModelMissing.
+    Looks on this machine only, and fetches nothing. Raises ModelMissing.
     """
+    if (folder := whisper_folder(model)) is not None:
+        return folder
     path = Path(model).expanduser()
-    if path.is_absolute() or model.startswith((".", "~")) or path.is_dir():
-        return _checked(path, model, _CHANGE_SETTING, None)
-
-    from faster_whisper import available_models, download_model
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        folder = Path(download_model(model, local_files_only=True))
-    except LocalEntryNotFoundError:
-        raise _missing(model, "is not on this machine", f"voip-tui models pull {model}", model) from None
-    except (ValueError, HFValidationError):
-        names = ", ".join(available_models())
-        raise _missing(model, f"is unknown. There are {names}", _CHANGE_SETTING, None) from None
-    return _checked(folder, model, f"voip-tui models pull {model}", model)
+    if path.is_absolute() or model.startswith((".", "~")):
+        how = f"lacks {', '.join(lacking(path, WHISPER_FILES))}" if path.is_dir() else "is not a folder on this machine"
+        raise _missing(model, how, pull=False)
+    if whisper_repository(model) is None:
+        raise _missing(model, f"is unknown. There are {', '.join(WHISPER_REPOSITORIES)}", pull=False)
+    raise _missing(model, "is not on this machine", pull=True)
 
 
-def _missing(model: str, how: str, mend: str, pull: str | None) -> ModelMissing:
-    return ModelMissing(f"The Whisper model {model} {how}.", what=f"Whisper model {model}", mend=mend, model=pull)
-
-
-def _checked(folder: Path, model: str, mend: str, pull: str | None) -> Path:
-    if not folder.is_dir():
-        raise _missing(model, "is not a folder on this machine", mend, pull)
-    # A download that broke off leaves a folder behind, too.
-    if missing := [name for name in _FILES if not (folder / name).is_file()]:
-        raise _missing(model, f"is not whole, it lacks {' and '.join(missing)}", mend, pull)
-    return folder
+def _missing(model: str, how: str, *, pull: bool) -> ModelMissing:
+    mend = f"voip-tui models pull {model}" if pull else _CHANGE_SETTING
+    what = f"Whisper model {model}"
+    return ModelMissing(f"The {what} {how}.", what=what, mend=mend, model=model if pull else None)
 
 
 class Whisper:
@@ -114,10 +107,10 @@ class Whisper:
             loaded = WhisperModel(
                 str(folder), device="cpu", compute_type="int8", cpu_threads=threads_for(threads), local_files_only=True
             )
-        except (RuntimeError, ValueError) as error:
-            # What CTranslate2 and the tokenizer raise for files that are damaged or something else.
-            mend, pull = (_CHANGE_SETTING, None) if folder == Path(model).expanduser() else (_pull(model), model)
-            raise _missing(model, f"cannot be loaded ({type(error).__name__})", mend, pull) from error
+        except Exception as error:
+            # The files are damaged or something else: CTranslate2 raises RuntimeError, the tokenizer a bare Exception.
+            pull = folder != Path(model).expanduser()
+            raise _missing(model, f"cannot be loaded ({type(error).__name__})", pull=pull) from error
         # None of these four has an underscore, and none is documented: the model in CTranslate2, the tokenizer of Hugging Face,
         # the log-Mel features, and the codes of the languages.
         self._model = loaded.model
@@ -179,10 +172,6 @@ class Whisper:
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         text = tokenizer.decode(tokens).strip()
         return Decoded(text, result.no_speech_prob, logprob, cut=len(tokens) >= most)
-
-
-def _pull(model: str) -> str:
-    return f"voip-tui models pull {model}"
 
 
 def _unless(cancelled: Callable[[], bool]) -> None:

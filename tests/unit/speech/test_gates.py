@@ -1,0 +1,142 @@
+"""What is speech and what Whisper made up. The figures of each row are such as the real models give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voip_engine.speech.gates import Decoded, is_silent, spoken_text
+
+CLEAR = {"no_speech": 0.05, "logprob": -0.2}
+FAINT = {"no_speech": 0.6, "logprob": -0.6}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Hello, I ordered a piano stool, and a piano arrived.",
+        "Thank you.",
+        "Thank you very much.",
+        "Vielen Dank.",
+        "Yes.",
+        "No, no, no, no.",
+        "You.",
+        "427",
+        "Music is what I would like to hear.",
+        "Danke, ich rufe später noch einmal an.",
+        "もしもし、聞こえますか。",
+        "Call (555) 123 4567, please.",
+    ],
+)
+def test_what_was_said_clearly_is_kept(said):
+    assert spoken_text(Decoded(said, **CLEAR), 4.0) == said
+
+
+@pytest.mark.parametrize("said", ["Please call me back before noon.", "427", "Tomorrow."])
+def test_what_was_said_faintly_is_kept_too(said):
+    assert spoken_text(Decoded(said, **FAINT), 2.0) == said
+
+
+@pytest.mark.parametrize(
+    ("no_speech", "logprob"),
+    [(0.93, -0.1), (0.99, -0.67), (0.3, -1.2), (0.86, -1.03), (1.0, -20.0)],
+)
+def test_figures_of_noise_drop_any_text(no_speech, logprob):
+    assert spoken_text(Decoded("I'm going to go to the left.", no_speech, logprob), 3.0) == ""
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        "you",
+        "Thank you.",
+        "Thanks!",
+        "Thanks for watching!",
+        "Thank you for watching, and see you next time.",
+        "Please subscribe to my channel.",
+        "Subtitles by the Amara.org community",
+        "Untertitel im Auftrag des ZDF für funk, 2017",
+        "Vielen Dank für's Zuschauen.",
+        "Sous-titres réalisés par la communauté d'Amara.org",
+        "¡Gracias por ver el vídeo!",
+        "Субтитры сделал DimaTorzok",
+        "Продолжение следует...",
+        "ご視聴ありがとうございました",
+        "字幕志愿者 李宗盛",
+    ],
+)
+def test_known_inventions_are_dropped_when_the_audio_is_not_clear(invented):
+    assert spoken_text(Decoded(invented, **FAINT), 3.0) == ""
+
+
+def test_credits_need_clearer_audio_than_thanks():
+    evidence = {"no_speech": 0.25, "logprob": -0.3}
+    assert spoken_text(Decoded("Thank you.", **evidence), 2.0) == "Thank you."
+    assert spoken_text(Decoded("Thanks for watching.", **evidence), 2.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("[Music]", ""),
+        ("(applause)", ""),
+        ("♪♪", ""),
+        ("♪ la la la ♪", ""),
+        ("*coughs*", ""),
+        ("【音楽】", ""),
+        ("[BLANK_AUDIO", ""),
+        (". . . .", ""),
+        ("", ""),
+        ("[laughs] Yes, of course. (sighs)", "Yes, of course."),
+        ("I will (coughs) be there at nine.", "I will be there at nine."),
+    ],
+)
+def test_stage_directions_are_left_out(written, spoken):
+    assert spoken_text(Decoded(written, **CLEAR), 3.0) == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "length_s", "spoken"),
+    [
+        ("Hello? Hello? Hello? Hello? Hello? Hello? Hello? Hello", 1.1, "Hello?"),
+        ("Thank you. Thank you. Thank you. Thank you. Thank you. Thank you. Thank", 1.2, "Thank you."),
+        ("Tomorrow tomorrow tomorrow tomorrow tomorrow tomorrow tomorrow tomorr", 1.2, "Tomorrow"),
+        ("I will be there at nine. " + "I know, I know what. " * 12 + "I know,", 8.0, "I will be there at nine. I know, I know what."),
+        ("1.0.1" + ".1" * 80, 9.0, ""),
+        ("ah" * 60, 5.0, ""),
+    ],
+)  # fmt: skip
+def test_loops_on_clear_speech_are_said_once(written, length_s, spoken):
+    assert spoken_text(Decoded(written, **CLEAR, cut=True), length_s) == spoken
+
+
+def test_a_loop_is_seen_without_being_cut():
+    assert spoken_text(Decoded("Beep " * 30, **CLEAR), 20.0) == "Beep"
+    assert spoken_text(Decoded("Yes, yes, yes, yes, yes, yes.", **CLEAR), 0.4) == "Yes,"
+
+
+@pytest.mark.parametrize("written", ["Beep " * 30, "okay, " * 20, "I am a, a, a, a, a, a, a, a,"])
+def test_loops_on_noise_are_dropped(written):
+    assert spoken_text(Decoded(written, no_speech=0.55, logprob=-0.1, cut=True), 9.0) == ""
+
+
+def test_what_was_cut_without_a_loop_is_kept():
+    said = "When the rain stopped, the children ran out into the garden and began to build a small boat out of old"
+    assert spoken_text(Decoded(said, **CLEAR, cut=True), 6.0) == said
+
+
+@pytest.mark.parametrize(
+    ("level_dbfs", "silent"),
+    [(-200.0, True), (-75.0, True), (-62.0, True), (-55.0, False), (-20.0, False)],
+)
+def test_silence_is_what_cannot_be_heard(level_dbfs, silent):
+    noise = np.random.default_rng(1).standard_normal(16_000).astype(np.float32)
+    assert is_silent(noise * np.float32(10 ** (level_dbfs / 20))) == silent
+
+
+def test_one_word_in_much_silence_is_no_silence():
+    audio = np.zeros(160_000, np.float32)
+    audio[80_000:83_200] = 0.05
+    assert not is_silent(audio)
+    assert is_silent(np.zeros(0, np.float32))
+    assert is_silent(np.zeros(100, np.float32))
