@@ -59,6 +59,7 @@ class PlayoutReports:
             return
         now = time.monotonic()
         for leg_id, followed in list(self._followed.items()):
+            followed.ticks += 1
             if not followed.outbound.whole:
                 continue  # a part of a packet waits for the rest
             for ended in followed.ended:
@@ -78,7 +79,6 @@ class PlayoutReports:
             followed.playout_id = position.playout_id
             followed.sent_samples = followed.told_samples = 0
             followed.told_pause = False
-        followed.ticks += 1
         if position.heard_samples > followed.sent_samples:
             followed.sent_samples, followed.sent_s = position.heard_samples, now
         news = followed.sent_samples > followed.told_samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voip_engine.media.playout import Ended, PlayoutQueue
+from voip_engine.media.playout import Ended, PlayoutQueue, Position
 
 FRAME = 160
 
@@ -161,3 +161,141 @@ def test_empty_and_odd_audio(ear):
     ear.queue.play(2, b"\x01\x02\x03", 8000, True)
     ear.hear_all()
     assert ear.ended == [Ended(1, 0, True, 8000), Ended(2, 1, True, 8000)]
+
+
+# ---- to the sample ---------------------------------------------------------------------------------------------------
+
+
+def heard_samples(ear):
+    """How much of the first playout was heard, found out by stopping it where it holds."""
+    ear.queue.stop(1)
+    return ear.ended[-1].heard_samples
+
+
+def clean(frames):
+    """What was heard, without the frames that fade out in front of a pause and without the pauses."""
+    return np.concatenate([frame for frame in frames if frame is not None])
+
+
+@pytest.mark.parametrize("chunk", [1, 80, 159, 160, 161, 333, 1000])
+@pytest.mark.parametrize("paused_after", range(1, 8))
+def test_a_pause_anywhere_between_chunks_loses_and_repeats_no_sample(ear, chunk, paused_after):
+    # Large enough to outlast a fade's rounding, so that where a sample belongs can be told.
+    said = (np.arange(1500) % 200 * 100 + 5000).astype("<i2")
+    for at in range(0, len(said), chunk):
+        ear.queue.play(1, said[at : at + chunk].tobytes(), 8000, at + chunk >= len(said))
+    before = clean(ear.hear(paused_after))
+    ear.queue.pause(1)
+    fading = ear.hear()[0]
+    assert ear.hear(3) == [None] * 3
+    ear.queue.resume(1)
+    after = clean(ear.hear(1))
+    rest = ear.hear_all()
+    assert np.array_equal(before, said[: len(before)])
+    resumed = said[len(before) : len(before) + FRAME]
+    assert np.allclose(fading[: len(resumed)], resumed * np.linspace(1, 0, len(resumed)), atol=1)
+    assert np.allclose(after[: len(resumed)], resumed * np.linspace(0, 1, len(resumed)), atol=1)
+    assert np.array_equal(rest[: len(said) - len(before) - FRAME], said[len(before) + FRAME :])
+    assert ear.ended == [Ended(1, 1500, True, 8000)]
+
+
+@pytest.mark.parametrize(("given_hz", "leg_hz"), [(16000, 8000), (8000, 16000), (8000, 8000)])
+def test_a_stop_in_a_pause_says_how_much_was_heard(given_hz, leg_hz):
+    for frames in range(1, 6):
+        ear = Ear(leg_hz)
+        ear.queue.play(1, ramp(given_hz // 4).tobytes(), given_hz, True)
+        ear.hear(frames)
+        ear.queue.pause(1)
+        ear.hear(2)
+        assert heard_samples(ear) == frames * given_hz // 50
+
+
+@pytest.mark.parametrize(("given_hz", "leg_hz"), [(16000, 8000), (8000, 16000)])
+def test_a_pause_at_another_rate_goes_on_where_it_was(given_hz, leg_hz):
+    time_s = np.arange(given_hz) / given_hz
+    said = (8000 * np.sin(2 * np.pi * 100 * time_s)).astype("<i2").tobytes()
+    whole, paused = Ear(leg_hz), Ear(leg_hz)
+    for ear in (whole, paused):
+        for at in range(0, len(said), 1234):
+            ear.queue.play(1, said[at : at + 1234], given_hz, at + 1234 >= len(said))
+    known = clean(whole.hear(50))
+    before = clean(paused.hear(7))
+    paused.queue.pause(1)
+    paused.hear(3)
+    paused.queue.resume(1)
+    paused.hear()
+    after = paused.hear_all()
+    frame = leg_hz // 50
+    assert np.array_equal(before, known[: 7 * frame])
+    assert np.array_equal(after[: len(known) - 8 * frame], known[8 * frame :])
+    assert paused.ended == whole.ended == [Ended(1, given_hz, True, given_hz)]
+
+
+def test_a_pause_before_the_beginning_holds_the_first_sample(ear):
+    ear.queue.play(1, ramp(400).tobytes(), 8000, True)
+    ear.queue.pause(1)
+    assert ear.hear(3) == [None] * 3
+    ear.queue.resume(1)
+    assert np.array_equal(ear.hear_all()[:400], ramp(400))
+
+
+def test_a_stream_that_is_paused_before_its_first_chunk_holds_it(ear):
+    ear.queue.play(1, b"", 8000, False)
+    ear.queue.pause(1)
+    ear.queue.play(1, ramp(320).tobytes(), 8000, False)
+    assert ear.hear(3) == [None] * 3
+    ear.queue.resume(1)
+    assert np.array_equal(ear.hear_all(), ramp(320))
+
+
+def test_a_stream_that_runs_dry_goes_on_and_counts_right(ear):
+    heard = []
+    for at in range(0, 2000, 250):
+        ear.queue.play(1, ramp(250, at).tobytes(), 8000, False)
+        heard += [frame for frame in ear.hear(3) if frame is not None]
+    ear.queue.play(1, b"", 8000, True)
+    ear.hear()
+    # A chunk is a frame and a part of one; the rest of that frame is silence.
+    assert all(not frame[90:].any() for frame in heard[1::2])
+    assert np.array_equal(
+        np.concatenate(
+            [np.concatenate((whole, part[:90])) for whole, part in zip(heard[::2], heard[1::2], strict=True)]
+        ),
+        ramp(2000, 0),
+    )
+    assert ear.ended == [Ended(1, 2000, True, 8000)]
+
+
+def test_a_pause_of_a_stream_that_ran_dry_holds_what_comes(ear):
+    ear.queue.play(1, ramp(160).tobytes(), 8000, False)
+    ear.hear(2)
+    ear.queue.pause(1)
+    ear.queue.play(1, ramp(160, 161).tobytes(), 8000, True)
+    assert ear.hear(2) == [None] * 2
+    ear.queue.resume(1)
+    ear.hear_all()
+    assert ear.ended == [Ended(1, 320, True, 8000)]
+
+
+def test_half_a_sample_of_room_does_not_hold_up_the_queue():
+    ear = Ear(16000)
+    ear.queue.play(1, ramp(161).tobytes(), 16000, True)
+    ear.queue.play(2, ramp(800).tobytes(), 8000, True)
+    ear.hear_all()
+    assert ear.ended == [Ended(1, 161, True, 16000), Ended(2, 800, True, 8000)]
+
+
+def test_positions_are_told_of_playouts_that_want_it_alone(ear):
+    ear.queue.play(1, ramp(320).tobytes(), 8000, True)
+    assert (ear.queue.reports_progress, ear.queue.position) == (False, None)
+    ear.queue.play(2, ramp(8000).tobytes(), 8000, True, progress=True)
+    assert ear.queue.reports_progress
+    ear.hear(2)
+    assert ear.queue.position == Position(2, 0, 8000, False)
+    for frames in range(1, 10):
+        ear.hear()
+        assert ear.queue.position == Position(2, frames * 160, 8000, False)
+    ear.queue.pause(2)
+    assert ear.queue.position == Position(2, 1440, 8000, False)
+    ear.hear()
+    assert ear.queue.position == Position(2, 1440, 8000, True)
