@@ -16,6 +16,7 @@ _HALF = ",;:—–、，；：،؛፣፤"
 _WITHOUT_SPACE = frozenset("—。．！？、，；：")
 _CLOSING = re.escape(")]}\"'”’»›」』）】〉》*_`~")
 _MARK = re.compile(rf"\n|(?P<marks>[{_FULL}{_HALF}]{{1,16}})[{_CLOSING}]{{0,8}}")
+_LONGEST_MARK = 24
 _ELLIPSIS = re.compile(r"\.{2,}|…+")
 _LAST_WORD = re.compile(r"[^\s()\[\]\"'“”„«»‘’*_]*$")
 _AHEAD = 4
@@ -76,8 +77,9 @@ class ClauseCutter:
         clauses: list[Clause] = []
         while True:
             self._skip_space()
-            mark = _MARK.search(self._text, self._scan)
-            reached = len(self._text) if mark is None else mark.end()
+            window_end = min(len(self._text), self._start + self._longest + _LONGEST_MARK)
+            mark = _MARK.search(self._text, self._scan, window_end)
+            reached = window_end if mark is None else mark.end()
             if reached - self._start > self._longest:
                 clauses.append(self._take(self._emergency_end()))
                 continue
