@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "media_capacity opus": ("--codec", "opus", "--find"),
     "media_unbroken_speech": (),
     "media_restart": (),
+    "voice_activity": (),
     "console_start": (),
     "console_keys": (),
     "console_load": (),

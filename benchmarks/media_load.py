@@ -32,6 +32,7 @@ from voip_engine.sdp.plan import CodecName, HostPort, MediaPlan, PayloadType
 
 SPEECH_S = 2.0
 PAUSE_S = 1.0
+_ENERGY = VoiceActivitySettings(detector="energy")
 PAYLOAD_TYPES: dict[CodecName, PayloadType] = {
     "PCMU": PayloadType(0, "PCMU", 8000),
     "PCMA": PayloadType(8, "PCMA", 8000),
@@ -52,6 +53,7 @@ class LoadResult:
     utterances: int
     overruns: int
     lost_inbound: int
+    unjudged_windows: int
 
     @property
     def carried(self) -> bool:
@@ -78,22 +80,34 @@ def cpu_s(process_id: int) -> float:
     return int(Path(f"/proc/{process_id}/schedstat").read_text().split()[0]) * 1e-9
 
 
-async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: int = 0) -> LoadResult:
-    """Carry so many echo calls for a while. The media process has one core to itself, everything else the others."""
+async def measure(
+    codec: CodecName,
+    calls: int,
+    seconds: float,
+    *,
+    media_core: int = 0,
+    activity: VoiceActivitySettings = _ENERGY,
+    payloads: list[bytes] | None = None,
+) -> LoadResult:
+    """Carry so many echo calls for a while, whose callers say `payloads` round and round.
+
+    The media process has one core to itself, everything else the others.
+    """
     others = set(range(os.cpu_count() or 1)) - {media_core} or {media_core}
     os.sched_setaffinity(0, others)
     payload_type = PAYLOAD_TYPES[codec]
-    utterances = overruns = playouts = 0
+    utterances = overruns = playouts = unjudged = 0
     last: Figures | None = None
 
     def on_report(report: AnyReport) -> None:
-        nonlocal utterances, overruns, last, playouts
+        nonlocal utterances, overruns, last, playouts, unjudged
         if isinstance(report, UtteranceHeard):
             utterances += 1
             playouts += 1
             plane.send(Play(report.leg_id, playouts, report.pcm, rate_hz=report.rate_hz))
         elif isinstance(report, Figures) and report.legs:
             overruns += report.overruns
+            unjudged += report.unjudged_windows
             last = report
 
     plane = MediaPlane(on_report, lambda outage_s, legs: None)
@@ -107,7 +121,7 @@ async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: i
     load = Load(
         calls=calls,
         seconds=seconds,
-        payloads=[base64.b64encode(payload).decode() for payload in loop_of_packets(codec)],
+        payloads=[base64.b64encode(payload).decode() for payload in payloads or loop_of_packets(codec)],
         payload_type=payload_type.number,
         timestamp_step=payload_type.clock_rate_hz // 50,
     )
@@ -120,9 +134,9 @@ async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: i
     for leg_id, port in enumerate(remote_ports):
         plan = MediaPlan(HostPort("127.0.0.1", port), HostPort(*rtcp_sink.getsockname()), payload_type, (payload_type,))
         plane.send(ConfigureLeg(leg_id, plan, media_timeout_s=30))
-        plane.send(Listen(leg_id, VoiceActivitySettings(), utterances=True))
+        plane.send(Listen(leg_id, activity, utterances=True))
     await asyncio.sleep(0.5)
-    overruns = 0
+    overruns = unjudged = 0
     generator.stdin.write(json.dumps(local_ports).encode() + b"\n")
     await asyncio.sleep(RAMP_S)
     before_s, began_s = cpu_s(plane.process_id), time.monotonic()
@@ -143,6 +157,7 @@ async def measure(codec: CodecName, calls: int, seconds: float, *, media_core: i
         utterances=utterances,
         overruns=overruns,
         lost_inbound=lost_inbound,
+        unjudged_windows=unjudged,
     )
 
 

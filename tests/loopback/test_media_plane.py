@@ -8,9 +8,11 @@ import signal
 import socket
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support.listening import not_speech, sentence
 
 from voip_engine.codecs import g711
 from voip_engine.media.plane import MediaError, MediaPlane
@@ -22,6 +24,7 @@ from voip_engine.media.protocol import (
     PacketRejected,
     Play,
     PlayoutEnded,
+    PlayoutProgress,
     SpeechStarted,
     StartMonitor,
     UtteranceHeard,
@@ -262,3 +265,64 @@ async def test_a_closed_plane_leaves_no_process(ears):
     assert plane.process_id is None
     with pytest.raises(ProcessLookupError):
         os.kill(process_id, 0)
+
+
+def payloads(audio) -> list[bytes]:
+    whole = audio[: len(audio) // 160 * 160].reshape(-1, 160)
+    return [row.tobytes() for row in g711.encode("PCMU", whole)]
+
+
+async def test_the_model_hears_speech_and_not_the_hum_before_it(plane, caller, ears):
+    await connect(plane, caller)
+    plane.send(Listen(1, VoiceActivitySettings(detector="silero", minimum_utterance_s=1.0), utterances=True))
+    await caller.hears_more(5)
+    caller.saying = payloads(not_speech(1.0, 8000)["hum"]) + payloads(sentence("ben_saturday", 8000))
+    heard = await ears.wait_for(UtteranceHeard)
+    started = await ears.wait_for(SpeechStarted)
+    assert len(heard.pcm) / 16_000 == pytest.approx(len(sentence("ben_saturday", 8000)) / 8000 + 0.5, abs=0.3)
+    assert heard.started_s == pytest.approx(started.at_s - 0.3, abs=0.001)
+    assert ears.figures.unjudged_windows == 0
+    # What is known at a moment of the machine's clock happened before it: the silence that was waited for, at least.
+    assert heard.decided_s - started.decided_s > heard.ended_s - started.at_s
+
+
+def threads_of(process_id) -> set[int]:
+    return {int(task.name) for task in Path(f"/proc/{process_id}/task").iterdir()}
+
+
+async def test_no_thread_of_the_media_process_but_the_tick_has_real_time_scheduling(plane):
+    beside = threads_of(plane.process_id) - {plane.process_id}
+    assert beside
+    assert all(os.sched_getscheduler(thread) == os.SCHED_OTHER for thread in beside)
+    assert all(os.getpriority(os.PRIO_PROCESS, thread) >= 0 for thread in beside)
+
+
+async def test_a_lost_process_ends_playouts_where_they_were(plane, caller, ears):
+    await connect(plane, caller)
+    await caller.hears_more(5)
+    plane.send(Play(1, 3, bytes(16000 * 60), rate_hz=8000, progress=True))
+    await ears.until(lambda: sum(isinstance(report, PlayoutProgress) for report in ears.reports) >= 3)
+    os.kill(plane.process_id, signal.SIGKILL)
+    lost = await ears.wait_for(PlayoutEnded)
+    last = [report for report in ears.reports if isinstance(report, PlayoutProgress)][-1]
+    assert (lost.heard_samples, lost.complete) == (last.heard_samples, False)
+    assert last.heard_samples >= 160 * 11
+
+
+async def test_without_the_library_of_the_model_loudness_decides(caller, ears, tmp_path, monkeypatch, caplog):
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('built for another machine')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=None)
+    caplog.set_level("DEBUG")
+    plane = MediaPlane(ears.report, ears.restarted)
+    await plane.start()
+    try:
+        await connect(plane, caller)
+        plane.send(Listen(1, VoiceActivitySettings(detector="silero"), utterances=True))
+        await caller.hears_more(5)
+        caller.saying = words(0.5)
+        await ears.wait_for(UtteranceHeard)
+    finally:
+        await plane.close()
+    said = [record.getMessage() for record in caplog.records if "built for another machine" in record.getMessage()]
+    assert said
+    assert "loudness decides" in said[0]
