@@ -69,6 +69,7 @@ class _Agent:
                 self._begin(self._prepare_voice())
                 if self._opening() and not self._conversation.agent_spoke:
                     self._tell(turns.OpeningWanted())
+                self._set_timer(self._turns.deadline)
                 self._show()
                 try:
                     await self._follow(speech)

@@ -9,6 +9,7 @@ from voip_engine.modes.base import Speech, Utterance, VoiceLeg
 from voip_engine.modes.conversation import conversation_of
 from voip_engine.modes.hearing import hear
 from voip_engine.modes.troubles import Troubles
+from voip_engine.modes.turns import SAME_END_S
 from voip_engine.speech.base import ModelMissing, SpeechError
 
 
@@ -42,6 +43,8 @@ class _Writer:
         self._leg = leg
         self._conversation = conversation_of(leg.memory)
         self._speaking = False
+        self._stopped_s = self._taken_s = float("-inf")
+        """Where speech ended last, and where that of the last utterance did, on the media clock."""
         self._under_way = 0
         self._shown = ""
 
@@ -49,11 +52,14 @@ class _Writer:
         """Note when the caller speaks."""
         async for change in speech:
             self._speaking = change.started
+            if not change.started and not change.fragment:
+                self._stopped_s = change.at_s
             self.show()
 
     def utterance_taken(self, number: int, utterance: Utterance) -> None:
         """An utterance is being transcribed."""
         self._under_way += 1
+        self._taken_s = utterance.ended_s
         self.show()
 
     def text_heard(self, number: int, utterance: Utterance, text: str) -> None:
@@ -73,7 +79,8 @@ class _Writer:
 
     def show(self) -> None:
         """Say what goes on."""
-        word = "hearing" if self._speaking else "transcribing" if self._under_way else "listening"
+        waiting = self._under_way > 0 or self._stopped_s > self._taken_s + SAME_END_S
+        word = "hearing" if self._speaking else "transcribing" if waiting else "listening"
         if word != self._shown:
             self._shown = word
             self._leg.activity(word)
