@@ -183,7 +183,7 @@ def _pane_hint(situation: Situation) -> str:
     return PANE_AFTER.get(situation.pane, "")
 
 
-PANE_AFTER = {"dialogue": "turns", "turns": "line", "line": "log", "log": "dialogue"}
+PANE_AFTER = {"dialogue": "turns", "turns": "line", "line": "call log", "log": "dialogue"}
 
 
 def _pullable(situation: Situation) -> str | None:

@@ -29,6 +29,7 @@ from voip_engine.events import (
     MediaRestarted,
     MediaTimedOut,
     ModeFailed,
+    ModeTroubled,
     MonitorChanged,
     MonitorState,
 )
@@ -40,9 +41,9 @@ from voip_tui.happenings import SPEECH_EVENTS
 from voip_tui.screens.confirm import ConfirmScreen
 from voip_tui.screens.main import MainScreen
 from voip_tui.theme import DAY, NIGHT, palette_for
+from voip_tui.toasts import Toast, Toasts
 from voip_tui.words import bare_uri, clean, count, peer
 
-SAME_AGAIN_S = 2.0
 COLLECT_AT = (10_000, 20, 100)
 OpenEngine = Callable[[], AbstractAsyncContextManager[ConsoleEngine]]
 
@@ -69,7 +70,7 @@ class ConsoleApp(App[int]):
         self.main = MainScreen(self.console_state)
         self._leaving = asyncio.Event()
         self._asked = False
-        self._said = ("", 0.0)
+        self._toasts = Toasts()
         self.register_theme(NIGHT)
         self.register_theme(DAY)
         self.failure = ""
@@ -143,7 +144,8 @@ class ConsoleApp(App[int]):
             self.bell()
         if (news := notable(event)) is not None:
             text, severity = news
-            self.notify(clean(self._named(event, text)), severity=severity, markup=False)
+            names = self._names(event)
+            self._raise(Toast(clean(text), names, severity=severity, timeout_s=self.NOTIFICATION_TIMEOUT))
         if self.console_state.bridge is not None and not isinstance(event, SPEECH_EVENTS):
             self.console_state.bridge.poll()
 
@@ -156,23 +158,40 @@ class ConsoleApp(App[int]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a toast; one that says the same as the one just before (an event and a failed command do) is left out."""
-        said, at = self._said
+        """Show a toast; one that says the same as one just before (an event and a failed command do) is left out."""
+        self._raise(Toast(message, (), title, severity, timeout or self.NOTIFICATION_TIMEOUT, markup))
+
+    def _raise(self, toast: Toast) -> None:
         now = time.monotonic()
-        self._said = (message, now)
-        if message != said or now - at > SAME_AGAIN_S:
-            super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        fits = self._toasts.add(toast, now)
+        if fits is None:
+            return
+        if not fits:
+            super().clear_notifications()
+        for shown in self._toasts.standing[-1:] if fits else self._toasts.standing:
+            super().notify(
+                shown.message,
+                title=shown.title,
+                severity=shown.severity,
+                timeout=max(0.1, shown.until - now),
+                markup=shown.markup,
+            )
+
+    def clear_notifications(self) -> None:
+        """Take all toasts away."""
+        self._toasts = Toasts()
+        super().clear_notifications()
 
     def _fatal_error(self) -> None:
         """Log the traceback without the locals that Textual would print: they may hold what callers said."""
         logger.critical("The console broke down", exc_info=True)
         self._close_messages_no_wait()
 
-    def _named(self, event: AnyEvent, text: str) -> str:
-        """Say whose call it is."""
+    def _names(self, event: AnyEvent) -> tuple[str, ...]:
+        """Whose call it is."""
         bridge = self.console_state.bridge
         view = bridge.board.view(event.call_id) if bridge is not None and isinstance(event, CallEvent) else None
-        return f"{peer(view.call)}: {text}" if view is not None else text
+        return (peer(view.call),) if view is not None else ()
 
     # ---- leaving ----
 
@@ -233,6 +252,8 @@ def notable(event: AnyEvent) -> tuple[str, SeverityLevel] | None:
             return f"The other side refused the change: {event.reason}", "warning"
         case ModeFailed():
             return f"Mode {event.mode} failed, the call goes on in silence: {event.reason}", "error"
+        case ModeTroubled(trouble=trouble):
+            return trouble.detail or trouble.what, "error"
         case MonitorChanged(state=MonitorState.FAILED):
             return event.detail, "error"
         case MediaTimedOut():

@@ -97,7 +97,7 @@ class PullProgressLike(Protocol):
         ...
 
     @property
-    def total_bytes(self) -> int:
+    def total_bytes(self) -> int | None:
         """What it will be; 0 while that is not known."""
         ...
 

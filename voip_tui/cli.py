@@ -1,4 +1,4 @@
-"""`voip-tui`: the console, and its demo."""
+"""`voip-tui`: the console, its demo, and the commands that need no terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voip_engine.options import add_engine_options, settings_from
+from voip_tui.subcommands import doctor, models, say
 
 if TYPE_CHECKING:
     from voip_engine.settings import EngineSettings
@@ -22,11 +23,15 @@ FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 
+DEMO_HELP = "the console with simulated callers: no account and no network needed"
 DEMO_ADDRESSES = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the console; the exit status is 1 if it could not start or broke down, 2 for bad options or settings."""
+    """Run the console or a subcommand.
+
+    The exit status is 1 if it could not start, broke down or found something wrong, 2 for bad options or settings.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.version:
@@ -34,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"voip-tui {VERSION}")
         return 0
+    if options.run is not None:
+        status: int = options.run(options)
+        return status
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         return _refuse("this needs a terminal. Without one, voip-engine does the same.", USAGE)
     from voip_engine.settings import SettingsError
@@ -54,13 +62,27 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings come from the command line, then VOIP_… in the environment, then the settings file. "
         "Without an account the console takes direct calls. Press ? in the console for its keys.",
     )
-    parser.add_argument(
-        "command", nargs="?", choices=["demo"], help="demo: simulated callers, no account and no network needed"
-    )
     add_engine_options(parser)
-    parser.add_argument("--verbose", action="store_true", help="log what the planes say, too")
+    _add_log_option(parser)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    # What stands before the command counts, too: an option that is not given again must not take it back.
+    unset = argparse.SUPPRESS
+    demo = commands.add_parser("demo", help=DEMO_HELP, description=DEMO_HELP, argument_default=unset)
+    add_engine_options(demo)
+    _add_log_option(demo)
+    for command in (doctor, models, say):
+        subparser = commands.add_parser(
+            command.NAME, help=command.HELP, description=command.DESCRIPTION, argument_default=unset
+        )
+        command.add_options(subparser)
+        subparser.set_defaults(run=command.run)
     return parser
+
+
+def _add_log_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verbose", action="store_true", help="log what the planes say, too")
 
 
 def _ask(account: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from voip_engine.events import CallSnapshot, CallState, DialogueLine, MediaSnapshot, TurnSnapshot
 from voip_tui.words import SILENCE_DBFS
@@ -110,17 +110,25 @@ class CallHistory:
         return any(caller > SILENCE_DBFS or ours > SILENCE_DBFS for caller, ours in self.levels)
 
 
-Numbered = TypeVar("Numbered", DialogueLine, TurnSnapshot)
+class Numbered(Protocol):
+    """What counts up over a call."""
+
+    @property
+    def number(self) -> int:
+        """Its place."""
+        ...
 
 
-def _joined(known: tuple[Numbered, ...], latest: tuple[Numbered, ...], kept: int) -> tuple[Numbered, ...]:
+Some = TypeVar("Some", bound=Numbered)
+
+
+def _joined(known: tuple[Some, ...], latest: tuple[Some, ...], kept: int) -> tuple[Some, ...]:
     """What was known before the first of `latest`, and then those. Gives `known` itself when that is the same."""
     if not latest:
         return latest if known else known
     if known[-len(latest) :] == latest:
         return known
-    first = latest[0].number
-    place = len(known)
+    first, place = latest[0].number, len(known)
     while place and known[place - 1].number >= first:
         place -= 1
     return (*known[:place], *latest)[-kept:]

@@ -73,5 +73,5 @@ class Pulls:
         pull = self.by_model.get(progress.model)
         if pull is not None and pull.running:
             self.by_model[progress.model] = Pull(
-                progress.model, progress.done_bytes, progress.total_bytes, progress.status
+                progress.model, progress.done_bytes, progress.total_bytes or 0, progress.status
             )

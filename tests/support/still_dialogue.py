@@ -74,8 +74,7 @@ def booking(*more: DialogueLine, mode: str = "agent", activity: str = "listening
 def agents_at_work() -> list[CallSnapshot]:
     """Calls whose agents do everything that agents do."""
     hearing = said(9, state=LineState.HEARING, ago_s=1, confidence=None)
-    first, *rest = busy_day()
-    del first
+    rest = busy_day()[6:]
     at_work = [booking(hearing, activity="hearing")]
     for number, (name, mode, activity) in enumerate(
         (
@@ -88,7 +87,7 @@ def agents_at_work() -> list[CallSnapshot]:
         start=2,
     ):
         media = figures(-100 if activity in ("speaking", "thinking") else -22, -18 if activity == "speaking" else -100)
-        at_work.append(call(number, name, codec=G722, mode=mode, activity=activity, ago_s=640 / number, media=media))
+        at_work.append(call(number, name, codec=G722, mode=mode, activity=activity, ago_s=80 - 9 * number, media=media))
     troubled = call(7, "Alan Turing", mode="transcribe", activity="", ago_s=21, media=figures(-30, -100))
     return [
         *at_work,

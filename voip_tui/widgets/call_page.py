@@ -115,6 +115,8 @@ class CallPage(Vertical):
         """Show this pane from now on, of whichever call."""
         self._chosen = pane
         self._show_again()
+        # What was hidden knows its size only then.
+        self.call_after_refresh(self._show_again)
 
     def scroll(self, pages: float) -> None:
         """Scroll what can be scrolled, by so many pages; down is positive, infinity goes to either end."""

@@ -21,7 +21,7 @@ from voip_tui.widgets.lines import Pieces, strip_of
 from voip_tui.widgets.paragraph import Paragraph, paragraph
 
 TIME_WIDTH = 7
-NAME_WIDTHS = (6, 12)
+NAME_WIDTHS = (6, 10)
 """At least and at most."""
 WIDEST_TEXT = 110
 """Longer lines are hard to read."""
@@ -37,7 +37,7 @@ class Dialogue(ScrollView, can_focus=False):
         super().__init__()
         self.palette = palette
         self._call_id = ""
-        self._name = "Caller"
+        self._other_side = "Caller"
         self._began_at = 0.0
         self._language: str | None = None
         self._empty = ""
@@ -65,9 +65,9 @@ class Dialogue(ScrollView, can_focus=False):
         `name` is the other side's; `began_at` what times are counted from; `language` the one that is expected; `empty`
         stands there while nothing was said.
         """
-        if call_id != self._call_id or (name, began_at, language) != (self._name, self._began_at, self._language):
+        if call_id != self._call_id or (name, began_at, language) != (self._other_side, self._began_at, self._language):
             self._following = self._following or call_id != self._call_id
-            self._call_id, self._name, self._began_at, self._language = call_id, name, began_at, language
+            self._call_id, self._other_side, self._began_at, self._language = call_id, name, began_at, language
             self._lines, self._empty = lines, empty
             self._lay_out()
         elif empty != self._empty:
@@ -112,14 +112,14 @@ class Dialogue(ScrollView, can_focus=False):
 
     @property
     def _name_width(self) -> int:
-        return max(NAME_WIDTHS[0], len(self._name))
+        return max(NAME_WIDTHS[0], len(self._other_side))
 
     @property
     def _text_width(self) -> int:
         return max(8, min(WIDEST_TEXT, self.size.width - TIME_WIDTH - self._name_width - 5))
 
     def _lay_out(self) -> None:
-        self._paragraphs, self._starts, self._rows = [], [], 0
+        self._paragraphs, self._starts, self._rows = [], [], -1
         self._update(self._lines)
         self.refresh()
 
@@ -192,7 +192,7 @@ class Dialogue(ScrollView, can_focus=False):
         bar = style(blend(palette.background, voice, 0.75), palette.background)
         if not first:
             return [(" " * (TIME_WIDTH + self._name_width + 2), ground), ("▎ ", bar)]
-        name = "Agent" if agent else self._name
+        name = "Agent" if agent else self._other_side
         return [
             (f"{words.duration(shown.line.started_at - self._began_at):>{TIME_WIDTH - 1}}  ", ground),
             (words.fit(name, self._name_width), style(voice, palette.background, bold=True)),

@@ -67,7 +67,7 @@ class PageTabs(Widget):
             pieces.append(
                 (f" {pane.value.title()} ", style(palette.text if lit else palette.muted, back, bold=lit) + click)
             )
-        pieces.append(("  tab", style(palette.faint, palette.surface)))
+        pieces.append(("  tab", style(blend(palette.surface, palette.accent, 0.7), palette.surface)))
         right: Pieces = []
         if not following and shown is Pane.DIALOGUE:
             click = Style.from_meta({"@click": "screen.scroll_end"})

@@ -16,6 +16,7 @@ from voip_tui.widgets.lines import Pieces, ends, strip_of
 LABEL_WIDTH = 9
 TOTAL_WIDTH = 9
 COLUMN_WIDTHS = (10, 14)
+MOST_BARS = 100
 SHORTEST_SCALE_MS = 1000.0
 """A bar of the whole width stands for this at least, so that quick replies look quick."""
 
@@ -100,7 +101,7 @@ class Turns(Widget):
         if turns is self._turns:
             return
         self._turns = turns
-        shown = {turn.number for turn in turns[-max(1, self.size.height) :]}
+        shown = {turn.number for turn in turns[-MOST_BARS:]}
         self._starts = {
             line.number: words.duration(line.started_at - began_at) for line in dialogue if line.number in shown
         }
@@ -128,7 +129,7 @@ class Turns(Widget):
         if y <= len(self._usual):
             return strip_of(self._percentiles(*self._usual[y - 1]), width, ground)
         place = len(self._turns) - 1 - (y - len(self._usual) - 2)
-        if y == len(self._usual) + 1 or place < 0:
+        if y == len(self._usual) + 1 or place < max(0, len(self._turns) - MOST_BARS):
             return Strip.blank(width, ground)
         return strip_of(self._bar(self._turns[place]), width, ground)
 
@@ -191,7 +192,7 @@ class Turns(Widget):
 
 def label_in(letter: str, part_ms: float, cells: int) -> str:
     """What fits into a piece of a bar: letter and figure, the figure, the letter, or nothing."""
-    for text in (f" {letter} {part_ms:.0f} ", f" {part_ms:.0f} ", f"{part_ms:.0f}", letter):
+    for text in (f" {letter} {part_ms:.0f} ", f" {part_ms:.0f} ", f"{part_ms:.0f} ", letter):
         if len(text) <= cells:
             return text.ljust(cells)
     return ""

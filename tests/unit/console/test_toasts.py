@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from voip_tui.toasts import MOST_AT_ONCE, Toast, Toasts
+
+
+def test_the_same_news_of_several_calls_is_one_toast() -> None:
+    toasts = Toasts()
+    assert toasts.add(Toast("No audio.", ("Ada",)), 0.0) is True
+    assert toasts.add(Toast("No audio.", ("Grace",)), 0.5) is False
+    assert [toast.message for toast in toasts.standing] == ["Ada, Grace: No audio."]
+    for name in ("Konrad", "Alan", "Hedy"):
+        toasts.add(Toast("No audio.", (name,)), 1.0)
+    assert [toast.message for toast in toasts.standing] == ["Ada, Grace, Konrad and 2 more: No audio."]
+
+
+def test_what_was_just_said_is_not_said_again() -> None:
+    toasts = Toasts()
+    assert toasts.add(Toast("Busy."), 0.0) is True
+    assert toasts.add(Toast("Busy."), 1.0) is None
+    assert toasts.add(Toast("Busy."), 3.0) is True
+
+
+def test_toasts_that_went_are_not_counted() -> None:
+    toasts = Toasts()
+    toasts.add(Toast("No audio.", ("Ada",)), 0.0)
+    assert toasts.add(Toast("No audio.", ("Grace",)), 10.0) is True
+    assert [toast.message for toast in toasts.standing] == ["Grace: No audio."]
+
+
+def test_old_toasts_make_room() -> None:
+    toasts = Toasts()
+    fits = [toasts.add(Toast(f"News {number}"), 0.0) for number in range(MOST_AT_ONCE + 1)]
+    assert fits == [True] * MOST_AT_ONCE + [False]
+    assert [toast.text for toast in toasts.standing] == [f"News {number}" for number in range(1, MOST_AT_ONCE + 1)]

@@ -1,0 +1,1 @@
+"""What `voip-tui` does besides running the console; none of it needs a terminal."""

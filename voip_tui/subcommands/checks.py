@@ -1,0 +1,205 @@
+"""What `voip-tui doctor` looks at. Each check answers within seconds and never raises."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import socket
+import sys
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from voip_engine import AccountSettings, EngineSettings, ListenAddress, MonitorError, list_devices, models
+
+CHECK_S: Final = 5.0
+CPU_TORCH: Final = "https://download.pytorch.org/whl/cpu"
+INSTALL_AGENT: Final = f"pip install 'voip-tui[agent]' --extra-index-url {CPU_TORCH}"
+"""The extra index has torch without the gigabytes of CUDA that PyPI's brings on Linux."""
+
+
+class Check(Struct, frozen=True):
+    """One finding. `needed`: the settings cannot do without; `mend` is a command, or empty."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool = True
+    mend: str = ""
+
+
+async def examine(settings: EngineSettings) -> list[Check]:
+    """Look at everything at once. Only what these settings use counts as needed."""
+    groups: list[Awaitable[list[Check]]] = [
+        asyncio.to_thread(lambda: [_python(), _terminal(), *_packages(settings)]),
+        _models(settings),
+        _sound(settings),
+        asyncio.to_thread(lambda: [*_listening(settings), *_audio_ports(settings)]),
+        *(_registrar(account) for account in settings.accounts),
+    ]
+    return [check for checks in await asyncio.gather(*groups) for check in checks]
+
+
+def settings_check(named: str | None, environ: Mapping[str, str], trouble: str) -> Check:
+    """Where the settings come from, and whether they can be used."""
+    from voip_engine.settings_file import default_path
+
+    if trouble:
+        return Check("settings", False, trouble)
+    path = named or environ.get("VOIP_SETTINGS") or str(default_path(environ))
+    there = Path(path).expanduser().exists()
+    return Check("settings", True, path if there else f"defaults; {path} is not there", needed=False)
+
+
+# ---- this machine ---------------------------------------------------------------------------------------------------
+
+
+def _python() -> Check:
+    return Check("Python", True, f"{platform.python_version()}, {platform.system()} {platform.machine()}")
+
+
+def _terminal() -> Check:
+    term, colours = os.environ.get("TERM", ""), os.environ.get("COLORTERM", "")
+    if not sys.stdout.isatty():
+        return Check("terminal", True, "none here; the console needs one, voip-engine does not", needed=False)
+    if term in ("", "dumb"):
+        return Check("terminal", False, f"TERM is {term or 'not set'}", needed=False, mend="export TERM=xterm-256color")
+    shown = (
+        "16 million colours" if colours in ("truecolor", "24bit") else "256 colours" if "256" in term else "few colours"
+    )
+    return Check("terminal", True, f"{term}, {shown}", needed=False)
+
+
+def _packages(settings: EngineSettings) -> Iterator[Check]:
+    yield _package("faster-whisper", "faster_whisper", _hears(settings), "pip install faster-whisper")
+    yield _package("ollama client", "ollama", _speaks(settings), "pip install ollama")
+    torch = _package("torch", "torch", _speaks(settings), INSTALL_AGENT)
+    if torch.ok and "+cu" in torch.detail:
+        torch = Check(torch.name, True, f"{torch.detail}; the CPU build is enough, see {CPU_TORCH}", torch.needed)
+    yield torch
+    yield _package("Pocket TTS", "pocket_tts", _speaks(settings), INSTALL_AGENT)
+
+
+def _package(name: str, module: str, needed: bool, mend: str) -> Check:
+    if find_spec(module) is None:
+        return Check(name, False, "not installed", needed, mend)
+    try:
+        return Check(name, True, version(module.replace("_", "-")), needed)
+    except PackageNotFoundError:
+        return Check(name, True, "installed", needed)
+
+
+async def _sound(settings: EngineSettings) -> list[Check]:
+    needed = settings.monitor_device is not None
+    try:
+        async with asyncio.timeout(CHECK_S):
+            devices = await list_devices()
+    except MonitorError as error:
+        mend = "sudo apt-get install libportaudio2" if "PortAudio" in str(error) and sys.platform == "linux" else ""
+        return [Check("speakers", False, str(error), needed, mend)]
+    except TimeoutError:
+        return [Check("speakers", False, "The sound system does not answer.", needed)]
+    names = [device.name for device in devices]
+    if not names:
+        return [Check("speakers", False, "PortAudio is there, but no output device.", needed)]
+    if settings.monitor_device is not None and not any(settings.monitor_device in name for name in names):
+        detail = f"There is no {settings.monitor_device!r}; there are {', '.join(names)}."
+        return [Check("speakers", False, detail, needed)]
+    return [Check("speakers", True, ", ".join(names), needed)]
+
+
+# ---- models ---------------------------------------------------------------------------------------------------------
+
+
+def _speaks(settings: EngineSettings) -> bool:
+    return settings.mode == "agent" or any(account.agent is not None for account in settings.accounts)
+
+
+def _hears(settings: EngineSettings) -> bool:
+    return settings.mode == "transcribe" or _speaks(settings)
+
+
+async def _models(settings: EngineSettings) -> list[Check]:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            found = await models.status(settings)
+    except TimeoutError:
+        return [Check("models", False, "Looking for them takes too long.", _hears(settings))]
+    return [
+        Check(
+            entry.title,
+            entry.present,
+            f"{entry.detail}{f', {entry.size_bytes / 1e6:.0f} MB' if entry.size_bytes else ''}",
+            _hears(settings) if entry.model.startswith("whisper:") else _speaks(settings),
+            INSTALL_AGENT if entry.mend == models.INSTALL_POCKET else entry.mend,
+        )
+        for entry in found
+    ]
+
+
+# ---- the network ----------------------------------------------------------------------------------------------------
+
+
+def _listening(settings: EngineSettings) -> Iterator[Check]:
+    from voip_engine.engine import DEFAULT_LISTEN
+
+    for text in settings.listen or (() if settings.accounts else DEFAULT_LISTEN):
+        address = ListenAddress.parse(text)
+        try:
+            _bind(address.host, address.port, socket.SOCK_DGRAM if address.transport == "UDP" else socket.SOCK_STREAM)
+        except OSError as error:
+            mend = f"voip-tui --listen {text.lower().rpartition(':')[0]}:0"
+            yield Check(f"listen {text}", False, f"{error.strerror or error}", mend=mend)
+        else:
+            yield Check(f"listen {text}", True, "free")
+
+
+def _audio_ports(settings: EngineSettings) -> Iterator[Check]:
+    if settings.rtp_ports is None:
+        yield Check("audio ports", True, "any free ones")
+        return
+    lowest, highest = settings.rtp_ports
+    starts = range(lowest + lowest % 2, highest, 2)
+    free = sum(_pair_is_free(settings.media_host or "0.0.0.0", port) for port in starts)
+    yield Check("audio ports", free > 0, f"{free} of {len(starts)} pairs from {lowest} to {highest} are free")
+
+
+def _pair_is_free(host: str, port: int) -> bool:
+    try:
+        _bind(host, port, socket.SOCK_DGRAM)
+        _bind(host, port + 1, socket.SOCK_DGRAM)
+    except OSError:
+        return False
+    return True
+
+
+def _bind(host: str, port: int, kind: socket.SocketKind) -> None:
+    """Take a port and give it back. Raises OSError."""
+    family, _, _, _, target = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
+    with ExitStack() as stack:
+        taken = stack.enter_context(socket.socket(family, kind))
+        if kind == socket.SOCK_STREAM and os.name == "posix":
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(target)
+
+
+async def _registrar(account: AccountSettings) -> list[Check]:
+    address = account.address_of_record
+    server = account.outbound_proxy or account.registrar or address.host
+    host = server.removeprefix("sip:").partition(";")[0]
+    host = (
+        host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0] if host.count(":") == 1 else host
+    )
+    name = f"account {address}"
+    try:
+        async with asyncio.timeout(CHECK_S):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except (OSError, TimeoutError):
+        return [Check(name, False, f"{host} has no address; is the name right, and is there a network?")]
+    return [Check(name, True, f"{host} is {found[0][4][0]}")]

@@ -1,0 +1,66 @@
+"""`voip-tui doctor`: what is there, what is missing, and the one command that mends it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from voip_engine.options import add_engine_options, settings_from
+
+if TYPE_CHECKING:
+    from voip_tui.subcommands.checks import Check
+
+NAME = "doctor"
+HELP = "say what is there and what is missing, with the commands that mend it"
+DESCRIPTION = (
+    "Looks at this machine with the settings in mind: sound, models, servers, ports. Exit status 0 if everything is there "
+    "that these settings need, 1 otherwise. `voip-tui doctor --mode agent` looks with an agent's needs."
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `voip-tui doctor` takes."""
+    add_engine_options(parser)
+    parser.add_argument("--json", action="store_true", default=False, help="print the findings as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one line a finding. Returns 0 if everything needed is there, else 1."""
+    import asyncio
+
+    from voip_engine.settings import EngineSettings, SettingsError
+    from voip_tui.subcommands.checks import examine, settings_check
+
+    try:
+        settings, trouble = settings_from(options, os.environ), ""
+    except SettingsError as error:
+        settings, trouble = EngineSettings(), str(error)
+    findings = [settings_check(options.settings, os.environ, trouble), *asyncio.run(examine(settings))]
+    healthy = all(finding.ok for finding in findings if finding.needed)
+    if options.json:
+        from msgspec import json
+
+        print(json.encode({"ok": healthy, "checks": findings}).decode())
+    else:
+        for finding in findings:
+            _print(finding)
+        print()
+        print(_verdict(settings.mode, healthy, trouble))
+    return 0 if healthy else 1
+
+
+def _print(finding: Check) -> None:
+    mark = "✓" if finding.ok else "✗" if finding.needed else "○"
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        mark = {"✓": "ok", "✗": "NO", "○": "--"}[mark]
+    print(f"{mark} {finding.name:<26} {finding.detail}")
+    if finding.mend:
+        print(f"{'':{len(mark)}} {'':<26} → {finding.mend}")
+
+
+def _verdict(mode: str, healthy: bool, trouble: str) -> str:
+    if trouble:
+        return "The settings cannot be used; the rest was looked at with the defaults."
+    return f"Everything is there for mode {mode}." if healthy else f"Something is missing for mode {mode}."
