@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from voip_engine.audio import SAMPLE_RATE_HZ, Audio
-from voip_engine.speech.base import Dropped, SpeechError, Transcript
 from voip_engine.speech.backlog import Backlog
+from voip_engine.speech.base import Dropped, SpeechError, Transcript
 from voip_engine.speech.whisper_process import WhisperProcess
 from voip_engine.speech_settings import TranscriptionSettings
 
@@ -107,9 +107,10 @@ class Recognition:
             async with asyncio.timeout(self._settings.deadline_s):
                 return await text
         except TimeoutError:
-            others = self.waiting - (self._running is not mine)
+            self._queue.remove(call_id, mine)
             raise Dropped(
-                f"Speech recognition is more than {self._settings.deadline_s:g} s behind; {_utterances(others)} waiting, too."
+                f"Speech recognition is more than {self._settings.deadline_s:g} s behind; "
+                f"{_utterances(self.waiting)} waiting besides this one."
             ) from None
         finally:
             if self._running is mine and text.cancelled():
@@ -119,12 +120,12 @@ class Recognition:
     async def close(self) -> None:
         """End the worker. Who still waits gets a SpeechError."""
         self._closed = True
+        self._fail_all(SpeechError("Speech recognition was closed."))
         server, self._server = self._server, None
         if server is not None:
             server.cancel()
             await asyncio.wait([server])
         await self._process.end()
-        self._fail_all(SpeechError("Speech recognition was closed."))
 
     def _serve_on(self) -> None:
         if self._closed:

@@ -49,18 +49,22 @@ class WhisperProcess:
         self._requests = 0
         self._crashes = 0
         self._start_at_s = 0.0
-        self.process_id: int | None = None
         self.languages: tuple[str, ...] = ()
         """The codes that the model knows; empty while none is loaded."""
 
     @property
+    def process_id(self) -> int | None:
+        """The worker's process, while it runs."""
+        return self._child.process.pid if self._child is not None and self._child.process.returncode is None else None
+
+    @property
     def ready(self) -> bool:
         """Whether the worker runs and has its model."""
-        return bool(self.languages) and self._child is not None and self._child.process.returncode is None
+        return bool(self.languages) and self.process_id is not None
 
     async def load(self) -> None:
         """Start the worker and load the model, if that isn't done. Raises ModelMissing or SpeechError."""
-        if self._child is not None and self._child.process.returncode is not None:
+        if self._child is not None and self.process_id is None:
             await self._crashed("while it was idle")
         if self.ready:
             return
@@ -99,7 +103,6 @@ class WhisperProcess:
     async def end(self) -> None:
         """End the worker, even in the middle of an utterance."""
         child, self._child = self._child, None
-        self.process_id = None
         self.languages = ()
         if child is not None:
             child.kill()
@@ -122,7 +125,6 @@ class WhisperProcess:
         self._child = child
         if not isinstance(first, Ready):
             raise await self._confused(first)
-        self.process_id = first.process_id
         return child
 
     async def _report(self, child: ChildProcess[WhisperReport], timeout_s: float, when: str) -> WhisperReport:

@@ -43,8 +43,6 @@ WhisperCommand = Load | Transcribe | Cancel
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The process runs; nothing is loaded yet."""
 
-    process_id: int
-
 
 class Loaded(msgspec.Struct, frozen=True, tag=True):
     """The model is there. `languages`: the codes that it knows."""

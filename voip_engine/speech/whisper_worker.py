@@ -54,7 +54,7 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     worker = _Worker(reports)
-    worker.report(Ready(os.getpid()))
+    worker.report(Ready())
     worker.run()
     return 0
 

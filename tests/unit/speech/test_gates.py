@@ -101,7 +101,7 @@ def test_stage_directions_are_left_out(written, spoken):
         ("Hello? Hello? Hello? Hello? Hello? Hello? Hello? Hello", 1.1, "Hello?"),
         ("Thank you. Thank you. Thank you. Thank you. Thank you. Thank you. Thank", 1.2, "Thank you."),
         ("Tomorrow tomorrow tomorrow tomorrow tomorrow tomorrow tomorrow tomorr", 1.2, "Tomorrow"),
-        ("I will be there at nine. " + "I know, I know what. " * 12 + "I know,", 8.0, "I will be there at nine. I know, I know what."),
+        ("I will be there. " + "I know, I know what. " * 12 + "I know,", 8.0, "I will be there. I know, I know what."),
         ("1.0.1" + ".1" * 80, 9.0, ""),
         ("ah" * 60, 5.0, ""),
     ],
