@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from voip_engine.call import Call
     from voip_engine.engine import Engine
     from voip_engine.errors import EngineError
+    from voip_engine.media.monitor import MonitorError, list_devices
     from voip_engine.modes.base import Mode, Playout, Speech, Utterance, VoiceLeg
+    from voip_engine.modes.say import SayMode
     from voip_engine.options import add_engine_options, settings_from
+    from voip_engine.recordings import load_recording
     from voip_engine.secret import Secret
-    from voip_engine.settings import AccountSettings, EngineSettings, SettingsError
+    from voip_engine.settings import AccountSettings, EngineSettings, ListenAddress, SettingsError
+    from voip_engine.speech import models
     from voip_engine.version import VERSION
 
 _HOMES = {
@@ -25,8 +29,11 @@ _HOMES = {
     "Call": "call",
     "Engine": "engine",
     "EngineError": "errors",
+    "ListenAddress": "settings",
     "Mode": "modes.base",
+    "MonitorError": "media.monitor",
     "Playout": "modes.base",
+    "SayMode": "modes.say",
     "Speech": "modes.base",
     "Utterance": "modes.base",
     "VoiceLeg": "modes.base",
@@ -34,6 +41,8 @@ _HOMES = {
     "EngineSettings": "settings",
     "Secret": "secret",
     "add_engine_options": "options",
+    "list_devices": "media.monitor",
+    "load_recording": "recordings",
     "settings_from": "options",
     "SettingsError": "settings",
     "VERSION": "version",
@@ -48,8 +57,11 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineSettings",
+    "ListenAddress",
     "Mode",
+    "MonitorError",
     "Playout",
+    "SayMode",
     "Secret",
     "SettingsError",
     "Speech",
@@ -57,6 +69,9 @@ __all__ = [
     "VoiceLeg",
     "add_engine_options",
     "events",
+    "list_devices",
+    "load_recording",
+    "models",
     "settings_from",
 ]
 
@@ -66,4 +81,6 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"voip_engine.{_HOMES[name]}"), name)
     if name == "events":
         return import_module("voip_engine.events")
+    if name == "models":
+        return import_module("voip_engine.speech.models")
     raise AttributeError(f"module 'voip_engine' has no attribute {name!r}")

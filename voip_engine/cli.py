@@ -31,6 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.version:
+        from voip_engine.version import VERSION
+
+        print(f"voip-engine {VERSION}")
+        return 0
     from voip_engine.settings import SettingsError
 
     try:
@@ -64,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         help="call this address once started; repeatable. Without --listen and --account the program ends with these calls",
     )
     parser.add_argument("--verbose", action="store_true", help="log what the planes say, too")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     return parser
 
 

@@ -58,9 +58,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="address for calls, such as udp:0.0.0.0:5060 or tcp:[::]:5060; repeatable",
     )
     group.add_argument("--mode", metavar="NAME", help="what handles new calls (default: echo)")
-    group.add_argument(
-        "--auto-answer", action=argparse.BooleanOptionalAction, default=None, help="answer calls at once"
-    )
+    group.add_argument("--auto-answer", action=argparse.BooleanOptionalAction, help="answer calls at once")
     group.add_argument("--max-calls", metavar="N", help="calls at once before others get busy (default: 100)")
     group.add_argument("--codecs", metavar="LIST", help="codecs, best first (default: opus,G722,PCMA,PCMU)")
     group.add_argument("--media-host", metavar="IP", help="address for audio (default: the one a peer is reached from)")

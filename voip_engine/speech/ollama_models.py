@@ -23,7 +23,7 @@ async def ollama_status(host: str, model: str) -> ModelStatus:
     """How it stands with a model on a server."""
     full, title = f"ollama:{model}", f"Ollama model {model}"
     try:
-        async with _client(host, _LOOK_S) as client:
+        async with _client(host, _LOOK_S, hint=False) as client:
             models = (await client.list()).models
     except PullError as error:
         return ModelStatus(full, title, False, str(error), start_command(host))
@@ -71,8 +71,8 @@ def _gguf_size(source: Path) -> int:
 
 
 @asynccontextmanager
-async def _client(host: str, timeout_s: float) -> AsyncIterator[AsyncClient]:
-    """A client whose errors are PullErrors in plain words."""
+async def _client(host: str, timeout_s: float, *, hint: bool = True) -> AsyncIterator[AsyncClient]:
+    """A client whose errors are PullErrors in plain words, with a hint how a server that is not there is started."""
     import httpx
     from ollama import AsyncClient, ResponseError
 
@@ -80,7 +80,8 @@ async def _client(host: str, timeout_s: float) -> AsyncIterator[AsyncClient]:
     try:
         yield client
     except (ConnectionError, httpx.ConnectError, httpx.ConnectTimeout):
-        raise PullError(f"No Ollama server answers at {host}. Start it: {start_command(host)}") from None
+        mend = f" Start it: {start_command(host)}" if hint else ""
+        raise PullError(f"No Ollama server answers at {host}.{mend}") from None
     except httpx.TimeoutException:
         raise PullError(f"The Ollama server at {host} does not answer. The same command tries it again.") from None
     except httpx.TransportError:

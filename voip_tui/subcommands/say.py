@@ -76,8 +76,14 @@ async def _say(settings: EngineSettings, options: argparse.Namespace, recording:
 
     from msgspec.structs import replace
 
-    from voip_engine import Engine, SayMode
+    from voip_engine import Engine, SayMode, models
 
+    if recording is None:
+        voice = await asyncio.to_thread(
+            models.pocket_status, settings.speaking.model, (options.voice or settings.agent.voice,)
+        )
+        if not voice.present:  # better than to let somebody answer and hear nothing
+            return _refuse(f"{voice.title}: {voice.detail} Run: {voice.mend}", FAILED)
     if not settings.listen and not settings.accounts:
         settings = replace(settings, listen=("udp:0.0.0.0:0", "tcp:0.0.0.0:0"))  # who only dials needs no known port
     mode = SayMode(options.text, options.voice) if recording is None else Announcement(recording)
