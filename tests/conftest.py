@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support.programs import missing_packages
+from support.tiny_pocket import TinyPocket, build_tiny_pocket
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -23,3 +24,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(words, pytrace=False)
     pytest.skip(words)
+
+
+@pytest.fixture(scope="session")
+def tiny_pocket(tmp_path_factory: pytest.TempPathFactory) -> TinyPocket:
+    """A Pocket TTS model that the real library speaks with."""
+    return build_tiny_pocket(tmp_path_factory.mktemp("pocket"))

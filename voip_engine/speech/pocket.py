@@ -19,12 +19,14 @@ import numpy as np
 
 from voip_engine.audio import SAMPLE_RATE_HZ, Audio
 from voip_engine.resample import StreamResampler
+from voip_engine.speech import model_folders
 from voip_engine.speech.pocket_protocol import Problem
 
 _KEPT_VOICES: Final = 8
 """A voice's state takes up to 20 MB."""
 _TRY_OUT_TEXT: Final = "One, two, three, four, five, six, seven, eight."
 _TRY_OUT_S: Final = 1.5
+_VOICE_FILES: Final = (".wav", ".safetensors")
 
 
 class PocketError(Exception):
@@ -38,52 +40,59 @@ class PocketError(Exception):
 class Pocket:
     """A loaded model and the voices that were used last."""
 
-    def __init__(self, model: Any, title: str, voice_names: tuple[str, ...]) -> None:
+    def __init__(self, model: Any, name: str, voice_names: tuple[str, ...], *, own: bool) -> None:
         self._model = model
-        self._title = title
+        self._name = name
         self._voice_names = voice_names
+        self._own = own
         self._voices: OrderedDict[str, Any] = OrderedDict()
+        self._measured = False
 
     @classmethod
     def load(cls, model: str) -> Pocket:
-        """Load a configuration by name, or by a .yaml file, from what is on this machine. Raises PocketError."""
+        """Load a model by name, or by a .yaml file, from what is on this machine. Raises PocketError."""
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # else a missing file takes 24 s to be missed
         # Its warnings quote the text that is to be said.
         logging.getLogger("pocket_tts").setLevel(logging.CRITICAL)
         try:
             from pocket_tts import TTSModel
+            from pocket_tts.default_parameters import _ORIGINS_OF_PREDEFINED_VOICES as VOICES
             from pocket_tts.utils.config import CONFIGS_DIR
-            from pocket_tts.utils.utils import _ORIGINS_OF_PREDEFINED_VOICES as VOICES
         except ImportError as error:
             raise PocketError("package", f"Pocket TTS cannot be imported ({error}).") from error
         from_file = model.endswith((".yaml", ".yml"))
-        path = Path(model).expanduser()
-        if from_file and not path.is_file():
+        config = Path(model).expanduser() if from_file else model_folders.pocket_config(model)
+        if from_file and not Path(model).expanduser().is_file():
             raise PocketError("setting", f"speaking.model names {model!r}, and there is no such file.")
-        if not from_file and not (CONFIGS_DIR / f"{model}.yaml").is_file():
+        if config is None and not (CONFIGS_DIR / f"{model}.yaml").is_file():
             names = ", ".join(sorted(file.stem for file in CONFIGS_DIR.glob("*.yaml")))
-            raise PocketError(
-                "setting", f"speaking.model is {model!r}; Pocket TTS has {names}, and takes a .yaml file."
-            )
+            raise PocketError("setting", f"speaking.model is {model!r}; it must be one of {names}, or a .yaml file.")
         try:
-            loaded = TTSModel.load_model(config=path) if from_file else TTSModel.load_model(language=model)
+            loaded = TTSModel.load_model(language=model) if config is None else TTSModel.load_model(config=config)
         except OSError as error:  # what a model hub says offline is one, too
-            raise PocketError("model", f"Files of the Pocket TTS model {model!r} are not on this machine.") from error
+            problem: Problem = "setting" if from_file else "model"
+            raise PocketError(problem, f"Files of the Pocket TTS model {model!r} are not on this machine.") from error
         except Exception as error:
             raise PocketError("setting", f"The Pocket TTS model {model!r} cannot be loaded: {error}") from error
-        return cls(loaded, model, () if from_file else tuple(VOICES))
 
-    def open_voice(self, voice: str) -> float:
-        """Load a voice and try it out; gives the real-time factor of that. Raises PocketError.
+        return cls(loaded, model, () if from_file else tuple(VOICES), own=config is not None)
 
-        Trying it out finds files that belong to another model, and pays for what only the first generation takes.
+    def open_voice(self, voice: str) -> float | None:
+        """Load a voice and try it out; gives the real-time factor for the first one. Raises PocketError.
+
+        Trying it out finds files that belong to another model. That of the first voice is longer: it is measured, after what
+        only the first generation takes. Later ones must not hold up calls that are speaking.
         """
         state = self._state(voice)
         try:
-            return self._try_out(state)
+            self._try_out(state, 0)
+            if self._measured:
+                return None
+            self._measured = True
+            return self._try_out(state, _TRY_OUT_S)
         except Exception as error:
             del self._voices[voice]
-            raise PocketError("setting", f"The model {self._title!r} cannot speak with voice {voice!r}.") from error
+            raise PocketError("setting", f"The model {self._name!r} cannot speak with voice {voice!r}.") from error
 
     def speak(self, voice: str, text: str, stop: threading.Event) -> Generator[Audio, None, None]:
         """Give a text's audio (float32, 16 kHz) as it is made, until `stop` is set. Raises PocketError."""
@@ -100,13 +109,14 @@ class Pocket:
             # Not its message: that may quote the text.
             raise PocketError("generation", f"Pocket TTS failed with {type(error).__name__}.") from error
 
-    def _try_out(self, state: Any) -> float:
+    def _try_out(self, state: Any, until_s: float) -> float:
+        """Generate so much audio, at least a chunk; gives the real-time factor."""
         stop = threading.Event()
         audio_s = 0.0
         began_s = time.perf_counter()
         for chunk in self._model.generate_audio_stream(state, _TRY_OUT_TEXT, stop=stop):
             audio_s += chunk.shape[-1] / self._model.sample_rate
-            if audio_s >= _TRY_OUT_S:
+            if audio_s >= until_s:
                 stop.set()
         return (time.perf_counter() - began_s) / audio_s
 
@@ -120,16 +130,7 @@ class Pocket:
         return self._voices[voice]
 
     def _load_voice(self, voice: str) -> Any:
-        is_file = voice.lower().endswith((".wav", ".safetensors"))
-        path = Path(voice).expanduser()
-        if is_file and not path.is_file():
-            raise PocketError("setting", f"agent.voice names {voice!r}, and there is no such file.")
-        if not is_file and voice not in self._voice_names:
-            there_is = f"one of {', '.join(self._voice_names)}, or " if self._voice_names else ""
-            raise PocketError(
-                "setting",
-                f"agent.voice is {voice!r}; with the model {self._title!r} it must be {there_is}a .wav or .safetensors file.",
-            )
+        source = self._find_voice(voice)
         if voice.lower().endswith(".wav"):
             if not self._model.has_voice_cloning:
                 raise PocketError(
@@ -137,13 +138,33 @@ class Pocket:
                     f"agent.voice names {voice!r}, but the weights here cannot imitate a recording: choose a voice by name, "
                     "or accept the terms on https://huggingface.co/kyutai/pocket-tts, run `hf auth login` and pull again.",
                 )
-            _check_recording(voice, path)
+            _check_recording(voice, Path(source))
         try:
-            return self._model.get_state_for_audio_prompt(path if is_file else voice, truncate=True)
+            return self._model.get_state_for_audio_prompt(source, truncate=True)
         except OSError as error:
             raise PocketError("model", f"The voice {voice!r} of Pocket TTS is not on this machine.") from error
         except Exception as error:
             raise PocketError("setting", f"agent.voice names {voice!r}, which cannot be used as a voice.") from error
+
+    def _find_voice(self, voice: str) -> Path | str:
+        """The file of a voice, or its name if the library knows where that is. Raises PocketError."""
+        if voice.lower().endswith(_VOICE_FILES):
+            path = Path(voice).expanduser()
+            if not path.is_file():
+                raise PocketError("setting", f"agent.voice names {voice!r}, and there is no such file.")
+            return path
+        if voice not in self._voice_names:
+            names = f"one of {', '.join(self._voice_names)}, or " if self._voice_names else ""
+            raise PocketError(
+                "setting",
+                f"agent.voice is {voice!r}; with the model {self._name!r} it must be {names}a .wav or .safetensors file.",
+            )
+        if not self._own:
+            return voice
+        fetched = model_folders.pocket_voice(self._name, voice)
+        if fetched is None:
+            raise PocketError("model", f"The voice {voice!r} of Pocket TTS is not on this machine.")
+        return fetched
 
 
 def _check_recording(voice: str, path: Path) -> None:

@@ -56,10 +56,10 @@ class NotLoaded(Report, frozen=True, tag=True):
 
 
 class VoiceOpened(Report, frozen=True, tag=True):
-    """The voice is there; `real_time_factor` is what trying it out took, in seconds for a second of audio."""
+    """The voice is there. With the first one comes what a second of audio takes, in seconds."""
 
     job: int
-    real_time_factor: float
+    real_time_factor: float | None
 
 
 class Spoken(Report, frozen=True, tag=True):

@@ -17,7 +17,7 @@ class WaitingLine(Generic[Item]):
 
     def __init__(self) -> None:
         self._lines: OrderedDict[str, deque[Item]] = OrderedDict()
-        self._takers: deque[asyncio.Future[None]] = deque()
+        self._filled = asyncio.Event()
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
@@ -25,24 +25,21 @@ class WaitingLine(Generic[Item]):
     def put(self, call_id: str, item: Item) -> None:
         """Add an item behind the others of its call."""
         self._lines.setdefault(call_id, deque()).append(item)
-        self._wake()
+        self._filled.set()
+
+    async def filled(self) -> None:
+        """Wait until there is something to take."""
+        await self._filled.wait()
 
     async def take(self) -> Item:
         """Wait for the next item."""
         while not self._lines:
-            taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._takers.append(taker)
-            try:
-                await taker
-            except asyncio.CancelledError:
-                if taker.done() and not taker.cancelled():
-                    self._wake()  # the item that this one was woken for is another's now
-                raise
+            await self._filled.wait()
         call_id, line = self._lines.popitem(last=False)
         item = line.popleft()
         if line:
             self._lines[call_id] = line
-            self._wake()
+        self._note_emptiness()
         return item
 
     def remove(self, call_id: str, item: Item) -> bool:
@@ -53,17 +50,16 @@ class WaitingLine(Generic[Item]):
         line.remove(item)
         if not line:
             del self._lines[call_id]
+        self._note_emptiness()
         return True
 
     def clear(self) -> list[Item]:
         """Take back everything."""
         items = [item for line in self._lines.values() for item in line]
         self._lines.clear()
+        self._note_emptiness()
         return items
 
-    def _wake(self) -> None:
-        while self._takers:
-            taker = self._takers.popleft()
-            if not taker.done():
-                taker.set_result(None)
-                return
+    def _note_emptiness(self) -> None:
+        if not self._lines:
+            self._filled.clear()

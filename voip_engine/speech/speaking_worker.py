@@ -1,0 +1,176 @@
+"""One Pocket TTS process as the engine sees it: started when it is needed, replaced when it dies or hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Final, NoReturn
+
+import msgspec
+import numpy as np
+
+from voip_engine.processes.child import ChildError, ChildProcess
+from voip_engine.processes.framing import PipeError
+from voip_engine.speech.base import ModelMissing, SpeechError
+from voip_engine.speech.clause import Clause
+from voip_engine.speech.pocket_protocol import (
+    AnyReport,
+    Cancel,
+    Ended,
+    Failed,
+    Loaded,
+    NotLoaded,
+    OpenVoice,
+    Problem,
+    Speak,
+    Spoken,
+    VoiceOpened,
+    decode_report,
+)
+
+_LOAD_TIMEOUT_S: Final = 180.0
+"""Importing torch alone takes 10 s from a cold disk."""
+_SILENT_S: Final = 30.0
+"""A process from which nothing came for so long, while it had something to do, hangs."""
+_LONGEST_PAUSE_S: Final = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class SpeakingWorker:
+    """A process that does one thing at a time. `model` is SpeakingSettings.model."""
+
+    def __init__(self, model: str, number: int) -> None:
+        self._model = model
+        self._title = f"speaking process {number}"
+        self._child: ChildProcess[AnyReport] | None = None
+        self._job = 0
+        self._saying: Clause | None = None
+        self._crashes_in_row = 0
+        self._not_before_s = 0.0
+        self.crashes = 0
+        self.first_audio_s: float | None = None
+        """From the last clause's being sent to its first audio."""
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process with a loaded model."""
+        return self._child is not None and self._child.process.returncode is None
+
+    @property
+    def process_id(self) -> int | None:
+        """The process, if there is one."""
+        return self._child.process.pid if self._child is not None else None
+
+    async def start(self) -> None:
+        """Have a process with a loaded model. Raises ModelMissing or SpeechError."""
+        if self.running:
+            return
+        await self.end()
+        pause_s = self._not_before_s - time.monotonic()
+        if pause_s > 0:
+            raise SpeechError(
+                f"Speech synthesis crashed {self._crashes_in_row} times in a row; the next attempt is in {pause_s:.0f} s."
+            )
+        try:
+            child, first = await ChildProcess.start(
+                self._title, "voip_engine.speech.pocket_worker", decode_report, self._model, timeout_s=_LOAD_TIMEOUT_S
+            )
+        except ChildError as error:
+            self._crashed()
+            raise SpeechError(str(error)) from error
+        except OSError as error:
+            self._crashed()
+            raise SpeechError(f"The {self._title} cannot be started: {error.strerror}.") from error
+        if not isinstance(first, Loaded):
+            await child.end()
+            assert isinstance(first, NotLoaded)
+            raise self._error(first.problem, first.detail)
+        self._child = child
+        _log.info("%s loaded %s in %.1f s", self._title, self._model, first.took_s)
+
+    async def open_voice(self, voice: str) -> float | None:
+        """Load a voice; gives the real-time factor, if this is the process's first. Raises ModelMissing or SpeechError."""
+        await self.start()
+        self._job += 1
+        report = await self._answer(OpenVoice(self._job, voice), None)
+        assert isinstance(report, VoiceOpened)
+        return report.real_time_factor
+
+    async def speak(self, clause: Clause) -> Ended:
+        """Say a clause, until it is over or was cancelled. Raises ModelMissing or SpeechError."""
+        await self.start()
+        self._job += 1
+        self._saying = clause
+        try:
+            report = await self._answer(Speak(self._job, clause.voice, clause.text), clause)
+        finally:
+            self._saying = None
+        assert isinstance(report, Ended)
+        self._crashes_in_row = 0
+        return report
+
+    def cancel(self, clause: Clause) -> None:
+        """Stop saying this, if that's what is being said. `speak` ends when the process has, within a chunk."""
+        if clause is self._saying and self._child is not None:
+            self._child.send(Cancel(self._job))
+
+    async def end(self) -> None:
+        """End the process, if there is one."""
+        child, self._child = self._child, None
+        if child is not None:
+            await child.end()
+
+    async def _answer(self, command: OpenVoice | Speak, clause: Clause | None) -> VoiceOpened | Ended:
+        """Send a job and see it through."""
+        child = self._child
+        assert child is not None
+        self.first_audio_s = None
+        sent_s = time.monotonic()
+        child.send(command)
+        if clause is not None and clause.ended:  # while the process was being started
+            child.send(Cancel(command.job))
+        try:
+            while True:
+                async with asyncio.timeout(_SILENT_S):
+                    reports = await child.reports()
+                if not reports:
+                    await self._replace("crashed")
+                for report in reports:
+                    if isinstance(report, Spoken):
+                        self.first_audio_s = self.first_audio_s or time.monotonic() - sent_s
+                        if clause is not None and not clause.ended:
+                            clause.add(np.frombuffer(report.pcm, "<i2").astype(np.float32) / np.float32(32_768))
+                    elif isinstance(report, Failed):
+                        raise self._error(report.problem, report.detail)
+                    elif isinstance(report, VoiceOpened | Ended):
+                        return report
+        except TimeoutError:
+            await self._replace("hung")
+        except (PipeError, msgspec.MsgspecError):
+            await self._replace("sent nonsense")
+
+    async def _replace(self, fault: str) -> NoReturn:
+        """See off a process that is of no more use. Raises SpeechError."""
+        _log.warning("the %s %s and is replaced", self._title, fault)
+        assert self._child is not None
+        self._child.kill()
+        await self.end()
+        self._crashed()
+        raise SpeechError(f"Speech synthesis {fault}; a new process speaks from the next sentence on.")
+
+    def _crashed(self) -> None:
+        """The first crash costs no time, those that follow cost twice as much each."""
+        self._crashes_in_row += 1
+        self.crashes += 1
+        if self._crashes_in_row > 1:
+            self._not_before_s = time.monotonic() + min(2.0 ** (self._crashes_in_row - 2), _LONGEST_PAUSE_S)
+
+    def _error(self, problem: Problem, detail: str) -> SpeechError:
+        if problem == "package":
+            return ModelMissing(detail, what="Pocket TTS", mend="pip install 'voip-tui[agent]'")
+        if problem == "model":
+            model = f"pocket:{self._model}"
+            return ModelMissing(detail, what="Pocket TTS", mend=f"voip-tui models pull {model}", model=model)
+        return SpeechError(detail)
