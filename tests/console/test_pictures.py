@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from msgspec.structs import replace
+from support.still_dialogue import REPLY, agents_at_work, booking, said
 from support.still_engine import NOON, OPUS, REFUSED, REGISTERED, StillEngine, busy_day, ringing_in, speech
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -19,6 +20,8 @@ from voip_engine.events import (
     CallDirection,
     CallSnapshot,
     CallState,
+    DialogueLine,
+    LineState,
     ModeChanged,
     MonitorChanged,
     MonitorState,
@@ -98,7 +101,10 @@ def compare(snap_compare: Compare, scene: Scene, size: tuple[int, int]) -> bool:
     return snap_compare(scene.app(), terminal_size=size, run_before=play)
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE, WIDE], ids=["small", "large", "wide"])
+EVERY_SIZE = pytest.mark.parametrize("size", [SMALL, LARGE, WIDE], ids=["small", "large", "wide"])
+
+
+@EVERY_SIZE
 def test_calls_in_every_state(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert compare(snap_compare, Scene(busy_day()), size)
 
@@ -106,6 +112,55 @@ def test_calls_in_every_state(snap_compare: Compare, size: tuple[int, int]) -> N
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
 def test_page_of_a_call(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert compare(snap_compare, Scene(busy_day(), keys=["enter"]), size)
+
+
+@EVERY_SIZE
+def test_agents_at_work(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert compare(snap_compare, Scene(agents_at_work()), size)
+
+
+@EVERY_SIZE
+def test_dialogue(snap_compare: Compare, size: tuple[int, int]) -> None:
+    asked = said(9, "Könnten wir einen Hochstuhl haben?", ago_s=9, language="de")
+    answer = "Naturally, a high chair will be ready at your table when you arrive tomorrow evening at half past seven."
+    speaking = said(10, answer, LineState.SPEAKING, ago_s=3, heard_characters=43)
+    assert compare(snap_compare, Scene([booking(asked, speaking, activity="speaking")], keys=["enter"]), size)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        said(9, state=LineState.TRANSCRIBING, ago_s=3),
+        said(9, state=LineState.LOST, ago_s=3, detail="Not transcribed: this machine is 20 s behind."),
+        said(10, state=LineState.THINKING, ago_s=1),
+        said(10, REPLY, LineState.PAUSED, ago_s=3, heard_characters=10),
+    ],
+    ids=["transcribing", "lost", "thinking", "paused"],
+)
+def test_dialogue_under_way(snap_compare: Compare, line: DialogueLine) -> None:
+    assert compare(snap_compare, Scene([booking(line)], keys=["enter"]), SMALL)
+
+
+def test_dialogue_by_day(snap_compare: Compare) -> None:
+    assert compare(snap_compare, Scene(agents_at_work(), theme="day"), LARGE)
+
+
+def test_nothing_said_yet(snap_compare: Compare) -> None:
+    assert compare(snap_compare, Scene(busy_day(), keys=["enter", "tab", "tab"]), SMALL)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+def test_waterfall(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert compare(snap_compare, Scene([booking()], keys=["enter", "tab"]), size)
+
+
+@EVERY_SIZE
+def test_trouble(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert compare(snap_compare, Scene(agents_at_work(), keys=[*"jjjjjj", "enter"]), size)
+
+
+def test_log_of_a_call(snap_compare: Compare) -> None:
+    assert compare(snap_compare, Scene(busy_day(), keys=["enter", "tab"]), SMALL)
 
 
 def test_page_of_a_bad_line(snap_compare: Compare) -> None:

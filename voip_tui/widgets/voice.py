@@ -110,14 +110,23 @@ class VoiceWave(Widget):
     def __init__(self, palette: Palette) -> None:
         super().__init__()
         self.palette = palette
+        self._remembered: Sequence[tuple[float, float]] = ()
         self._levels: list[tuple[float, float]] = []
 
     def show(self, levels: Sequence[tuple[float, float]]) -> None:
         """Show these levels in dBFS, the latest at the right; draws only when the picture differs."""
-        shown = list(levels)[-max(1, self.size.width - 2) :]
+        self._remembered = levels
+        shown = self._fitting()
         if shown != self._levels and (_heard(shown) or _heard(self._levels)):
             self._levels = shown
             self.refresh()
+
+    def on_resize(self) -> None:
+        """Show as much of the past as there is room for."""
+        self._levels = self._fitting()
+
+    def _fitting(self) -> list[tuple[float, float]]:
+        return list(self._remembered)[-max(1, self.size.width - 2) :]
 
     def repaint(self, palette: Palette) -> None:
         """Draw anew in other colours."""
