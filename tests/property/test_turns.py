@@ -7,8 +7,10 @@ from voip_engine.modes import turns
 from voip_engine.modes.turns import Rules, Turns, backchannel_words
 
 EVENTS = st.sampled_from(
-    ["start", "stop", "cough", "take", "text", "assent", "nothing", "lost", "late", "opening"]
-    + ["audible", "words", "finished", "stale", "wait", "long"]
+    [
+        *("start", "stop", "cough", "take", "text", "assent", "nothing", "lost", "late", "opening"),
+        *("audible", "words", "finished", "stale", "wait", "long"),
+    ]
 )
 RULES = st.builds(
     Rules,

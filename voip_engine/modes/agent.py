@@ -13,9 +13,10 @@ from voip_engine.modes.conversation import AgentWords, conversation_of
 from voip_engine.modes.heard import Pace
 from voip_engine.modes.hearing import hear
 from voip_engine.modes.replying import Replying, closing, whole_text
+from voip_engine.modes.spoken import speakable
 from voip_engine.modes.troubles import Troubles
 from voip_engine.modes.voices import HeldVoice
-from voip_engine.speech.base import ModelMissing, SpeechError
+from voip_engine.speech.base import ModelMissing, SpeechError, SpeechServices
 from voip_engine.speech_settings import AgentSettings
 
 
@@ -24,6 +25,14 @@ class AgentMode:
 
     name = "agent"
 
+    @staticmethod
+    async def warm(services: SpeechServices, agent: AgentSettings) -> None:
+        """Load what calls in this mode will need, and make what is said to all of them. Raises ExceptionGroup of SpeechError."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(services.recognizer.prepare())
+            tasks.create_task(services.model.prepare(agent.model))
+            tasks.create_task(_warm_voice(services, agent))
+
     async def run(self, leg: VoiceLeg) -> None:
         """Talk until cancelled or the call ends."""
         agent = _Agent(leg)
@@ -31,6 +40,17 @@ class AgentMode:
             await agent.run()
         finally:
             await agent.voice.close()
+
+
+async def _warm_voice(services: SpeechServices, agent: AgentSettings) -> None:
+    voice = await services.synthesizer.open_voice("warming up", agent.voice)
+    try:
+        for text in filter(str.strip, (agent.greeting, agent.opening, agent.idle_prompt)):
+            async with closing(voice.say(speakable(text), cached=True)) as chunks:
+                async for _ in chunks:
+                    pass
+    finally:
+        await voice.release()
 
 
 class _Agent:

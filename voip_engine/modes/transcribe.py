@@ -10,13 +10,19 @@ from voip_engine.modes.conversation import conversation_of
 from voip_engine.modes.hearing import hear
 from voip_engine.modes.troubles import Troubles
 from voip_engine.modes.turns import SAME_END_S
-from voip_engine.speech.base import ModelMissing, SpeechError
+from voip_engine.speech.base import ModelMissing, SpeechError, SpeechServices
+from voip_engine.speech_settings import AgentSettings
 
 
 class TranscribeMode:
     """Has every utterance transcribed, and remembers the texts for an agent that may take over."""
 
     name = "transcribe"
+
+    @staticmethod
+    async def warm(services: SpeechServices, agent: AgentSettings) -> None:
+        """Load what calls in this mode will need. Raises SpeechError."""
+        await services.recognizer.prepare()
 
     async def run(self, leg: VoiceLeg) -> None:
         """Transcribe until cancelled or the call ends. Without a model it says so and waits."""

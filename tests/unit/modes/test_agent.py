@@ -146,7 +146,7 @@ def test_no_more_than_some_seconds_are_synthesised_ahead() -> None:
             await leg.until(lambda: leg.playouts and leg.playouts[0].heard > SECOND)
             for _ in range(20):
                 await asyncio.sleep(0.5)
-                assert leg.playouts[0].queued - leg.playouts[0].heard < 8.5 * SECOND
+                assert leg.playouts[0].queued - leg.playouts[0].heard < 6.5 * SECOND
 
     virtual_time.run(call())
 

@@ -272,7 +272,7 @@ def test_activity_in_a_word() -> None:
     ):
         step()
         words.append(played.turns.activity)
-    assert words == "listening hearing transcribing thinking speaking paused speaking listening".split()
+    assert words == ["listening", "hearing", "transcribing", "thinking", "speaking", "paused", "speaking", "listening"]
 
 
 @pytest.mark.parametrize(
