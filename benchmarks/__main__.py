@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "media_unbroken_speech": (),
     "media_restart": (),
     "voice_activity": (),
+    "recognition": (),
+    "recognition_noise": (),
     "console_start": (),
     "console_keys": (),
     "console_load": (),
