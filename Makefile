@@ -1,11 +1,16 @@
 # make demo   the console with simulated callers on it; nothing else is needed
-# make test   the whole test suite
+# make test   the whole test suite; installs the agent's parts, too (torch, about 200 MB to download)
 # make check  formatting, lint, types, import contracts
 # make bench  every figure that the README states
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+
+# PyPI's torch brings gigabytes of CUDA on Linux; this index has the build for processors alone. An index that cannot be
+# reached costs seconds: pip then takes what it finds elsewhere.
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .PHONY: demo run test check format bench clean
 
@@ -45,5 +50,6 @@ $(VENV)/run.stamp: pyproject.toml $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --retries 0 --timeout 10 --extra-index-url $(TORCH_INDEX) '$(TORCH)'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[agent,dev]'
 	@touch $@ $(VENV)/run.stamp

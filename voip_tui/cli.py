@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     The exit status is 1 if it could not start, broke down or found something wrong, 2 for bad options or settings.
     """
-    parser = _parser()
+    parser = command_line()
     options = parser.parse_args(arguments)
     if options.version:
         from voip_engine.version import VERSION
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from voip_engine.settings import SettingsError
 
     try:
-        settings = _demo_settings(options) if options.command == "demo" else settings_from(options, os.environ, _ask)
+        settings = demo_settings(options) if options.command == "demo" else settings_from(options, os.environ, _ask)
     except SettingsError as error:
         return _refuse(str(error), USAGE)
     except (KeyboardInterrupt, EOFError):
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(settings, demo=options.command == "demo", verbose=options.verbose)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Everything that `voip-tui` takes."""
     parser = argparse.ArgumentParser(
         prog="voip-tui",
         description="A call console for the terminal: see every SIP call live, and steer it.",
@@ -91,12 +92,19 @@ def _ask(account: str) -> str:
     return getpass(f"Password for {account} (empty for none): ")
 
 
-def _demo_settings(options: argparse.Namespace) -> EngineSettings:
-    """The demo stays on loopback and touches no account, whatever the settings file says."""
+def demo_settings(options: argparse.Namespace) -> EngineSettings:
+    """The demo stays on loopback and touches no account, whatever the settings file says.
+
+    Its callers are transcribed if the Whisper model is on this machine and no other mode is asked for.
+    """
     from msgspec.structs import replace
+
+    from voip_engine import models
 
     options.settings, options.account = os.devnull, None
     settings = settings_from(options, {})
+    if options.mode is None and models.whisper_status(settings.transcription.model).present:
+        settings = replace(settings, mode="transcribe")
     return replace(settings, accounts=(), listen=settings.listen or DEMO_ADDRESSES, auto_answer=True)
 
 
@@ -158,6 +166,8 @@ def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log
     from voip_engine.version import VERSION
     from voip_tui.context import Setup
 
+    echoing = demo and settings.mode == "echo"
+    mode = "echo; to read what callers say: voip-tui models pull whisper:base" if echoing else settings.mode
     ports = "any free" if settings.rtp_ports is None else f"{settings.rtp_ports[0]} to {settings.rtp_ports[1]}"
     return Setup(
         title="voip-tui demo" if demo else "voip-tui",
@@ -165,7 +175,7 @@ def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log
             (
                 "Calls",
                 (
-                    ("mode", settings.mode),
+                    ("mode", mode),
                     ("auto-answer", "yes" if settings.auto_answer else "no"),
                     ("at most", f"{settings.max_calls} at once"),
                     ("codecs", ", ".join(settings.codecs)),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from voip_engine.settings import (
     ListenAddress,
     Secret,
     SettingsError,
-    VoiceSettings,
 )
 from voip_engine.settings_file import read_settings_file
+from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 PASSWORD = "correct horse"
@@ -246,6 +247,13 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ("[voice]\nsilence = 1", "there is no setting 'silence' of [voice]. Did you mean silence_s?"),
         ("[voice]\nsilence_s = 0", "silence_s of [voice] must be 0.1 to 10 seconds, not 0. Example: silence_s = 0.5"),
         ("voice = 1", "voice must be a table"),
+        ("[voice]\nstop_threshold = 0.9", "stop_threshold must not be above start_threshold"),
+        ("[agent]\nhost = 'ollama'", "host of [agent] must be the address of an Ollama server"),
+        ("[transcription]\nmodle = 'base'", "there is no setting 'modle' of [transcription]. Did you mean model?"),
+        (
+            "[[accounts]]\nuri = 'sip:a@b'\n[accounts.agent]\nidle_s = 0",
+            "idle_s of [agent] of account 1 must be 1 to 600",
+        ),
         ("accounts = 1", "accounts must be tables"),
         (
             "[[accounts]]\nusername = 'x'",
@@ -305,11 +313,43 @@ def test_a_file_without_password_may_be_read_by_all(tmp_path: Path) -> None:
 # ---- documentation ----
 
 
-@pytest.mark.parametrize("settings_type", [EngineSettings, VoiceSettings, AccountSettings])
-def test_every_setting_is_documented(settings_type: type[msgspec.Struct]) -> None:
-    text = DOCS.read_text()
-    missing = [key for key in settings_type.__struct_fields__ if f"`{key}`" not in text]
-    assert missing == []
+@pytest.mark.parametrize(
+    ("heading", "settings_type"),
+    [
+        ("The engine", EngineSettings),
+        ("`[voice]`", VoiceSettings),
+        ("`[transcription]`", TranscriptionSettings),
+        ("`[speaking]`", SpeakingSettings),
+        ("`[agent]`", AgentSettings),
+        ("`[[accounts]]`", AccountSettings),
+    ],
+)
+def test_every_setting_is_documented_and_no_other(heading: str, settings_type: type[msgspec.Struct]) -> None:
+    section = DOCS.read_text().partition(f"\n## {heading}")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(cells))) == sorted(settings_type.__struct_fields__)
+
+
+def test_an_accounts_agent_is_the_files_with_its_own_differences(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        [agent]
+        greeting = "Hello."
+        voice = "jean"
+        [[accounts]]
+        uri = "sip:alice@pbx.example"
+        [accounts.agent]
+        voice = "anna"
+        [[accounts]]
+        uri = "sip:bob@pbx.example"
+        """,
+    )
+    settings = EngineSettings(**read_settings_file(path))
+    alice, bob = settings.accounts
+    assert alice.agent == AgentSettings(greeting="Hello.", voice="anna")
+    assert bob.agent is None
+    assert settings.agent == AgentSettings(greeting="Hello.", voice="jean")
 
 
 def test_the_documented_file_is_valid(tmp_path: Path) -> None:
@@ -317,3 +357,4 @@ def test_the_documented_file_is_valid(tmp_path: Path) -> None:
     settings = EngineSettings(**read_settings_file(write(tmp_path, example)))
     assert settings.accounts
     assert settings.console
+    assert settings.accounts[0].agent is not None
