@@ -41,6 +41,7 @@ from voip_engine.sip.core import CapacityError, SipCore
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.transport import TransportError
 from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.speech.base import SpeechError
 from voip_engine.speech.plane import SpeechPlane
 from voip_engine.speech_settings import AgentSettings
 from voip_engine.version import USER_AGENT
@@ -121,6 +122,7 @@ class Engine:
             raise EngineError(str(error)) from error
         self._publish(events.EngineStarted(time.time(), self._listening))
         self._accounts.start()
+        self._spawn(self._warm_up(), "warm up")
 
     async def close(self) -> None:
         """Hang up, unregister, close every socket and end the media process."""
@@ -325,6 +327,17 @@ class Engine:
         call.invited(effect.offer)
         if self.settings.auto_answer:
             self._spawn(self._auto_answer(call), f"answer call {call.call_id}")
+
+    async def _warm_up(self) -> None:
+        """Load the models of the mode that new calls get. What is missing is said on the calls, when they come."""
+        warm = getattr(self._modes[self.settings.mode], "warm", None)
+        if warm is None:
+            return
+        try:
+            await warm(self._speech.services(self.settings.agent), self.settings.agent)
+        except* SpeechError as failed:
+            for error in failed.exceptions:
+                logger.warning("%s", error)
 
     async def _auto_answer(self, call: Call) -> None:
         try:

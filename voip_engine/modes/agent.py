@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from itertools import chain
 from typing import Any
 
 from voip_engine.modes import turns
@@ -12,8 +13,7 @@ from voip_engine.modes.base import Speech, Utterance, VoiceLeg
 from voip_engine.modes.conversation import AgentWords, conversation_of
 from voip_engine.modes.heard import Pace
 from voip_engine.modes.hearing import hear
-from voip_engine.modes.replying import Replying, closing, whole_text
-from voip_engine.modes.spoken import speakable
+from voip_engine.modes.replying import Replying, closing, spoken_clauses, whole_text
 from voip_engine.modes.troubles import Troubles
 from voip_engine.modes.voices import HeldVoice
 from voip_engine.speech.base import ModelMissing, SpeechError, SpeechServices
@@ -27,7 +27,7 @@ class AgentMode:
 
     @staticmethod
     async def warm(services: SpeechServices, agent: AgentSettings) -> None:
-        """Load what calls in this mode will need, and make what is said to all of them. Raises ExceptionGroup of SpeechError."""
+        """Load what calls in this mode will need, and make what is said on all. Raises ExceptionGroup of SpeechError."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(services.recognizer.prepare())
             tasks.create_task(services.model.prepare(agent.model))
@@ -45,8 +45,8 @@ class AgentMode:
 async def _warm_voice(services: SpeechServices, agent: AgentSettings) -> None:
     voice = await services.synthesizer.open_voice("warming up", agent.voice)
     try:
-        for text in filter(str.strip, (agent.greeting, agent.opening, agent.idle_prompt)):
-            async with closing(voice.say(speakable(text), cached=True)) as chunks:
+        for words in chain.from_iterable(map(spoken_clauses, (agent.greeting, agent.opening, agent.idle_prompt))):
+            async with closing(voice.say(words, cached=True)) as chunks:
                 async for _ in chunks:
                     pass
     finally:

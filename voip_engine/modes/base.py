@@ -218,7 +218,11 @@ class VoiceLeg(Protocol):
 
 @runtime_checkable
 class Mode(Protocol):
-    """What handles a call. `name` stands in the console's mode list."""
+    """What handles a call. `name` stands in the console's mode list.
+
+    A mode may have a static method `async def warm(services: SpeechServices, agent: AgentSettings)`, too: it loads what the
+    mode will need, when the engine starts with it and so before the first call comes.
+    """
 
     name: str
 

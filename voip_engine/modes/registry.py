@@ -10,18 +10,27 @@ import logging
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
+from voip_engine.modes.agent import AgentMode
 from voip_engine.modes.base import Mode
 from voip_engine.modes.echo import EchoMode
 from voip_engine.modes.silence import SilenceMode
+from voip_engine.modes.transcribe import TranscribeMode
 
 ENTRY_POINT_GROUP = "voip_engine.modes"
+
+_BUILT_IN: tuple[type[EchoMode | SilenceMode | TranscribeMode | AgentMode], ...] = (
+    EchoMode,
+    SilenceMode,
+    TranscribeMode,
+    AgentMode,
+)
 
 logger = logging.getLogger(__name__)
 
 
 def available_modes() -> dict[str, Callable[[], Mode]]:
     """Return a factory for each mode by name, built-in ones first. A broken plug-in is logged and left out."""
-    modes: dict[str, Callable[[], Mode]] = {EchoMode.name: EchoMode, SilenceMode.name: SilenceMode}
+    modes: dict[str, Callable[[], Mode]] = {mode.name: mode for mode in _BUILT_IN}
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         try:
             factory = entry_point.load()
