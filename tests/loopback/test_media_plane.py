@@ -278,7 +278,8 @@ async def test_the_model_hears_speech_and_not_the_hum_before_it(plane, caller, e
     await caller.hears_more(5)
     caller.saying = payloads(not_speech(1.0, 8000)["hum"]) + payloads(sentence("ben_saturday", 8000))
     heard = await ears.wait_for(UtteranceHeard)
-    started = await ears.wait_for(SpeechStarted)
+    # A hum that sets in at once may pass for a tenth of a second of speech, which is a fragment.
+    started = [report for report in ears.reports if isinstance(report, SpeechStarted)][-1]
     assert len(heard.pcm) / 16_000 == pytest.approx(len(sentence("ben_saturday", 8000)) / 8000 + 0.5, abs=0.3)
     assert heard.started_s == pytest.approx(started.at_s - 0.3, abs=0.001)
     assert ears.figures.unjudged_windows == 0
