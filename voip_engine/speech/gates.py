@@ -37,7 +37,7 @@ _SPACE = re.compile(r"\s+")
 
 # What callers say, too. Without punctuation, in small letters.
 _SAYABLE = re.compile(
-    r"you|thank you|thank you very much|thank you so much|thanks|so|the end|oh|i m sorry|bye|bye bye|beep|"
+    r"you|thank you|thank you very much|thank you so much|thanks|the end|"
     r"danke|vielen dank|vielen dank fürs zuhören|merci|gracias|grazie|obrigado|bedankt|dank u wel|спасибо|dziękuję|tack"
 )
 # What stands in subtitles and is not said into telephones.
@@ -93,7 +93,10 @@ def spoken_text(decoded: Decoded, length_s: float) -> str:
 
 def _invented(text: str, decoded: Decoded) -> bool:
     """Whether the text is one of those that the model is known to make up, and the audio doesn't say it clearly."""
-    words = " ".join(_words(text))
+    single = _words(text)
+    if len(single) >= _REPEATS and len(set(single)) == 1 and decoded.no_speech > _LOOP_NO_SPEECH:
+        return True  # a ringing tone is written "BEEP BEEP BEEP"
+    words = " ".join(single)
     if _SUBTITLES.fullmatch(words):
         return decoded.no_speech > 0.1 or decoded.logprob < -0.25
     return bool(_SAYABLE.fullmatch(words)) and (decoded.no_speech > 0.4 or decoded.logprob < -0.8)

@@ -120,6 +120,11 @@ def test_loops_on_noise_are_dropped(written):
     assert spoken_text(Decoded(written, no_speech=0.55, logprob=-0.1, cut=True), 9.0) == ""
 
 
+def test_one_word_over_and_over_is_a_tone_unless_it_is_clear():
+    assert spoken_text(Decoded("BEEP BEEP BEEP BEEP", no_speech=0.5, logprob=-0.5), 8.0) == ""
+    assert spoken_text(Decoded("No, no, no, no.", no_speech=0.26, logprob=-0.3), 2.5) == "No, no, no, no."
+
+
 def test_what_was_cut_without_a_loop_is_kept():
     said = "When the rain stopped, the children ran out into the garden and began to build a small boat out of old"
     assert spoken_text(Decoded(said, **CLEAR, cut=True), 6.0) == said
