@@ -21,7 +21,7 @@ class Remark:
     """What one side said before the other did. An agent's `sentences` hold one text, which grows as it is heard."""
 
     role: Literal["user", "assistant"]
-    sentences: deque[str] = field(default_factory=lambda: deque(maxlen=SENTENCES_KEPT))
+    sentences: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -37,8 +37,7 @@ class AgentWords:
 
     def heard(self, text: str) -> None:
         """So much of the reply was heard by now."""
-        self._remark.sentences.clear()
-        self._remark.sentences.append(text.strip())
+        self._remark.sentences = [text.strip()]
 
 
 class Conversation:
@@ -56,7 +55,9 @@ class Conversation:
         """Add an utterance. Several without a word of the agent between them are one turn."""
         if not self._remarks or self._remarks[-1].role != "user":
             self._remarks.append(Remark("user"))
-        self._remarks[-1].sentences.append(text.strip())
+        sentences = self._remarks[-1].sentences
+        sentences.append(text.strip())
+        del sentences[:-SENTENCES_KEPT]
 
     def agent_speaks(self) -> AgentWords:
         """The agent is heard from now on. It has said nothing until the words say so."""

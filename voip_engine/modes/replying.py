@@ -76,6 +76,17 @@ async def whole_text(text: str) -> AsyncGenerator[str, None]:
     yield text
 
 
+def spoken_clauses(text: str) -> list[str]:
+    """What a voice is given to say a fixed text, clause by clause; the same as `Replying` gives it."""
+    cutter = ClauseCutter()
+    clauses = [speakable(clause.text) for clause in (*cutter.feed(text), *cutter.finish())]
+    return [words for words in clauses if _can_be_said(words)]
+
+
+def _can_be_said(words: str) -> bool:
+    return any(map(str.isalnum, words))
+
+
 class Replying:
     """Says one reply. `hold`, `resume` and `cancel` work at any time, also before `run`."""
 
@@ -183,7 +194,7 @@ class Replying:
     async def _speak(self, voice: Voice, cached: bool) -> None:
         while (clause := await self._clauses.get()) is not None:
             words = speakable(clause.text)
-            if any(character.isalnum() for character in words):
+            if _can_be_said(words):
                 await self._room()
                 await self._say(voice, clause, words, cached)
         self._spoken = True

@@ -331,3 +331,17 @@ def test_settings_changed_during_the_call_hold_from_then_on() -> None:
             assert leg.mind.asked[0][0].content == "Be brief."
 
     virtual_time.run(call())
+
+
+def test_what_was_made_beforehand_is_what_is_said() -> None:
+    async def call() -> None:
+        made = telephone(greeting="Hello! 😀 The bakery, how can I help?", idle_prompt="Are you there?", idle_s=5.0)
+        await AgentMode.warm(made.services, made.agent)
+        beforehand = set(made.mouth.said)
+        made.mouth.said.clear()
+        async with OnCall(made, AgentMode()) as leg:
+            await asyncio.sleep(30)
+            assert set(leg.mouth.said) == beforehand
+            assert len(beforehand) == 3
+
+    virtual_time.run(call())
