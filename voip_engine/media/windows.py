@@ -17,7 +17,7 @@ from voip_engine.audio import Audio
 
 WINDOW_S: Final = 0.032
 CONTEXT_S: Final = 0.004
-PATIENCE_S: Final = 0.1
+PATIENCE_S: Final = 0.2
 """So long after its end a window's probabilities are waited for."""
 
 
