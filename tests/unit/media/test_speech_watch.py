@@ -114,7 +114,7 @@ def test_where_the_model_falls_behind_loudness_decides(model, behind, room):
     assert started.at_s == pytest.approx(0.5, abs=0.033)
     assert stopped.at_s == pytest.approx(1.5, abs=0.033)
     assert len(heard.pcm) / 16_000 == pytest.approx(1.6, abs=0.07)
-    assert listener.watch.take_unjudged() == pytest.approx(3.0 / 0.032, abs=5)
+    assert listener.watch.take_unjudged() == pytest.approx(3.0 / 0.032, abs=8)  # the last still wait
     assert listener.watch.take_unjudged() == 0
 
 
