@@ -8,6 +8,11 @@ tests use is taken unless another is named.
 
 from __future__ import annotations
 
+import os
+
+# As in the worker, before NumPy is imported.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import argparse
 import asyncio
 import statistics
