@@ -1,7 +1,8 @@
 """A Pocket TTS model with small random weights, which the real library loads and streams from without a network.
 
 It babbles, but through the real code and in the real shapes. Building it takes torch, so that happens in a process of its own:
-`python tests/support/tiny_pocket.py FOLDER`.
+`python tests/support/tiny_pocket.py FOLDER`. With the name of a configuration that the package brings behind it, the model gets
+that one's size.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _CONFIG: dict[str, Any] = {
         "insert_bos_before_voice": True,
         "flow": {"depth": 2, "dim": 32},
         "transformer": {"d_model": 32, "hidden_scale": 2, "max_period": 10_000, "num_heads": 2, "num_layers": 2},
-        "lookup_table": {"dim": 32, "tokenizer": "tokenizers"},
+        "lookup_table": {"dim": 32, "n_bins": 64},
     },
     "mimi": {
         "dtype": "float32",
@@ -72,29 +73,32 @@ class TinyPocket:
     wordy: a configuration that takes a third of a second for every word and mark, and two seconds on top.
     brisk: one that says everything in `BRISK_S`.
     voice: a WAV file that either takes as a voice.
+    state: the same voice as the model keeps it, a .safetensors file.
     """
 
     wordy: Path
     brisk: Path
     voice: Path
+    state: Path
 
 
-def build_tiny_pocket(folder: Path) -> TinyPocket:
-    """Build the model's files in `folder`."""
-    subprocess.run([sys.executable, __file__, str(folder)], check=True, capture_output=True)
-    return TinyPocket(folder / "wordy.yaml", folder / "brisk.yaml", folder / "voice.wav")
+def build_tiny_pocket(folder: Path, size_of: str | None = None) -> TinyPocket:
+    """Build the model's files in `folder`, tiny, or as large as the configuration named `size_of`."""
+    arguments = [str(folder)] if size_of is None else [str(folder), size_of]
+    subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True)
+    return TinyPocket(folder / "wordy.yaml", folder / "brisk.yaml", folder / "voice.wav", folder / "voice.safetensors")
 
 
-def _write_tokenizer(path: Path) -> int:
-    """Write a tokenizer to which a word is one token; gives the size of its vocabulary."""
+def _write_tokenizer(path: Path, size: int) -> None:
+    """Write a tokenizer with a vocabulary of `size`, to which a word is one token."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    vocabulary = {word: number for number, word in enumerate((*_MARKS, *_WORDS, "hm"))}
+    words = (*_MARKS, *_WORDS, "hm")
+    vocabulary = {word: number for number, word in enumerate((*words, *(f"word{n}" for n in range(size - len(words)))))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="hm"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(path))
-    return len(vocabulary)
 
 
 def _write_config(path: Path, config: dict[str, Any]) -> Path:
@@ -126,17 +130,28 @@ def _make_audible(weights: dict[str, Any]) -> None:
     last[:] = last.mean(-1, keepdim=True) * last.new_tensor([8.0, 16.0, 8.0])
 
 
-def _build(folder: Path) -> None:
+def _config_of(name: str | None) -> dict[str, Any]:
+    """A configuration without any files."""
+    import yaml
+    from pocket_tts.utils.config import CONFIGS_DIR
+
+    if name is None:
+        return deepcopy(_CONFIG)
+    config: dict[str, Any] = yaml.safe_load((CONFIGS_DIR / f"{name}.yaml").read_text(encoding="utf-8"))
+    return {key: value for key, value in config.items() if not key.startswith("weights_path")}
+
+
+def _build(folder: Path, size_of: str | None) -> None:
     import torch
-    from pocket_tts import TTSModel
+    from pocket_tts import TTSModel, export_model_state
     from safetensors.torch import save_file
 
     torch.manual_seed(1)
     folder.mkdir(parents=True, exist_ok=True)
-    config = deepcopy(_CONFIG)
+    config = _config_of(size_of)
     table = config["flow_lm"]["lookup_table"]
-    table["n_bins"] = _write_tokenizer(folder / "tokenizer.json")
-    table["tokenizer_path"] = str(folder / "tokenizer.json")
+    _write_tokenizer(folder / "tokenizer.json", table["n_bins"])
+    table |= {"tokenizer": "tokenizers", "tokenizer_path": str(folder / "tokenizer.json")}
     # Without weights the library starts from random ones, which are saved as if they had been trained.
     model = TTSModel.load_model(config=_write_config(folder / "random.yaml", config))
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -151,7 +166,9 @@ def _build(folder: Path) -> None:
         folder / "brisk.yaml", config | {"default_eos_threshold": -1e9, "model_recommended_frames_after_eos": 2}
     )
     _write_voice(folder / "voice.wav")
+    model = TTSModel.load_model(config=folder / "brisk.yaml")
+    export_model_state(model.get_state_for_audio_prompt(folder / "voice.wav"), folder / "voice.safetensors")
 
 
 if __name__ == "__main__":
-    _build(Path(sys.argv[1]))
+    _build(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
