@@ -111,14 +111,21 @@ def pocket_template(name: str) -> Path | None:
     return bundled if bundled is not None and bundled.is_file() else None
 
 
+_LOCATION: Final = re.compile(
+    r"""\b(?P<key>(?:weights|tokenizer)_path\w*)["']?:[ ]*(?:"(?P<double>[^"]+)"|'(?P<single>[^']+)'|(?P<plain>[^\s#,}"']+))"""
+)
+
+
 def config_locations(text: str) -> list[str]:
     """The files that a Pocket TTS configuration needs, each `hf://…` or a path, the model's weights first.
 
     The weights that can clone voices are for those who asked for them; a configuration that has others is content with those.
     """
-    found: list[tuple[str, str]] = re.findall(
-        r"^\s*((?:weights|tokenizer)_path\w*):\s*['\"]?([^\s#'\"]+)", text, re.MULTILINE
-    )
+    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    matches = [
+        (match["key"], match["double"] or match["single"] or match["plain"]) for match in _LOCATION.finditer(lines)
+    ]
+    found = [(key, location) for key, location in matches if location not in ("null", "~", None)]
     cloning = [location for key, location in found if key == "weights_path" and location.startswith("hf://")]
     if any(key == "weights_path_without_voice_cloning" for key, _ in found):
         return [location for _, location in found if location not in cloning]

@@ -169,6 +169,8 @@ def _pocket_files_of(
     own = next(iter(sorted((*source.glob("*.yaml"), *source.glob("*.yml")))), None)
     text = (own or _template(name)).read_text()
     locations = folders.config_locations(text)
+    if not locations:
+        raise PullError(f"{own} names no weights_path.")
     names = [_file_name(location) for location in locations]
     if missing := folders.lacking(source, tuple((name,) for name in names)):
         raise PullError(f"{source} is no Pocket TTS model {name}: it lacks {', '.join(missing)}.")

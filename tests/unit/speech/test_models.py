@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from voip_engine.speech.model_folders import (
     whisper_folder,
 )
 from voip_engine.speech.models import PullError, PullProgress, parse_model, pull, status
-from voip_engine.speech_settings import AgentSettings, TranscriptionSettings
+from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings
 
 TINY = Path(get_model_path())
 REPOSITORY = "Systran/faster-whisper-tiny.en"
@@ -237,6 +238,25 @@ async def test_a_pocket_model_is_taken_from_a_folder_or_named_by_what_it_lacks(t
     (folder / "embeddings" / "alba.safetensors").write_bytes(b"alba")
     await pull("pocket:english", SETTINGS, lambda progress: None, source=folder)
     assert (await present())["pocket:english"]
+
+
+@pytest.mark.parametrize("quoted", [True, False], ids=["as JSON", "as YAML"])
+async def test_a_pocket_model_with_a_configuration_of_its_own(tmp_path: Path, quoted: bool) -> None:
+    folder = tmp_path / "my model"
+    (folder / "voices").mkdir(parents=True)
+    weights, tokenizer = folder / "weights.safetensors", folder / "words.json"
+    for file in (weights, tokenizer, folder / "voices" / "alba.safetensors"):
+        file.write_bytes(b"x")
+    content = {"weights_path": str(weights), "mimi": {"weights_path": None}, "tokenizer_path": str(tokenizer)}
+    plain = f"weights_path: '{weights}'\n# weights_path: other.safetensors\ntokenizer_path: \"{tokenizer}\"\n"
+    (folder / "mine.yaml").write_text(json.dumps(content) if quoted else plain)
+    await pull("pocket:mine", SETTINGS, lambda progress: None, source=folder)
+    config = pocket_config("mine")
+    assert config is not None
+    assert str(folder) not in config.read_text()
+    weights.unlink()
+    mine = EngineSettings(agent=SETTINGS.agent, speaking=SpeakingSettings(model="mine"))
+    assert (await present(mine))["pocket:mine"]
 
 
 def test_a_model_in_the_cache_of_faster_whisper_is_found(machine: Path) -> None:
