@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -169,10 +170,20 @@ async def test_a_killed_process_costs_one_sentence_and_a_crash_loop_backs_off(
     assert synthesis.figures().crashes == 2
 
 
-async def test_closing_ends_the_processes_in_mid_sentence(tiny_pocket: TinyPocket) -> None:
-    synthesis = Synthesis(SpeakingSettings(model=str(tiny_pocket.brisk), workers=2))
-    first = await synthesis.open_voice("first", str(tiny_pocket.voice))
-    second = await synthesis.open_voice("second", str(tiny_pocket.voice))
+async def test_speaks_with_a_pulled_model_by_name_and_ends_in_mid_sentence(
+    tiny_pocket: TinyPocket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    pulled = tmp_path / "voip-tui" / "models" / "pocket" / "english"
+    (pulled / "voices").mkdir(parents=True)
+    shutil.copy(tiny_pocket.brisk, pulled / "config.yaml")
+    shutil.copy(tiny_pocket.state, pulled / "voices" / "alba.safetensors")
+    synthesis = Synthesis(SpeakingSettings(model="english", workers=2))
+    first = await synthesis.open_voice("first", "alba")
+    second = await synthesis.open_voice("second", "alba")
+    with pytest.raises(ModelMissing, match="voice 'jean'") as caught:
+        await synthesis.open_voice("third", "jean")
+    assert caught.value.model == "pocket:english"
     assert (await all_of(second, SHORT)).size == round(BRISK_S * RATE_HZ)
     async with aclosing(first.say(ENDLESS)) as chunks:
         await anext(chunks)
@@ -182,7 +193,7 @@ async def test_closing_ends_the_processes_in_mid_sentence(tiny_pocket: TinyPocke
                 pass
     assert synthesis.figures().process_ids == ()
     with pytest.raises(SpeechError, match="closed"):
-        await synthesis.open_voice("third", str(tiny_pocket.voice))
+        await synthesis.open_voice("third", "alba")
 
 
 async def test_says_how_to_install_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
