@@ -33,6 +33,12 @@ class Subscription(Generic[T]):
         self._queue.append(item)
         self._wake.set()
 
+    def take_unread(self) -> list[T]:
+        """Give all at once what waits to be read."""
+        unread = list(self._queue)
+        self._queue.clear()
+        return unread
+
     def close(self) -> None:
         """Let the iterator end once the queue is empty, and take no more."""
         self._closed = True

@@ -340,7 +340,7 @@ class Call:
         return await self._transcription.transcribe(utterance)
 
     def transcribe_last(self, utterance: Utterance) -> None:
-        """Have an utterance transcribed that was cut off by the end of the call."""
+        """Have an utterance transcribed that was cut off by the end of the call, or that no mode took."""
         self._transcription.begin(utterance)
 
     def mode_troubled(self, error: SpeechError | None) -> None:

@@ -21,6 +21,7 @@ class ModeLeg:
     def __init__(self, voice: CallVoice) -> None:
         self._voice = voice
         self._subscriptions: list[Subscription[Utterance] | Subscription[Speech]] = []
+        self._speech_subscriptions: list[Subscription[Utterance]] = []
         self._playouts: list[CallPlayout] = []
         self._hearing = Hearing.NOTHING
 
@@ -55,8 +56,10 @@ class ModeLeg:
         if wanted > self._hearing:
             self._voice.want(wanted, instead_of=self._hearing)
             self._hearing = wanted
-        subscription = self._voice.subscribe_utterances()
+        subscription = self._voice.subscribe_utterances(wanted)
         self._subscriptions.append(subscription)
+        if speech_only:
+            self._speech_subscriptions.append(subscription)
         return subscription
 
     def speech(self) -> AsyncIterator[Speech]:
@@ -110,6 +113,8 @@ class ModeLeg:
         """Stop what the mode was playing and end its iterators."""
         for playout in self._playouts:
             playout.stop()
+        for heard in self._speech_subscriptions:
+            self._voice.leave_unread(heard.take_unread())
         for subscription in self._subscriptions:
             subscription.close()
         if self._hearing is not Hearing.NOTHING:

@@ -68,7 +68,7 @@ class VoiceHost(Protocol):
         ...
 
     def transcribe_last(self, utterance: Utterance) -> None:
-        """Have an utterance transcribed that came when the call was over."""
+        """Have an utterance transcribed that came when the call was over, or that no mode took."""
         ...
 
     def mode_troubled(self, error: SpeechError | None) -> None:
@@ -152,13 +152,17 @@ class CallVoice:
         else:
             self._lowering = asyncio.get_running_loop().call_later(SWITCH_S, self._lower)
 
-    def subscribe_utterances(self) -> Subscription[Utterance]:
-        """Utterances from now on, and those that ended while one mode gave way to another."""
+    def subscribe_utterances(self, hearing: Hearing) -> Subscription[Utterance]:
+        """Utterances from now on. Who wants speech gets what the mode before left unread, too."""
         subscription = self._utterances.subscribe(UTTERANCES_KEPT)
-        for utterance in self._unclaimed:
-            subscription.put(utterance)
-        self._unclaimed.clear()
+        if hearing is Hearing.SPEECH:
+            for utterance in self._take_unclaimed():
+                subscription.put(utterance)
         return subscription
+
+    def leave_unread(self, utterances: list[Utterance]) -> None:
+        """Take back what a mode that wanted speech did not read. If the next one does not take it, it is transcribed all the same."""
+        self._unclaimed += utterances
 
     def subscribe_speech(self) -> Subscription[Speech]:
         """Onsets and ends from now on; the first is an onset if the caller is speaking."""
@@ -173,10 +177,18 @@ class CallVoice:
     def _lower(self) -> None:
         self._lowering = None
         self._hearing = self._most_wanted()
-        self._unclaimed.clear()
+        self._transcribe_unclaimed()
         if self._hearing is not Hearing.SPEECH:
             self.host.dialogue.caller_unheard()
         self._listen()
+
+    def _take_unclaimed(self) -> list[Utterance]:
+        unclaimed, self._unclaimed = self._unclaimed, []
+        return unclaimed
+
+    def _transcribe_unclaimed(self) -> None:
+        for utterance in self._take_unclaimed():
+            self.host.transcribe_last(utterance)
 
     def _cancel_lowering(self) -> None:
         if self._lowering is not None:
@@ -264,6 +276,7 @@ class CallVoice:
         """End every iterator and playout; nothing is sent after this."""
         self.hung_up.set()
         self._cancel_lowering()
+        self._transcribe_unclaimed()
         self._utterances.close()
         self._speech.close()
         for playout in self._playouts.values():
@@ -284,7 +297,7 @@ class CallVoice:
                 self.host.transcribe_last(utterance)
             return
         self.host.utterance_ended(utterance)
-        if self._most_wanted() is Hearing.NOTHING:
+        if self._hearing is Hearing.SPEECH and self._most_wanted() is not Hearing.SPEECH:
             self._unclaimed.append(utterance)
         self._utterances.publish(utterance)
 
