@@ -161,7 +161,7 @@ class CallVoice:
         return subscription
 
     def leave_unread(self, utterances: list[Utterance]) -> None:
-        """Take back what a mode that wanted speech did not read. If the next one does not take it, it is transcribed all the same."""
+        """Take back what a mode that wanted speech left unread; what the next one does not take is transcribed."""
         self._unclaimed += utterances
 
     def subscribe_speech(self) -> Subscription[Speech]:
@@ -289,7 +289,7 @@ class CallVoice:
             resample(samples, report.rate_hz, SAMPLE_RATE_HZ),
             started_s=report.started_s,
             ended_s=report.ended_s,
-            speech_ended_at=report.decided_s - self._settings.silence_s,
+            speech_ended_at=report.decided_s - report.silent_s,
             endpoint_at=report.decided_s,
         )
         if self.hung_up.is_set():

@@ -6,7 +6,7 @@ samples, or whatever the caller counts in.
 ::
 
     quiet ── score ≥ start, and none < stop for `onset` ─────────► speaking, since the first of them
-    speaking ── score < stop, and none ≥ start for `silence` ────► quiet, since the first of them
+    speaking ── score < stop, and none ≥ start for `silence` ────► quiet, since the first of them, or since it was last loud
 """
 
 from __future__ import annotations
@@ -82,16 +82,20 @@ class Endpointing:
         """The same for every row, shape (rows,); not to be written to."""
         return self._speaking
 
-    def step(self, scores: NDArray[Any], begin: int, end: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    def step(
+        self, scores: NDArray[Any], begin: int, end: int, quiet_since: NDArray[np.int64] | None = None
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Take the scores, shape (rows,), of the audio from `begin` to `end`; NaN says nothing about a row.
 
+        `quiet_since`: silence that begins here began there already, if that is before `begin`.
         Gives the rows where speech began and where it ended, with the positions where it did.
         """
         speaking, since = self._speaking, self._since
         loud, quiet = scores >= self._start, scores < self._stop
         against = np.where(speaking, quiet, loud)
         breaks = np.where(speaking, loud, quiet)
-        since = np.where(against, np.minimum(since, begin), since)
+        begins = begin if quiet_since is None else np.where(speaking, np.minimum(quiet_since, begin), begin)
+        since = np.where(against, np.minimum(since, begins), since)
         since[breaks] = _NO_RUN
         changed = end - since >= np.where(speaking, self._silence, self._onset)
         self._since = since

@@ -221,6 +221,8 @@ class UtteranceHeard(Report, frozen=True, tag=True):
     decided_s: float
     pcm: bytes
     rate_hz: int
+    silent_s: float = 0.0
+    """How long the speech had been over when that was known."""
     split: bool = False
     """It was cut because it is as long as may be; the caller is still speaking."""
 

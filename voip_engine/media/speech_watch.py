@@ -31,6 +31,7 @@ from voip_engine.media.endpointing import (
     utterance_begin,
     utterance_end,
 )
+from voip_engine.media.loudness import LastLoud
 from voip_engine.media.protocol import (
     AnyReport,
     SpeechStarted,
@@ -43,6 +44,8 @@ from voip_engine.media.windows import Judge, WindowCutter
 FRAME_S: Final = 0.02
 _LATEST_ONSET_S: Final = 0.7
 """Speech is found this long after its onset at most: the onset itself, and the model's time."""
+_LATE_S: Final = 0.25
+"""So late the model is with an end at most."""
 _INT16_SCALE: Final = np.float32(32767)
 
 
@@ -74,6 +77,7 @@ class SpeechWatch:
         self._by_energy = Endpointing(rows)
         self._by_model = Endpointing(rows)
         self._windows = WindowCutter(rate_hz, rows, judge) if judge is not None else None
+        self._last_loud = LastLoud(rows)
         self._watched: dict[int, _Watched] = {}
         self._recorded: set[int] = set()
         """Rows whose utterances are wanted."""
@@ -82,6 +86,7 @@ class SpeechWatch:
         self._history: deque[bytes] = deque(maxlen=round((LONGEST_LEADING_S + _LATEST_ONSET_S) / FRAME_S))
         self._due: dict[int, list[tuple[int, Capture]]] = {}
         """Utterances by the position at which they are as long as they may be."""
+        self._late = round(_LATE_S * rate_hz)
         self._position = 0
         self._frame_number = 0
 
@@ -102,6 +107,7 @@ class SpeechWatch:
         """Make room for more rows."""
         self._by_energy.grow(rows)
         self._by_model.grow(rows)
+        self._last_loud.grow(rows)
         if self._windows is not None:
             self._windows.grow(rows)
 
@@ -168,8 +174,10 @@ class SpeechWatch:
             self._history.clear()  # what comes next would not follow on it
         self._happened(*self._by_energy.step(mean_square, begin, end))
         if self._windows is not None:
+            self._last_loud.hear(mean_square, end)
             for verdict in self._windows.verdicts(end):
-                self._happened(*self._by_model.step(verdict.scores, verdict.begin, verdict.end))
+                latest = np.maximum(self._last_loud.positions, verdict.begin - self._late)
+                self._happened(*self._by_model.step(verdict.scores, verdict.begin, verdict.end, latest))
             self._windows.feed(heard, end)
         for row, capture in self._due.pop(end, ()):
             self._divide(row, capture)
@@ -197,6 +205,7 @@ class SpeechWatch:
         self._plan_division(watched)
 
     def _end_speech(self, watched: _Watched, position: int) -> None:
+        position = max(position, watched.begun)
         settings, capture = watched.settings, watched.capture
         watched.capture = None
         self._captures.pop(watched.row, None)
@@ -238,8 +247,12 @@ class SpeechWatch:
 
     def _report_utterance(self, watched: _Watched, begin: int, ended: int, pcm: bytes, *, split: bool) -> None:
         started_s, ended_s = self._at_s(watched, begin), self._at_s(watched, ended)
-        now = time.monotonic()
-        self._report(UtteranceHeard(watched.leg_id, started_s, ended_s, now, pcm, self._rate_hz, split))
+        silent_s = (self._position - ended) / self._rate_hz
+        self._report(
+            UtteranceHeard(
+                watched.leg_id, started_s, ended_s, time.monotonic(), pcm, self._rate_hz, split=split, silent_s=silent_s
+            )
+        )
 
     def _at_s(self, watched: _Watched, position: int) -> float:
         """A position as seconds since the leg was opened."""
