@@ -2,7 +2,7 @@
 
 ::
 
-    send what the last tick composed ─► empty the sockets ─► hear ─► play ─► RTCP, figures ─► pipe
+    send what the last tick composed ─► empty the sockets ─► hear ─► commands ─► play ─► RTCP, figures ─► pipe
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ from voip_engine.media.windows import Judge
 _DRAIN_ROUNDS: Final = 8
 _TICKS_A_SECOND: Final = 50
 _TICKS_TO_HASTEN: Final = 2
+
+
+def _do_nothing() -> None:
+    return
 
 
 class MediaLoop:
@@ -95,8 +99,11 @@ class MediaLoop:
         for leg_id in list(self.legs):
             self.close(leg_id)
 
-    def tick(self, skipped: int, *, figures: bool) -> None:
-        """Do one tick; `skipped` frames before it were missed. `figures` says whether the engine keeps up with reading them."""
+    def tick(self, skipped: int, *, figures: bool, take_commands: Callable[[], None] = _do_nothing) -> None:
+        """Do one tick; `skipped` frames before it were missed. `figures` says whether the engine keeps up with reading them.
+
+        `take_commands` is called before what goes out next is composed: audio that has just come is not a tick late.
+        """
         outbox = self._outbox
         _send_all(outbox)
         for bank in self._banks.values():
@@ -116,6 +123,9 @@ class MediaLoop:
         for bank in self._banks.values():
             if bank.seats:
                 bank.hear(self._frame_number)
+        take_commands()
+        for bank in self._banks.values():
+            if bank.seats:
                 bank.speak(outbox)
         self._after_audio(figures=figures)
 

@@ -56,16 +56,21 @@ def main() -> int:
 
 def _run(loop: MediaLoop, commands: CommandInput, reports: ReportOutput) -> None:
     going_on = True
+
+    def take_commands() -> None:
+        nonlocal going_on
+        for command in commands.take(_time_limit(_COMMANDS_S)):
+            going_on = apply(loop, command, reports.put) and going_on
+
     while going_on and not commands.ended:
         if loop.idle:
             reports.flush()
             gc.collect()
             commands.wait()
             loop.clock.restart()
+            take_commands()
         else:
-            loop.tick(loop.clock.wait(), figures=not reports.congested)
-        for command in commands.take(_time_limit(_COMMANDS_S)):
-            going_on = apply(loop, command, reports.put) and going_on
+            loop.tick(loop.clock.wait(), figures=not reports.congested, take_commands=take_commands)
         if loop.idle:
             loop.report_figures()
         reports.flush()
