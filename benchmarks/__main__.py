@@ -20,6 +20,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "voice_activity": (),
     "recognition": (),
     "recognition_noise": (),
+    "synthesis": (),
+    "heard_history": (),
     "console_start": (),
     "console_keys": (),
     "console_load": (),

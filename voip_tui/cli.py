@@ -190,6 +190,7 @@ def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log
         dialled_file=None if demo else folder / "dialled",
         theme=preferences.theme,
         bell=preferences.bell,
+        language=settings.transcription.language,
     )
 
 
