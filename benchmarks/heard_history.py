@@ -2,9 +2,9 @@
 
     python -m benchmarks.heard_history
 
-Each bundled sentence is a clause of known text. For a cut at every 50 ms, what `HeardText` says was heard is compared with the
-words whose middle lies before the cut. Whisper places words to about 0.1 s itself. `learned`: the voice's pace is known from the
-sentences before; `first`: it is not; `streamed`: the clause's audio is only there up to half a second behind the cut.
+Each bundled sentence is a clause of known text. For a cut at every 50 ms, what `HeardText` says was heard is compared with
+the words whose middle lies before the cut. Whisper places words to about 0.1 s itself. `learned`: the voice's pace is known
+from the sentences before; `first`: it is not; `streamed`: the clause's audio is there up to half a second behind the cut only.
 """
 
 from __future__ import annotations
