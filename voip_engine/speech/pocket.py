@@ -112,9 +112,11 @@ class Pocket:
     def _try_out(self, state: Any, until_s: float) -> float:
         """Generate so much audio, at least a chunk; gives the real-time factor."""
         stop = threading.Event()
+        resampler = StreamResampler(self._model.sample_rate, SAMPLE_RATE_HZ)
         audio_s = 0.0
         began_s = time.perf_counter()
         for chunk in self._model.generate_audio_stream(state, _TRY_OUT_TEXT, stop=stop):
+            resampler.push(chunk.numpy())  # the first one loads a library
             audio_s += chunk.shape[-1] / self._model.sample_rate
             if audio_s >= until_s:
                 stop.set()

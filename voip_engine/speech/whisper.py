@@ -35,6 +35,8 @@ LONGEST_S: Final = 30.0
 """What Whisper's encoder takes (Radford et al. 2022, §2.2)."""
 _SHORTEST_WINDOW_S: Final = 8.0
 _SILENCE_BEHIND_S: Final = 1.0
+_FIRST_SOUND: Final[Audio] = np.full(SAMPLE_RATE_HZ, 0.01, np.float32)
+"""No speech, but loud enough to be looked at."""
 
 # Without a bound the small models can go on for ever. English has 3 to 6 tokens a second; scripts that Whisper's vocabulary
 # doesn't hold have one for every byte or two.
@@ -107,16 +109,18 @@ class Whisper:
             loaded = WhisperModel(
                 str(folder), device="cpu", compute_type="int8", cpu_threads=threads_for(threads), local_files_only=True
             )
+            # None of these four has an underscore, and none is documented: the model in CTranslate2, the tokenizer of Hugging
+            # Face, the log-Mel features, and the codes of the languages.
+            self._model = loaded.model
+            self._tokens = loaded.hf_tokenizer
+            self._features = loaded.feature_extractor
+            self.languages: tuple[str, ...] = tuple(loaded.supported_languages)
+            # The first utterance takes 0.15 s longer than the same one later, and no caller should wait for that.
+            self.transcribe(_FIRST_SOUND, None)
         except Exception as error:
             # The files are damaged or something else: CTranslate2 raises RuntimeError, the tokenizer a bare Exception.
             pull = folder != Path(model).expanduser()
             raise _missing(model, f"cannot be loaded ({type(error).__name__})", pull=pull) from error
-        # None of these four has an underscore, and none is documented: the model in CTranslate2, the tokenizer of Hugging Face,
-        # the log-Mel features, and the codes of the languages.
-        self._model = loaded.model
-        self._tokens = loaded.hf_tokenizer
-        self._features = loaded.feature_extractor
-        self.languages: tuple[str, ...] = tuple(loaded.supported_languages)
 
     def transcribe(self, audio: Audio, language: str | None, cancelled: Callable[[], bool] = lambda: False) -> Heard:
         """Transcribe at most 30 s of audio. Raises UtteranceCancelled where `cancelled` said so between two steps."""
