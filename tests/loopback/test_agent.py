@@ -42,8 +42,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 
 QUESTION = load_speech("ben_saturday")
 REMARK = load_speech("ben_coffee")
-COUGH = load_speech("ben_saturday")[: 16_000 // 4]
-"""A quarter of a second of a voice: too short to be a turn."""
+COUGH = load_speech("ben_saturday")[: 16_000 // 7]
+"""A seventh of a second of a voice: too short to be a turn."""
 LISTEN = ("udp:127.0.0.1:0",)
 
 

@@ -36,7 +36,7 @@ class VoiceActivitySettings(msgspec.Struct, frozen=True):
     silence_s: float = 0.5
     minimum_speech_s: float = 0.06
     minimum_utterance_s: float = 0.0
-    """Utterances that are shorter, margins included, are not reported."""
+    """Utterances that are shorter, from the margin before them to the end of the silence after them, are not reported."""
     longest_utterance_s: float = 60.0
     leading_s: float = 0.3
     """Audio from before the onset that belongs to the utterance."""

@@ -152,8 +152,8 @@ def test_margins_and_fragments_are_measured_in_samples():
     settings = VoiceActivitySettings(leading_s=0.3, trailing_s=0.3, silence_s=0.5, minimum_utterance_s=1.0)
     assert utterance_begin(settings, 8000, 16_000) == 16_000 - 2_400
     assert utterance_end(settings, 8000, 16_000) == 16_000 + 2_400
-    assert is_fragment(settings, 8000, 0, 3_199)
-    assert not is_fragment(settings, 8000, 0, 3_200)
+    assert is_fragment(settings, 8000, 0, 1_599)
+    assert not is_fragment(settings, 8000, 0, 1_600)
 
 
 def test_the_trailing_margin_is_never_more_than_the_silence_that_was_waited_for():
