@@ -22,6 +22,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "recognition_noise": (),
     "synthesis": (),
     "heard_history": (),
+    "agent_turn": (),
+    "agent_first_clause": (),
     "console_start": (),
     "console_keys": (),
     "console_load": (),
