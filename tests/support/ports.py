@@ -1,16 +1,20 @@
 """Ports on loopback for programs that have to be told one.
 
 They come from below the ranges that systems take free ports from (32768 on Linux, 49152 elsewhere), and none is given twice:
-nobody else takes one between its being found free and its being bound.
+nobody else takes one between its being found free and its being bound. Test processes that run at once have ranges of their own.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from contextlib import ExitStack
 
-LOWEST, HIGHEST = 20_000, 32_000
+PORTS_A_PROCESS = 1_500
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+LOWEST = 20_000 + _process * PORTS_A_PROCESS
+HIGHEST = LOWEST + PORTS_A_PROCESS
 
 _given: set[int] = set()
 
