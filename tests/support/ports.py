@@ -1,7 +1,8 @@
 """Ports on loopback for programs that have to be told one.
 
 They come from below the ranges that systems take free ports from (32768 on Linux, 49152 elsewhere), and none is given twice:
-nobody else takes one between its being found free and its being bound. Test processes that run at once have ranges of their own.
+nobody else takes one between its being found free and its being bound. Test processes that run at once have ranges of their
+own.
 """
 
 from __future__ import annotations
