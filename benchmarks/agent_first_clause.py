@@ -38,7 +38,7 @@ async def as_a_whole_ms(services: SpeechServices, desk: AgentDesk) -> float:
     voice = await services.synthesizer.open_voice("whole", agent.voice)
     began_s = time.monotonic()
     pieces = [piece async for piece in services.model.reply((Message("user", "Hello?"),), model=agent.model)]
-    async with aclosing(voice.say(speakable("".join(pieces)))) as chunks:  # type: ignore[type-var]
+    async with aclosing(voice.say(speakable("".join(pieces)))) as chunks:
         async for _ in chunks:
             pass
     took_s = time.monotonic() - began_s

@@ -74,7 +74,7 @@ async def alone(services: SpeechServices, desk: AgentDesk, utterance: Utterance)
     cutter = ClauseCutter()
     messages = (Message("system", agent.prompt), Message("user", heard.text))
     clauses = []
-    async with aclosing(services.model.reply(messages, model=agent.model)) as pieces:  # type: ignore[type-var]
+    async with aclosing(services.model.reply(messages, model=agent.model)) as pieces:
         async for piece in pieces:
             if len(marks) == 2:
                 marks.append(time.monotonic())
@@ -82,7 +82,7 @@ async def alone(services: SpeechServices, desk: AgentDesk, utterance: Utterance)
             if clauses:
                 marks.append(time.monotonic())
                 break
-    async with aclosing(voice.say(speakable(clauses[0].text))) as chunks:  # type: ignore[type-var]
+    async with aclosing(voice.say(speakable(clauses[0].text))) as chunks:
         await anext(chunks)
         marks.append(time.monotonic())
     await voice.release()
