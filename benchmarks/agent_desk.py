@@ -103,7 +103,7 @@ class AgentDesk:
         happened = Happenings(self.engine)
         host, _, port = self.engine.snapshot().listening[0].removeprefix("udp:").rpartition(":")
         caller = await WireCaller.call(host, int(port))
-        happened.call_id = (await happened.wait_for(CallCreated)).call_id
+        happened.call_id = (await happened.wait_for(CallCreated, sip_call_id=caller.sip_call_id)).call_id
         call = self.engine.calls[happened.call_id]
         await call.set_mode(agent)
         return caller, call, happened

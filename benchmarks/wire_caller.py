@@ -61,6 +61,7 @@ class WireCaller:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.sip_call_id = ""
 
     @classmethod
     async def call(cls, host: str, port: int) -> Self:
@@ -72,7 +73,7 @@ class WireCaller:
             limit=_LONGEST_LINE_BYTES,
         )
         caller = cls(process)
-        await caller._answer()
+        caller.sip_call_id = await caller._answer()
         return caller
 
     async def say(self, audio: Audio) -> float:
@@ -115,10 +116,11 @@ class _Line:
         self._commands = b""
         self._over = False
         self._tag = ""
+        self._call_id = f"wire{self._rtp.getsockname()[1]}@{os.getpid()}"
 
     def run(self) -> None:
         self._invite()
-        print("true", flush=True)
+        print(json.dumps(self._call_id), flush=True)
         sequence, deadline = 0, time.monotonic()
         began_s: float | None = None
         while not self._over:
@@ -184,7 +186,7 @@ class _Line:
             "Max-Forwards: 70",
             f"From: <sip:wire@{host}>;tag=wire{port}",
             f"To: <sip:desk@{desk}>{self._tag}",
-            f"Call-ID: wire{port}@{os.getpid()}",
+            f"Call-ID: {self._call_id}",
             f"CSeq: {number} {method}",
             f"Contact: <sip:wire@{host}:{port}>",
             *(("Content-Type: application/sdp",) if body else ()),

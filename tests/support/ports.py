@@ -12,8 +12,8 @@ import random
 import socket
 from contextlib import ExitStack
 
-PORTS_A_PROCESS = 1_500
-_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+PORTS_A_PROCESS = 6_000
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
 LOWEST = 20_000 + _process * PORTS_A_PROCESS
 HIGHEST = LOWEST + PORTS_A_PROCESS
 
