@@ -41,7 +41,7 @@ from voip_engine.sip.core import CapacityError, SipCore
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.transport import TransportError
 from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
-from voip_engine.speech.base import SpeechError
+from voip_engine.speech.base import ModelMissing, SpeechError
 from voip_engine.speech.plane import SpeechPlane
 from voip_engine.speech_settings import AgentSettings
 from voip_engine.version import USER_AGENT
@@ -337,7 +337,8 @@ class Engine:
             await warm(self._speech.services(self.settings.agent), self.settings.agent)
         except* SpeechError as failed:
             for error in failed.exceptions:
-                logger.warning("%s", error)
+                mend = f" Run: {error.mend}" if isinstance(error, ModelMissing) else ""
+                logger.warning("%s%s", error, mend)
 
     async def _auto_answer(self, call: Call) -> None:
         try:

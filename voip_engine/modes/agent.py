@@ -28,10 +28,14 @@ class AgentMode:
     @staticmethod
     async def warm(services: SpeechServices, agent: AgentSettings) -> None:
         """Load what calls in this mode will need, and make what is said on all. Raises ExceptionGroup of SpeechError."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(services.recognizer.prepare())
-            tasks.create_task(services.model.prepare(agent.model))
-            tasks.create_task(_warm_voice(services, agent))
+        results = await asyncio.gather(
+            services.recognizer.prepare(),
+            services.model.prepare(agent.model),
+            _warm_voice(services, agent),
+            return_exceptions=True,
+        )
+        if failed := [result for result in results if isinstance(result, Exception)]:
+            raise ExceptionGroup("Not all that the agent needs is there.", failed)
 
     async def run(self, leg: VoiceLeg) -> None:
         """Talk until cancelled or the call ends."""
