@@ -32,7 +32,10 @@ class VoiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0.35
     silence_s: Annotated[float, Meta(ge=0.1, le=10, description="0.1 to 10 seconds", examples=[0.5])] = 0.5
     minimum_utterance_s: Annotated[
-        float, Meta(ge=0, le=10, description="0 to 10 seconds, the 0.3 s before and the silence after included", examples=[1.0])
+        float,
+        Meta(
+            ge=0, le=10, description="0 to 10 seconds, the 0.3 s before and the silence after included", examples=[1.0]
+        ),
     ] = 1.0
     longest_utterance_s: Annotated[float, Meta(ge=5, le=29, description="5 to 29 seconds", examples=[28])] = 28.0
 

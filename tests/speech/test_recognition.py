@@ -189,8 +189,8 @@ async def test_a_missing_model_is_asked_for_and_found_once_it_is_there(tmp_path,
                 await attempt
             assert (missing.value.what, missing.value.mend, missing.value.model) == (
                 "Whisper model base",
-                "voip-tui models pull base",
-                "base",
+                "voip-tui models pull whisper:base",
+                "whisper:base",
             )
         process_id = recognition.process_id
         models = tmp_path / "voip-tui" / "models" / "whisper"

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from voip_engine.speech.base import Message, ModelMissing, SpeechError
+from voip_engine.speech.ollama_models import start_command
 from voip_engine.speech.thoughts import ThoughtFilter
 from voip_engine.speech_settings import AgentSettings
 
@@ -170,14 +171,12 @@ class OllamaModel:
         match error:
             case ConnectionError() | httpx.ConnectError() | httpx.ConnectTimeout():
                 return ModelMissing(
-                    f"No Ollama server answers at {host}. Start it with: ollama serve",
-                    what="Ollama server",
-                    mend="ollama serve",
+                    f"No Ollama server answers at {host}.", what="Ollama server", mend=start_command(host)
                 )
             case ollama.ResponseError(status_code=404) if "not found" in error.error and "model" in error.error:
                 name = f"ollama:{model}"
                 return ModelMissing(
-                    f"The Ollama server at {host} has no model {model}. Fetch it with: voip-tui models pull {name}",
+                    f"The Ollama server at {host} has no model {model}.",
                     what=f"Ollama model {model}",
                     mend=f"voip-tui models pull {name}",
                     model=name,

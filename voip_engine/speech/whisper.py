@@ -91,9 +91,10 @@ def find_model(model: str) -> Path:
 
 
 def _missing(model: str, how: str, *, pull: bool) -> ModelMissing:
-    mend = f"voip-tui models pull {model}" if pull else _CHANGE_SETTING
+    full = f"whisper:{model}"
+    mend = f"voip-tui models pull {full}" if pull else _CHANGE_SETTING
     what = f"Whisper model {model}"
-    return ModelMissing(f"The {what} {how}.", what=what, mend=mend, model=model if pull else None)
+    return ModelMissing(f"The {what} {how}.", what=what, mend=mend, model=full if pull else None)
 
 
 class Whisper:
