@@ -1,7 +1,7 @@
 """Makes docs/console.svg: the console itself, an agent on four calls. Run from the root: python docs/make_picture.py
 
-Real calls, real Whisper; what the agent says comes from a small server with Ollama's API, so that no picture is like a chat with
-a large model, and its voice babbles.
+Real calls, real Whisper; what the agent says comes from a small server with Ollama's API, so that the picture can be made
+anywhere, and its voice babbles.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TALK_S = 33
 TOKEN_S = 0.03
 
 ANSWERS = {
-    "stool": "Oh dear, that is rather larger than it should be. Shall we collect it tomorrow morning, before the neighbours see it?",
+    "stool": "Oh dear, that is rather larger than it should be. Shall we collect it tomorrow morning, before anyone sees it?",
     "lessons": "How lovely. Then we only send the stool after it.",
     "saturday": "Hello Ben. Yes, from nine until six.",
     "coffee": "Then you are our favourite customer, and the door is open at eight.",

@@ -133,7 +133,8 @@ def utterance_end(settings: VoiceActivitySettings, rate_hz: int, ended: int) -> 
 def is_fragment(settings: VoiceActivitySettings, rate_hz: int, begun: int, ended: int) -> bool:
     """Whether speech from one position to another makes too short an utterance.
 
-    It counts with the margin before it and all of the silence that ends it: with 0.3 s and 0.5 s, a "yes" is longer than a second.
+    It counts with the margin before it and all of the silence that ends it: with 0.3 s and 0.5 s a "yes"
+    is longer than a second.
     """
     begin, end = utterance_begin(settings, rate_hz, begun), ended + round(settings.silence_s * rate_hz)
     return end - begin < settings.minimum_utterance_s * rate_hz
