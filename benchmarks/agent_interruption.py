@@ -167,9 +167,8 @@ async def main(interruptions: int, coughs: int) -> None:
     ):
         print(f"  {title:45} {p(values, 50):5.0f}  {p(values, 95):5.0f}  {max(values):5.0f}")
     counts = compare(heard, voice.frames())
-    print(
-        f"{coughs} coughs, of which voice activity notices some, into {len(voice.audio) / SAMPLE_RATE_HZ:.0f} s of known speech, the reply {ending}:"
-    )
+    known_s = len(voice.audio) / SAMPLE_RATE_HZ
+    print(f"{coughs} coughs, not all noticed, into {known_s:.0f} s of known speech; the reply {ending}:")
     for title in ("fading out", "fading in", "as they are", "unknown"):
         print(f"  packets {title:37} {counts[title]:5}")
     for title in ("samples lost", "samples repeated"):

@@ -4,7 +4,7 @@
 
 As many turns as half an hour has, as fast as the models answer: real Whisper tiny.en, the real client against an Ollama server,
 a Pocket TTS of tiny random weights, each call with its voice, mode, dialogue and transcripts. Only the line is simulated: what
-the media process would report of it is made up, and playouts go out twenty times as fast.
+the media process would report of it is made up, and playouts go out forty times as fast.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from voip_engine.transcription import CallTranscription
 from voip_engine.voice import CallVoice
 
 RATE_HZ = 8_000
-FASTER = 20
+FASTER = 40
 WARM_UP_MINUTES = 5
 QUESTION = load_speech("ben_saturday")[-round(1.4 * SAMPLE_RATE_HZ) :]
 REPLY = "Yes, we are open on Saturday. Please bring the letter that we have sent you."
@@ -199,6 +199,6 @@ async def _run(line: Line) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, default=30)
-    parser.add_argument("--turns-a-minute", type=int, default=8)
+    parser.add_argument("--turns-a-minute", type=int, default=5)
     arguments = parser.parse_args()
     asyncio.run(main(arguments.minutes, arguments.turns_a_minute))
