@@ -14,6 +14,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from importlib import import_module
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -329,7 +330,11 @@ class Engine:
             self._spawn(self._auto_answer(call), f"answer call {call.call_id}")
 
     async def _warm_up(self) -> None:
-        """Load the models of the mode that new calls get. What is missing is said on the calls, when they come."""
+        """Load what the first call would wait for: FFmpeg, and the models of the mode that new calls get.
+
+        What is missing is said on the calls, when they come.
+        """
+        await asyncio.to_thread(import_module, "av")
         warm = getattr(self._modes[self.settings.mode], "warm", None)
         if warm is None:
             return

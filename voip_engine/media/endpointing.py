@@ -110,6 +110,20 @@ class Endpointing:
         self._since[changed] = _NO_RUN
         return happened
 
+    def expire(self, position: int, last_loud: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """End the silences that are long enough at a position and in which nothing was loud, before a score says so, too.
+
+        `last_loud`, shape (rows,): where each row was last loud. Gives the rows where speech ended, and where.
+        """
+        quiet = self._speaking & (position - self._since >= self._silence) & (last_loud <= self._since)
+        if not quiet.any():
+            return _NOBODY
+        rows = np.flatnonzero(quiet)
+        ended = list(zip(rows.tolist(), self._since[rows].tolist(), strict=True))
+        self._speaking = self._speaking & ~quiet
+        self._since[rows] = _NO_RUN
+        return ended
+
 
 def rules_of(settings: VoiceActivitySettings, rate_hz: int, *, energy: bool) -> Rules:
     """Make a row's rules, in samples. Energy's scores are mean squares."""

@@ -178,6 +178,7 @@ class SpeechWatch:
             for verdict in self._windows.verdicts(end):
                 latest = np.maximum(self._last_loud.positions, verdict.begin - self._late)
                 self._happened(*self._by_model.step(verdict.scores, verdict.begin, verdict.end, latest))
+            self._happened([], self._by_model.expire(end, self._last_loud.positions))
             self._windows.feed(heard, end)
         for row, capture in self._due.pop(end, ()):
             self._divide(row, capture)

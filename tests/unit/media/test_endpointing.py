@@ -165,3 +165,19 @@ def test_rules_come_from_settings():
     settings = VoiceActivitySettings(threshold_rms=0.01, start_threshold=0.6, stop_threshold=0.4)
     assert rules_of(settings, 8000, energy=False) == Rules(0.6, 0.4, 480, 4000)
     assert rules_of(settings, 16_000, energy=True) == Rules(0.01**2, 0.01**2, 960, 8000)
+
+
+def test_a_silence_in_which_nothing_was_loud_ends_without_waiting_for_the_next_score():
+    rules = Rules(start=0.5, stop=0.35, onset=512, silence=4_000)
+    endpointing = Endpointing(2)
+    for row in range(2):
+        endpointing.watch(row, rules)
+    speech, quiet = np.ones(2), np.zeros(2)
+    endpointing.step(speech, 0, 512)
+    endpointing.step(speech, 512, 1_024)
+    endpointing.step(quiet, 1_024, 1_536)
+    last_loud = np.array([1_024, 2_000])  # the second row made a sound in its silence
+    assert endpointing.expire(5_023, last_loud) == []
+    assert endpointing.expire(5_024, last_loud) == [(0, 1_024)]
+    assert endpointing.expire(6_000, last_loud) == []
+    assert (endpointing.speaking(0), endpointing.speaking(1)) == (False, True)
