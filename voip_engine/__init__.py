@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from voip_engine.secret import Secret
     from voip_engine.settings import AccountSettings, EngineSettings, ListenAddress, SettingsError
     from voip_engine.speech import models
+    from voip_engine.speech.base import Message, ModelMissing, SpeechError, SpeechServices, Transcript
+    from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
     from voip_engine.version import VERSION
 
 _HOMES = {
@@ -45,6 +47,15 @@ _HOMES = {
     "load_recording": "recordings",
     "settings_from": "options",
     "SettingsError": "settings",
+    "AgentSettings": "speech_settings",
+    "Message": "speech.base",
+    "ModelMissing": "speech.base",
+    "SpeakingSettings": "speech_settings",
+    "SpeechError": "speech.base",
+    "SpeechServices": "speech.base",
+    "Transcript": "speech.base",
+    "TranscriptionSettings": "speech_settings",
+    "VoiceSettings": "speech_settings",
     "VERSION": "version",
 }
 
@@ -52,21 +63,30 @@ __all__ = [
     "SAMPLE_RATE_HZ",
     "VERSION",
     "AccountSettings",
+    "AgentSettings",
     "Audio",
     "Call",
     "Engine",
     "EngineError",
     "EngineSettings",
     "ListenAddress",
+    "Message",
     "Mode",
+    "ModelMissing",
     "MonitorError",
     "Playout",
     "SayMode",
     "Secret",
     "SettingsError",
+    "SpeakingSettings",
     "Speech",
+    "SpeechError",
+    "SpeechServices",
+    "Transcript",
+    "TranscriptionSettings",
     "Utterance",
     "VoiceLeg",
+    "VoiceSettings",
     "add_engine_options",
     "events",
     "list_devices",

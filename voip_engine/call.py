@@ -279,6 +279,7 @@ class Call:
         match report:
             case protocol.DtmfHeard():
                 self._publish(events.DtmfReceived(time.time(), self.call_id, report.digit, report.duration_ms))
+                self._voice.digit_pressed(report.digit)
             case protocol.MediaTimedOut(silent_s=silent_s):
                 self._publish(events.MediaTimedOut(time.time(), self.call_id, silent_s))
                 if self._services.hang_up_on_media_timeout and not self.ended:
@@ -493,6 +494,7 @@ class Call:
         return mode, self._services.modes[mode]
 
     def _mode_failed(self, name: str, reason: str) -> None:
+        self._trouble = Trouble(what=f"mode {name}", detail=f"Mode {name} failed, the line is silent: {reason}")
         self._publish(events.ModeFailed(time.time(), self.call_id, name, reason))
 
     def _require_alive(self) -> None:

@@ -67,7 +67,15 @@ class Dialogue:
         number, self._hearing = self._hearing, None
         if number is None:
             number = self._add(Speaker.CALLER, LineState.TRANSCRIBING, utterance.started_s)
-        self._change(number, state=LineState.TRANSCRIBING, ended_at=time.time(), media_s=utterance.started_s)
+        ended_at = time.time()
+        started_at = min(self._lines[number].started_at, ended_at - utterance.duration_s)
+        self._change(
+            number,
+            state=LineState.TRANSCRIBING,
+            started_at=started_at,
+            ended_at=ended_at,
+            media_s=utterance.started_s,
+        )
         return number
 
     def transcribed(self, number: int, transcript: Transcript) -> None:

@@ -341,7 +341,7 @@ class Engine:
         try:
             await warm(self._speech.services(self.settings.agent), self.settings.agent)
         except* SpeechError as failed:
-            for error in failed.exceptions:
+            for error in failed.exceptions if not self._closing else ():
                 mend = f" Run: {error.mend}" if isinstance(error, ModelMissing) else ""
                 logger.warning("%s%s", error, mend)
 

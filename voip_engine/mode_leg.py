@@ -20,7 +20,7 @@ class ModeLeg:
 
     def __init__(self, voice: CallVoice) -> None:
         self._voice = voice
-        self._subscriptions: list[Subscription[Utterance] | Subscription[Speech]] = []
+        self._subscriptions: list[Subscription[Utterance] | Subscription[Speech] | Subscription[str]] = []
         self._speech_subscriptions: list[Subscription[Utterance]] = []
         self._playouts: list[CallPlayout] = []
         self._hearing = Hearing.NOTHING
@@ -67,6 +67,16 @@ class ModeLeg:
         subscription = self._voice.subscribe_speech()
         self._subscriptions.append(subscription)
         return subscription
+
+    def digits(self) -> AsyncIterator[str]:
+        """Keys that the caller presses, from now on."""
+        subscription = self._voice.digits.subscribe()
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Press keys, one after the other. Raises EngineError if the other side takes none."""
+        await self._voice.host.send_dtmf(digits)
 
     async def transcribe(self, utterance: Utterance) -> Transcript:
         """Have an utterance transcribed. Raises SpeechError."""

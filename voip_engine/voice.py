@@ -75,6 +75,10 @@ class VoiceHost(Protocol):
         """The mode lacks something, or no longer."""
         ...
 
+    async def send_dtmf(self, digits: str) -> None:
+        """Press keys."""
+        ...
+
     async def hang_up(self) -> None:
         """End the call."""
         ...
@@ -119,6 +123,8 @@ class CallVoice:
         self.memory: dict[str, object] = {}
         self._utterances: Bus[Utterance] = Bus()
         self._speech: Bus[Speech] = Bus()
+        self.digits: Bus[str] = Bus()
+        """Keys that the caller pressed."""
         self._settings = settings
         self._audio_rate_hz: int | None = None
         self._playouts: dict[int, CallPlayout] = {}
@@ -272,6 +278,10 @@ class CallVoice:
             case _:
                 pass
 
+    def digit_pressed(self, digit: str) -> None:
+        """Pass on a key that the caller pressed."""
+        self.digits.publish(digit)
+
     def hang_up(self) -> None:
         """End every iterator and playout; nothing is sent after this."""
         self.hung_up.set()
@@ -279,6 +289,7 @@ class CallVoice:
         self._transcribe_unclaimed()
         self._utterances.close()
         self._speech.close()
+        self.digits.close()
         for playout in self._playouts.values():
             playout.abandon()
         self._playouts.clear()

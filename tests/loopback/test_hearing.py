@@ -11,7 +11,7 @@ from support.uris import uri_of
 
 from voip_engine import Utterance, VoiceLeg
 from voip_engine.demo.speech import load_speech
-from voip_engine.events import CallCreated, SpeechStarted
+from voip_engine.events import CallAnswered, CallCreated, DtmfReceived, ModeFailed, SpeechStarted
 
 SPEECH = load_speech("ben_saturday")
 
@@ -59,3 +59,44 @@ async def test_an_utterance_knows_when_it_was_said(make_engine):
     spoken_s = utterance.ended_s - utterance.started_s
     assert 0.8 * len(SPEECH) / 16_000 < spoken_s <= utterance.duration_s
     assert utterance.speech_ended_at < utterance.endpoint_at <= asyncio.get_running_loop().time()
+
+
+class Menu:
+    """Presses every key that it hears, and says which it was."""
+
+    name = "menu"
+
+    async def run(self, leg: VoiceLeg) -> None:
+        async for digit in leg.digits():
+            await leg.send_dtmf(digit)
+
+
+async def test_a_mode_hears_and_presses_keys(make_engine):
+    desk = await make_engine(auto_answer=True, modes={"menu": Menu}, mode="menu")
+    caller = await make_engine()
+    happened = Happenings(caller)
+    call = await caller.dial(uri_of(desk), mode="silence", codecs=("PCMU",))
+    await happened.wait_for(CallAnswered)
+    await call.send_dtmf("4#")
+    pressed = [(await happened.wait_for(DtmfReceived)).digit for _ in range(2)]
+    assert pressed == ["4", "#"]
+
+
+class Broken:
+    name = "broken"
+
+    async def run(self, leg: VoiceLeg) -> None:
+        raise ValueError("no such thing")
+
+
+async def test_a_mode_that_failed_stays_on_the_page_until_another_handles_the_call(make_engine):
+    desk = await make_engine(auto_answer=True, modes={"broken": Broken}, mode="broken")
+    caller = await make_engine()
+    happened = Happenings(desk)
+    await caller.dial(uri_of(desk), mode="silence")
+    call = desk.calls[(await happened.wait_for(ModeFailed)).call_id]
+    trouble = call.snapshot().trouble
+    assert trouble is not None
+    assert "broken" in trouble.detail
+    await call.set_mode("echo")
+    assert call.snapshot().trouble is None

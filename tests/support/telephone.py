@@ -222,7 +222,15 @@ class Telephone:
     def speech(self) -> AsyncIterator[Speech]:
         return self._speech.subscribe()
 
+    def digits(self) -> AsyncIterator[str]:
+        raise NotImplementedError("nobody presses keys on this line")
+
+    async def send_dtmf(self, digits: str) -> None:
+        raise NotImplementedError("nobody presses keys on this line")
+
     async def transcribe(self, utterance: Utterance) -> Transcript:
+        if self.ears.missing is not None:
+            raise self.ears.missing
         await asyncio.sleep(self.ears.takes_s)
         text = self._texts.pop(id(utterance))
         if isinstance(text, SpeechError):

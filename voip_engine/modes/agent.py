@@ -117,9 +117,7 @@ class _Agent:
         try:
             await self._leg.services.recognizer.prepare()
         except SpeechError as error:
-            self._troubles.failed("hearing", error)
-            if isinstance(error, ModelMissing):
-                return
+            self._troubles.failed("hearing", error)  # what is said meanwhile gets a line that says so, too
         await hear(self._leg, utterances, self)
 
     def utterance_taken(self, number: int, utterance: Utterance) -> None:

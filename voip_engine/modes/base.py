@@ -199,6 +199,14 @@ class VoiceLeg(Protocol):
         """Onsets and ends of the caller's speech, from now on; ends with the call."""
         ...
 
+    def digits(self) -> AsyncIterator[str]:
+        """Keys that the caller presses (0-9, *, #, A-D), from now on; ends with the call."""
+        ...
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Press keys, one after the other. Raises EngineError if the other side takes none."""
+        ...
+
     async def play(self, audio: Audio) -> int:
         """Play audio to its end; returns the samples that went out. Cancelling fades it out."""
         ...

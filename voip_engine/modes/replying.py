@@ -186,6 +186,8 @@ class Replying:
                         await self._clauses.put(clause)
             for clause in cutter.finish():
                 await self._clauses.put(clause)
+            if not self._text.strip():
+                raise SpeechError("The model answered nothing.")
         except SpeechError as error:
             self._broken = True
             self._observer.thinking_failed(error)

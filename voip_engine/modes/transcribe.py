@@ -25,7 +25,7 @@ class TranscribeMode:
         await services.recognizer.prepare()
 
     async def run(self, leg: VoiceLeg) -> None:
-        """Transcribe until cancelled or the call ends. Without a model it says so and waits."""
+        """Transcribe until cancelled or the call ends. Without a model it says so."""
         utterances, speech = leg.utterances(speech_only=True), leg.speech()
         writer = _Writer(leg)
         writer.show()
@@ -34,10 +34,7 @@ class TranscribeMode:
             try:
                 await leg.services.recognizer.prepare()
             except SpeechError as error:
-                writer.troubles.failed("hearing", error)
-                if isinstance(error, ModelMissing):
-                    await leg.until_hung_up()
-                    return
+                writer.troubles.failed("hearing", error)  # what is said meanwhile gets a line that says so, too
             await hear(leg, utterances, writer)
 
 

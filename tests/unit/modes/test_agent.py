@@ -345,3 +345,18 @@ def test_what_was_made_beforehand_is_what_is_said() -> None:
             assert len(beforehand) == 3
 
     virtual_time.run(call())
+
+
+def test_a_model_that_answers_nothing_is_said_to_and_asked_again_at_the_next_turn() -> None:
+    async def call() -> None:
+        made = telephone("", "Yes.")
+        async with OnCall(made, AgentMode()) as leg:
+            await leg.say("Are you open?")
+            await asyncio.sleep(5)
+            assert "nothing" in str(leg.troubles[-1])
+            await leg.say("Hello?")
+            await asyncio.sleep(5)
+            assert leg.troubles[-1] is None
+            assert leg.last.text == "Yes."
+
+    virtual_time.run(call())
