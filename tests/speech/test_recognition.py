@@ -74,6 +74,14 @@ async def test_telephone_speech_is_understood():
     assert max(each.waited_s for each in heard) > max(each.busy_s for each in heard)
 
 
+async def test_what_a_caller_says_three_times_is_heard():
+    async with recognizing() as recognition:
+        for sentence, known in (("ben_coffee", "I will be there at nine"), ("olga_piano", "I ordered a piano stool")):
+            heard = await recognition.transcribe("1", over_telephone(np.tile(load_speech(sentence), 3)))
+            assert known.lower() in " ".join(words(heard.text)), heard.text
+            assert heard.confidence > 0.7
+
+
 async def test_where_nobody_speaks_nothing_is_heard():
     async with recognizing() as recognition:
         for length_s in (1.2, 9.0):

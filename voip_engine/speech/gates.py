@@ -3,8 +3,8 @@
 Whisper was trained on subtitled videos: on audio without speech it writes what their subtitles hold there ("Thank you.",
 "[Music]"), or one word for ever. Three figures tell: the probability of its no-speech token, the mean log-probability of the
 tokens it chose (both as in Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022, §4.5), and how
-well its text can be compressed. The limits are set between speech and noise as measured with tiny.en and base on telephone
-audio (`python -m benchmarks.recognition_noise`).
+well its text can be compressed. The last alone proves nothing: people repeat themselves on the telephone. The limits are set
+between speech and noise as measured with tiny.en and base on telephone audio (`python -m benchmarks.recognition_noise`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,15 @@ _COMPRESSION: Final = 2.4
 _WORDS_A_SECOND: Final = 8.0
 """Nobody talks faster; a loop does."""
 _LOOP_NO_SPEECH: Final = 0.35
-"""A loop above this began on noise. Below, it is what was said, repeated: short words in noise are."""
-_LONGEST_UNIT_WORDS: Final = 8
+"""A loop above this began on noise, which gives 0.58 and more. Below, it is what was said, and speech gives 0.12 and less."""
+_REPEATED_LOGPROB: Final = -0.5
+"""Repeated text below this is not believed; what callers really repeat has -0.2 and more."""
 _REPEATS: Final = 3
+_SHORTEST_LOOP_WORDS: Final = 8
+"""A run of fewer words that has an end is what was said: "five five five", "no, no, no"."""
+_LOOP_IN_WORD = re.compile(r"(\S+?)\1{2,}")
+_LONGEST_WORD: Final = 40
+"""Characters: a longer word that repeats itself is a loop, in scripts without spaces as well."""
 
 _DIRECTIONS = re.compile(
     r"\[[^\]]*(?:\]|$)|【[^】]*(?:】|$)|\((?!\d)[^)]*(?:\)|$)|（[^）]*(?:）|$)|\*[^*]+\*|♪[^♪]*(?:♪|$)|[♩-♯]"
@@ -80,12 +86,15 @@ def spoken_text(decoded: Decoded, length_s: float) -> str:
     if decoded.no_speech > _NO_SPEECH or decoded.logprob < _LOWEST_LOGPROB:
         return ""
     text = _SPACE.sub(" ", _DIRECTIONS.sub(" ", decoded.text)).strip()
-    if decoded.cut or _loops(text, length_s):
-        if decoded.no_speech > _LOOP_NO_SPEECH:
+    near_speech = decoded.no_speech <= _LOOP_NO_SPEECH
+    if decoded.cut or len(text.split()) > 2 + _WORDS_A_SECOND * length_s:
+        if not near_speech:
             return ""
         text = _collapse(text)
-        if _compression(text) > _COMPRESSION:
-            return ""
+    # Who says a number three times is clearly heard three times.
+    believed = near_speech and decoded.logprob >= _REPEATED_LOGPROB
+    if not believed and _compression(text) > _COMPRESSION:
+        return ""
     if not any(letter.isalnum() for letter in text) or _invented(text, decoded):
         return ""
     return text
@@ -111,28 +120,34 @@ def _compression(text: str) -> float:
     return len(data) / len(zlib.compress(data))
 
 
-def _loops(text: str, length_s: float) -> bool:
-    return _compression(text) > _COMPRESSION or len(text.split()) > 2 + _WORDS_A_SECOND * length_s
-
-
 def _collapse(text: str) -> str:
-    """Keep one of what is said three times or more in a row, up to eight words at a time; the last may have broken off."""
-    kept = text.split()
+    """Keep one of what a runaway model wrote three times or more in a row, however long; the last may have broken off."""
+    kept = [_LOOP_IN_WORD.sub(r"\1", word) if len(word) > _LONGEST_WORD else word for word in text.split()]
     plain = [re.sub(r"\W+", "", word.casefold()) for word in kept]
     at = 0
     while at < len(kept):
-        for size in range(1, _LONGEST_UNIT_WORDS + 1):
-            unit = plain[at : at + size]
-            end = at + size
-            while plain[end : end + size] == unit:
-                end += size
-            if end - at >= _REPEATS * size:
-                if end < len(plain) <= end + size and _continues(unit, plain[end:]):
-                    end = len(plain)
-                del kept[at + size : end], plain[at + size : end]
-                break
-        at += 1
+        size, end = _longest_run(plain, at)
+        if end == len(plain) or end - at > _SHORTEST_LOOP_WORDS:
+            del kept[at + size : end], plain[at + size : end]
+        at += size
     return " ".join(kept)
+
+
+def _longest_run(words: list[str], at: int) -> tuple[int, int]:
+    """How many words the unit has whose repetition from `at` on goes furthest, and where that ends; else one word."""
+    best = (1, at + 1)
+    for size in range(1, (len(words) - at) // _REPEATS + 1):
+        unit = words[at : at + size]
+        end = at + size
+        while words[end : end + size] == unit:
+            end += size
+        if end - at < _REPEATS * size:
+            continue
+        if end < len(words) <= end + size and _continues(unit, words[end:]):
+            end = len(words)
+        if end > best[1]:
+            best = (size, end)
+    return best
 
 
 def _continues(unit: list[str], rest: list[str]) -> bool:

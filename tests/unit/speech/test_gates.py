@@ -102,16 +102,43 @@ def test_stage_directions_are_left_out(written, spoken):
         ("Thank you. Thank you. Thank you. Thank you. Thank you. Thank you. Thank", 1.2, "Thank you."),
         ("Tomorrow tomorrow tomorrow tomorrow tomorrow tomorrow tomorrow tomorr", 1.2, "Tomorrow"),
         ("I will be there. " + "I know, I know what. " * 12 + "I know,", 8.0, "I will be there. I know, I know what."),
-        ("1.0.1" + ".1" * 80, 9.0, ""),
-        ("ah" * 60, 5.0, ""),
+        ("Hi, this is Ben. Are you open on Saturday? " * 6 + "Hi, this is", 8.4, "Hi, this is Ben. Are you open on Saturday?"),
+        ("My number is five five five, two oh one nine, and I am at home until seven. " * 4 + "My num", 12.0,
+         "My number is five five five, two oh one nine, and I am at home until seven."),
+        ("Five five five, two oh one. " * 9 + "Five five five,", 8.0, "Five five five, two oh one."),
+        ("No, no, no, I said nine. " + "Nine. " * 30, 6.0, "No, no, no, I said nine."),
+        ("1.0.1" + ".1" * 80, 9.0, "1.0.1"),
+        ("ah" * 60, 5.0, "ah"),
+        ("はい、お願いします。" * 12, 5.0, "はい、お願いします。"),
     ],
 )  # fmt: skip
 def test_loops_on_clear_speech_are_said_once(written, length_s, spoken):
     assert spoken_text(Decoded(written, **CLEAR, cut=True), length_s) == spoken
 
 
-def test_a_loop_is_seen_without_being_cut():
-    assert spoken_text(Decoded("Beep " * 30, **CLEAR), 20.0) == "Beep"
+NUMBER = "Five five five, two oh one nine. "
+
+
+@pytest.mark.parametrize("said", ["Perfect. I will be there at nine. ", NUMBER, "はい、お願いします。"])
+@pytest.mark.parametrize("times", [2, 3, 6])
+@pytest.mark.parametrize(("no_speech", "logprob"), [(0.02, -0.08), (0.13, -0.19), (0.05, -0.4)])
+def test_what_a_caller_repeats_clearly_is_kept_as_it_is(said, times, no_speech, logprob):
+    text = (said * times).strip()
+    assert spoken_text(Decoded(text, no_speech, logprob), 4.0 * times) == text
+
+
+@pytest.mark.parametrize(("no_speech", "logprob"), [(0.6, -0.1), (0.1, -0.8), (0.4, -0.6)])
+def test_what_is_repeated_without_evidence_is_dropped(no_speech, logprob):
+    assert spoken_text(Decoded(NUMBER * 6, no_speech, logprob), 24.0) == ""
+
+
+def test_a_runaway_loop_with_slips_in_it_is_not_lost():
+    loop = "I ordered a piano stool. I ordered a piano. I ordered a stool. I ordered a piano stool and a stool. " * 2
+    heard = spoken_text(Decoded(loop + "A piano. " + loop, **CLEAR, cut=True), 6.0)
+    assert heard.startswith("I ordered a piano stool. I ordered a piano. I ordered a stool.")
+
+
+def test_nobody_talks_faster_than_a_loop():
     assert spoken_text(Decoded("Yes, yes, yes, yes, yes, yes.", **CLEAR), 0.4) == "Yes,"
 
 
