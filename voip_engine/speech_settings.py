@@ -8,12 +8,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from voip_engine.languages import LANGUAGES, meant_by
 from voip_engine.settings_fields import SettingsError, check, check_fields
 
 DEFAULT_BACKCHANNELS = (
     "mhm", "mm-hmm", "mm hmm", "uh-huh", "uh huh", "hm", "hmm", "mm", "yeah", "yep", "yes", "okay", "ok", "right", "sure",
     "i see", "got it", "ja", "jaja", "aha", "genau", "gut", "achso", "oui", "d'accord", "si", "sí", "vale", "claro",
 )  # fmt: skip
+
+
+ENGLISH_ONLY = ".en"
+"""How the names of Whisper models end that know no other language."""
 
 
 class VoiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +48,10 @@ class VoiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         check_fields(self)
         if self.stop_threshold > self.start_threshold:
             raise SettingsError("stop_threshold must not be above start_threshold.")
+        if self.minimum_utterance_s >= self.longest_utterance_s:
+            raise SettingsError(
+                "minimum_utterance_s must be below longest_utterance_s, or nothing is ever transcribed."
+            )
 
 
 class TranscriptionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +69,11 @@ class TranscriptionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.model.endswith(ENGLISH_ONLY) and self.language not in (None, "en"):
+            raise SettingsError(
+                f"language of [transcription] is {self.language}, but the model {self.model} knows English alone. "
+                f'Set a model without {ENGLISH_ONLY}, such as "base", or language = "en".'
+            )
 
 
 class SpeakingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,8 +143,11 @@ def _check_host(text: str) -> None:
 
 
 def _check_language(code: str) -> None:
-    if not re.fullmatch(r"[a-z]{2,3}", code):
-        raise ValueError("it has two or three small letters")
+    if code in LANGUAGES:
+        return
+    if (meant := meant_by(code)) is not None:
+        raise ValueError(f"did you mean {meant}, which is {LANGUAGES[meant]}?")
+    raise ValueError(f"{code[:20]!r} is none of the {len(LANGUAGES)} that Whisper knows, such as en, de, fr, es and zh")
 
 
 check(AgentSettings, "host", _check_host)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from voip_engine.languages import LANGUAGES
 from voip_engine.settings import (
     AccountSettings,
     EngineSettings,
@@ -248,6 +249,21 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ("[voice]\nsilence_s = 0", "silence_s of [voice] must be 0.1 to 10 seconds, not 0. Example: silence_s = 0.5"),
         ("voice = 1", "voice must be a table"),
         ("[voice]\nstop_threshold = 0.9", "stop_threshold must not be above start_threshold"),
+        (
+            "[voice]\nminimum_utterance_s = 6\nlongest_utterance_s = 5",
+            "minimum_utterance_s must be below longest_utterance_s",
+        ),
+        (
+            "[voice]\nminimum_utterance_s = 5\nlongest_utterance_s = 5",
+            "minimum_utterance_s must be below longest_utterance_s",
+        ),
+        ("[transcription]\nlanguage = 'xx'", "'xx' is none of the 100 that Whisper knows, such as en, de"),
+        ("[transcription]\nlanguage = 'english'", "did you mean en, which is English?"),
+        ("[transcription]\nlanguage = 'de-DE'", "did you mean de, which is German?"),
+        (
+            "[transcription]\nmodel = 'base.en'\nlanguage = 'de'",
+            'the model base.en knows English alone. Set a model without .en, such as "base", or language = "en".',
+        ),
         ("[agent]\nhost = 'ollama'", "host of [agent] must be the address of an Ollama server"),
         ("[transcription]\nmodle = 'base'", "there is no setting 'modle' of [transcription]. Did you mean model?"),
         (
@@ -275,6 +291,17 @@ def test_a_mistake_in_a_file_is_named_with_the_file_and_an_example(tmp_path: Pat
     message = error_of(tmp_path, text)
     assert message.startswith(str(tmp_path / "settings.toml"))
     assert words in message
+
+
+def test_an_english_model_may_be_told_that_it_is_english() -> None:
+    for language in (None, "en"):
+        assert TranscriptionSettings(model="base.en", language=language).language == language
+
+
+def test_the_languages_are_those_that_whisper_knows() -> None:
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    assert set(LANGUAGES) == set(_LANGUAGE_CODES)
 
 
 def test_a_wrong_password_entry_is_not_shown(tmp_path: Path) -> None:
