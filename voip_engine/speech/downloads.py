@@ -13,7 +13,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,8 +43,12 @@ class RemoteFile:
     size_bytes: int
 
 
-def hub_client() -> httpx.AsyncClient:
-    """A client for the hub ($HF_ENDPOINT, or Hugging Face's), with the user's token where there is one."""
+@asynccontextmanager
+async def hub_client(model: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for the hub ($HF_ENDPOINT, or Hugging Face's), with the user's token where there is one.
+
+    A hub that cannot be reached is a PullError, which says how `model` gets here all the same.
+    """
     from huggingface_hub import get_token
 
     token = get_token()
@@ -51,17 +56,22 @@ def hub_client() -> httpx.AsyncClient:
     if token:
         headers["Authorization"] = f"Bearer {token}"
     hub = os.environ.get("HF_ENDPOINT") or DEFAULT_HUB
-    return httpx.AsyncClient(base_url=hub.rstrip("/"), headers=headers, timeout=_TIMEOUT)
+    async with httpx.AsyncClient(base_url=hub.rstrip("/"), headers=headers, timeout=_TIMEOUT) as client:
+        try:
+            yield client
+        except httpx.TransportError as error:
+            why = "it does not answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
+            raise PullError(
+                f"{client.base_url.host} cannot be reached ({why}). What has arrived is kept; the same command goes on "
+                f"with it. From a folder that holds a copy: voip-tui models pull {model} --from PATH"
+            ) from None
 
 
 async def look_up(client: httpx.AsyncClient, repository: str, path: str, revision: str) -> RemoteFile | None:
-    """What the hub has under a path; None if there is no such file in the repository. Raises PullError."""
+    """What the hub has under a path; None if there is no such file in the repository. Raises PullError or TransportError."""
     url = f"/{repository}/resolve/{quote(revision, safe='')}/{quote(path)}"
     for _ in range(_FRUITLESS_ATTEMPTS):
-        try:
-            response = await client.head(url)
-        except httpx.TransportError as error:
-            raise _unreachable(client, error) from None
+        response = await client.head(url)
         target = response.headers.get("Location", "")
         if not (response.is_redirect and target.startswith("/")):
             break  # a repository that was renamed redirects within the hub; large files to where they are kept
@@ -90,7 +100,7 @@ async def fetch(client: httpx.AsyncClient, file: RemoteFile, target: Path, on_by
     """Fetch a file to `target`, going on where an earlier attempt broke off.
 
     A file that is there is left alone. `on_bytes` is told how many bytes are there, often. A connection that breaks is
-    taken up again as long as anything comes; then PullError. What comes down is checked before it gets its name.
+    taken up again as long as anything comes; then TransportError. What comes down is checked before it gets its name.
     """
     if _size(target) == file.size_bytes:
         return
@@ -99,10 +109,10 @@ async def fetch(client: httpx.AsyncClient, file: RemoteFile, target: Path, on_by
     while (have := _size(part)) != file.size_bytes:
         try:
             await _fetch_rest(client, file, part, have, on_bytes)
-        except httpx.TransportError as error:
+        except httpx.TransportError:
             fruitless = 0 if _size(part) > have else fruitless + 1
             if fruitless == _FRUITLESS_ATTEMPTS:
-                raise _unreachable(client, error) from None
+                raise
             await asyncio.sleep(_FIRST_PAUSE_S * 2**fruitless)
     if _SHA256.fullmatch(file.tag) and await asyncio.to_thread(_sha256, part) != file.tag:
         raise _discarded(part, f"{file.path} of {file.repository} arrived damaged")
@@ -159,14 +169,6 @@ def _sha256(path: Path) -> str:
 def _discarded(part: Path, why: str) -> PullError:
     part.unlink()
     return PullError(f"{why}. The same command fetches it again.")
-
-
-def _unreachable(client: httpx.AsyncClient, error: httpx.TransportError) -> PullError:
-    why = "it does not answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
-    return PullError(
-        f"{client.base_url.host} cannot be reached ({why}). What has arrived is kept; the same command goes on with it. "
-        "Without a network: voip-tui models pull NAME --from PATH"
-    )
 
 
 def _refused(client: httpx.AsyncClient, repository: str, status: int) -> PullError:

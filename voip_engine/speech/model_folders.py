@@ -58,8 +58,9 @@ def home_of(kind: str, name: str) -> Path:
 
 
 def lacking(folder: Path, groups: tuple[tuple[str, ...], ...]) -> list[str]:
-    """The files that a folder lacks, alternatives joined by `or`."""
-    return [" or ".join(group) for group in groups if not any((folder / name).is_file() for name in group)]
+    """The files that a folder lacks; what would do instead of one stands behind it in parentheses."""
+    missing = (group for group in groups if not any((folder / name).is_file() for name in group))
+    return [first + "".join(f" ({other} would do, too)" for other in others) for first, *others in missing]
 
 
 # ---- Whisper --------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ async def fetch_model(model: str, voices: tuple[str, ...], on_progress: OnProgre
     kind, name = parse_model(model)
     home = folders.home_of(kind, name)
     try:
-        async with hub_client() as client:
+        async with hub_client(model) as client:
             if kind == "whisper":
                 await _fetch_whisper(client, name, home, _reporter(model, on_progress))
             else:
