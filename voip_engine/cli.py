@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from voip_engine.options import add_engine_options, settings_from
+from voip_engine.standard_streams import standard_streams
 
 if TYPE_CHECKING:
     from voip_engine.call import Call
@@ -29,8 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 after a clean end, 1 when the engine could not start or a dialled call was not answered, 2 for bad options or settings.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    with standard_streams():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_args(arguments)
     if options.version:
         from voip_engine.version import VERSION
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voip_engine.options import add_engine_options, settings_from
+from voip_engine.standard_streams import standard_streams
 from voip_tui.subcommands import doctor, models, say
 
 if TYPE_CHECKING:
@@ -32,8 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     The exit status is 1 if it could not start, broke down or found something wrong, 2 for bad options or settings.
     """
-    parser = command_line()
-    options = parser.parse_args(arguments)
+    with standard_streams():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = command_line().parse_args(arguments)
     if options.version:
         from voip_engine.version import VERSION
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +56,28 @@ def test_what_cannot_run_says_why_and_exits_with_2(arguments: tuple[str, ...], w
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("{python} -m voip_tui doctor --listen udp:127.0.0.1:0 | head -1", 0),
+        ("{python} -m voip_tui doctor --listen udp:127.0.0.1:0 | true", 0),
+        ("{python} -m voip_tui doctor --listen udp:127.0.0.1:0 >&-", 0),
+        ("{python} -m voip_tui doctor --listen udp:127.0.0.1:0 >&- 2>&-", 0),
+        ("{python} -m voip_tui models >&-", 1),
+        ("{python} -m voip_tui --help >&-", 0),
+        ("{python} -m voip_tui --help | true", 0),
+        ("{python} -m voip_tui demo <&- >&-", 2),
+        ("{python} -m voip_engine --dial sip:a@127.0.0.1:9 >&-", 1),
+        ("{python} -m voip_engine --version >&- 2>&-", 0),
+    ],
+)
+def test_pipes_that_end_early_or_never_began_leave_no_traceback(tmp_path: Path, line: str, status: int) -> None:
+    nobodys = {name: value for name, value in os.environ.items() if not name.startswith(("VOIP_", "HF_"))}
+    homes = {f"XDG_{kind}_HOME": str(tmp_path) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
+    shell = ["sh", "-c", line.format(python=shlex.quote(sys.executable))]
+    result = subprocess.run(shell, capture_output=True, text=True, timeout=40, check=False, env={**nobodys, **homes})
+    for complaint in ("Traceback", "Exception ignored", "BrokenPipe"):
+        assert complaint not in result.stderr
+    assert result.returncode == status, result.stderr
