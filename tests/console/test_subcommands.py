@@ -111,3 +111,87 @@ def test_options_before_the_command_count_too(machine: dict[str, str]) -> None:
     checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
     assert checks["listen udp:127.0.0.1:0"]["ok"]
     assert checks["Ollama model llama3.2:3b"]["needed"]
+
+
+WRONG = """
+mode = "agent"
+[transcription]
+model = "{whisper}"
+[speaking]
+model = "{pocket}"
+[agent]
+voice = "{voice}"
+host = "http://127.0.0.1:9"
+"""
+
+
+@pytest.mark.parametrize(
+    ("whisper", "pocket", "voice", "words", "to_do"),
+    [
+        (
+            "gigantic",
+            "english",
+            "alba",
+            "There is no Whisper model 'gigantic'.",
+            "set transcription.model in {} to one of tiny,",
+        ),
+        (
+            "/no/folder",
+            "english",
+            "alba",
+            "There is no folder /no/folder.",
+            "set transcription.model in {} to one of tiny,",
+        ),
+        (
+            "/",
+            "english",
+            "alba",
+            "vocabulary.txt (vocabulary.json would do, too).",
+            "set transcription.model in {} to one",
+        ),
+        (
+            "base",
+            "klingon",
+            "alba",
+            "Pocket TTS knows no 'klingon'.",
+            "set speaking.model in {} to one of dutch, english,",
+        ),
+        (
+            "base",
+            "english",
+            "/no.wav",
+            "There is no file /no.wav.",
+            "set agent.voice in {} to a voice's name such as alba",
+        ),
+    ],
+)
+def test_where_a_setting_is_wrong_the_change_is_named_and_no_command(
+    machine: dict[str, str], whisper: str, pocket: str, voice: str, words: str, to_do: str
+) -> None:
+    path = write_settings(machine, WRONG.format(whisper=whisper, pocket=pocket, voice=voice))
+    result = run(machine, "doctor", "--listen", "udp:127.0.0.1:0")
+    assert result.returncode == 1
+    assert words in result.stdout
+    assert f"→ {to_do.format(path)}" in result.stdout
+    assert f"→ {to_do.format(path)}" in run(machine, "models").stdout
+
+
+def test_doctor_says_that_an_english_model_knows_no_other_language(machine: dict[str, str]) -> None:
+    write_settings(machine, "[transcription]\nmodel = 'tiny.en'\nlanguage = 'de'")
+    result = run(machine, "doctor")
+    assert result.returncode == 1
+    assert "the model tiny.en knows English alone" in result.stdout
+
+
+def test_long_names_leave_the_columns_in_line(machine: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "folder" / "with" / "a-long-path"
+    folder.mkdir(parents=True)
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
+        (folder / name).write_text("{}")
+    write_settings(machine, f"[transcription]\nmodel = '{folder}'\n")
+    lines = run(machine, "doctor", "--listen", "udp:127.0.0.1:0").stdout.splitlines()
+    (whisper,) = (line for line in lines if line.startswith("✓ Whisper model"))
+    (python,) = (line for line in lines if line.startswith("✓ Python"))
+    assert whisper.index(str(folder)) == python.index("3.")
+    assert "with/a-long-path" not in whisper[: whisper.index(str(folder))]
+    assert whisper.endswith(str(folder))  # what weighs eight bytes is not said to be 0 MB

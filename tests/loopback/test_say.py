@@ -42,6 +42,20 @@ async def test_a_recording_is_heard_whole_and_the_call_hung_up(tone):
         assert (ended["by"], ended["duration_s"] > 1.2) == ("remote", True)
 
 
+async def test_an_agents_models_are_left_alone(tone, tmp_path):
+    folder = tmp_path / "voip-tui"
+    folder.mkdir()
+    (folder / "settings.toml").write_text("mode = 'agent'\n[agent]\nhost = 'http://127.0.0.1:9'\n")
+    async with (
+        headless("--listen", "udp:127.0.0.1:0", "--mode", "silence", "--auto-answer") as desk,
+        say(desk.uri("a", "udp"), "--wav", tone, environ={"XDG_CONFIG_HOME": str(tmp_path)}) as caller,
+    ):
+        await caller.wait_for("all of it was said", within_s=20)
+        assert await caller.wait_ended() == 0
+        for about_models in ("Speech", "Ollama", "model"):
+            assert about_models not in caller.transcript()
+
+
 async def test_busy_and_hung_up_before_the_end(tone):
     async with headless("--listen", "udp:127.0.0.1:0", "--max-calls", "1") as desk:
         async with say(desk.uri("a", "udp"), "--wav", tone) as first:
@@ -78,6 +92,9 @@ async def test_without_a_voice_nobody_is_called_and_the_command_that_mends_it_is
     [
         (("sip:a@127.0.0.1",), "one of the two is needed"),
         (("sip:a@127.0.0.1", " "), "the text is empty"),
+        (("sip:a@127.0.0.1", "😀"), "nothing that can be said"),
+        (("sip:a@127.0.0.1", "**  **"), "nothing that can be said"),
+        (("sip:a@127.0.0.1", "Hello", "--voice", "/nonexistent.wav"), "there is no file /nonexistent.wav"),
         (("sip:a@127.0.0.1", "--wav", "/nonexistent.wav"), "No such file"),
         (("sip:a@127.0.0.1", "--wav", __file__), "is no recording"),
         (("sip:a@127.0.0.1", "Hello", "--timeout-s", "-1"), "--timeout-s"),

@@ -112,6 +112,13 @@ def pocket_template(name: str) -> Path | None:
     return bundled if bundled is not None and bundled.is_file() else None
 
 
+def pocket_languages() -> list[str]:
+    """The languages that the package brings a configuration for; further names are variants of these."""
+    package = pocket_package()
+    names = (path.stem for path in (package / "config").glob("*.yaml")) if package is not None else ()
+    return sorted(name for name in names if name.isalpha())
+
+
 _LOCATION: Final = re.compile(
     r"""\b(?P<key>(?:weights|tokenizer)_path\w*)["']?:[ ]*(?:"(?P<double>[^"]+)"|'(?P<single>[^']+)'|(?P<plain>[^\s#,}"']+))"""
 )

@@ -20,6 +20,11 @@ from voip_engine.speech_settings import AgentSettings
 Kind = Literal["whisper", "pocket", "ollama"]
 
 INSTALL_POCKET: Final = "pip install 'voip-tui[agent]'"
+WHISPER_CHOICE: Final = (
+    "one of tiny, tiny.en, base, base.en, small, small.en, medium, medium.en, large-v3, turbo, "
+    "or to a folder that holds a whole model"
+)
+VOICE_CHOICE: Final = "a voice's name such as alba, or to a .wav or .safetensors file that is there"
 
 
 class PullError(EngineError):
@@ -28,14 +33,26 @@ class PullError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """One model. `detail` says where it is or what is wrong, `mend` is the one command that helps, empty if it is there."""
+    """One model. `detail` says where it is or what is wrong, `mend` is the one command that helps, empty if it is there.
+
+    Where no command helps, `setting` is the one that has to be changed, such as `agent.voice`, and `mend` says to what.
+    """
 
     model: str
     title: str
     present: bool
     detail: str
     mend: str = ""
+    setting: str = ""
     size_bytes: int | None = None
+
+    def step(self, settings_file: str) -> str:
+        """What to do about it in one line: the command, or the change to the settings file. Empty if nothing is to be done."""
+        return f"set {self.setting} in {settings_file} to {self.mend}" if self.setting else self.mend
+
+    def advice(self) -> str:
+        """The same as a sentence."""
+        return f"S{self.step('the settings file')[1:]}." if self.setting else f"Run: {self.mend}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +140,20 @@ def whisper_status(name: str) -> ModelStatus:
     folder = model_folders.whisper_folder(name)
     if folder is not None:
         return ModelStatus(f"whisper:{name}", title, True, str(folder), size_bytes=_size(folder))
+    wrong = _wrong_whisper(name)
+    if wrong:
+        return ModelStatus(f"whisper:{name}", title, False, wrong, WHISPER_CHOICE, "transcription.model")
+    return ModelStatus(f"whisper:{name}", title, False, "Not on this machine.", f"voip-tui models pull whisper:{name}")
+
+
+def _wrong_whisper(name: str) -> str:
+    """Why there can be no Whisper model of this name, or nothing."""
     path = Path(name).expanduser()
     if path.is_dir():
-        missing = ", ".join(model_folders.lacking(path, model_folders.WHISPER_FILES))
-        return ModelStatus(
-            f"whisper:{name}", title, False, f"{path} lacks {missing}.", "voip-tui models pull whisper:base"
-        )
-    if model_folders.whisper_repository(name) is None:
-        detail = f"There is no Whisper model {name!r}; there are {', '.join(model_folders.WHISPER_REPOSITORIES)}."
-        return ModelStatus(f"whisper:{name}", title, False, detail, "voip-tui models pull whisper:base")
-    return ModelStatus(f"whisper:{name}", title, False, "Not on this machine.", f"voip-tui models pull whisper:{name}")
+        return f"{path} lacks {', '.join(model_folders.lacking(path, model_folders.WHISPER_FILES))}."
+    if model_folders.whisper_repository(name) is not None:
+        return ""
+    return f"There is no folder {path}." if os.sep in name else f"There is no Whisper model {name!r}."
 
 
 def pocket_status(name: str, voices: tuple[str, ...]) -> ModelStatus:
@@ -144,9 +165,14 @@ def pocket_status(name: str, voices: tuple[str, ...]) -> ModelStatus:
     own = model_folders.pocket_config(name)
     template = own or model_folders.pocket_template(name)
     if template is None:
-        return ModelStatus(model, title, False, f"Pocket TTS knows no {name!r}.", "voip-tui models pull pocket:english")
+        choice = f"one of {', '.join(model_folders.pocket_languages())}, or to a .yaml file that is there"
+        return ModelStatus(model, title, False, f"Pocket TTS knows no {name!r}.", choice, "speaking.model")
     locations = model_folders.config_locations(template.read_text())
     files = [model_folders.cached_file(location) for location in locations]
+    gone = [voice for voice in voices if not model_folders.is_voice_name(voice)]
+    gone = [voice for voice in gone if model_folders.cached_file(voice) is None]
+    if gone:
+        return ModelStatus(model, title, False, f"There is no file {', '.join(gone)}.", VOICE_CHOICE, "agent.voice")
     if None in files or not files:
         return ModelStatus(model, title, False, "Its weights are not on this machine.", mend)
     silent = [voice for voice in voices if _voice_file(name, own is not None, locations[0], voice) is None]

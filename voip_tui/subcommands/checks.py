@@ -7,7 +7,7 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -17,6 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 from voip_engine import AccountSettings, EngineSettings, ListenAddress, MonitorError, list_devices, models
+from voip_tui.subcommands.columns import size
 
 CHECK_S: Final = 5.0
 CPU_TORCH: Final = "https://download.pytorch.org/whl/cpu"
@@ -25,7 +26,7 @@ INSTALL_AGENT: Final = f"pip install 'voip-tui[agent]' --extra-index-url {CPU_TO
 
 
 class Check(Struct, frozen=True):
-    """One finding. `needed`: the settings cannot do without; `mend` is a command, or empty."""
+    """One finding. `needed`: the settings cannot do without; `mend` is a command, or what to set; or empty."""
 
     name: str
     ok: bool
@@ -34,11 +35,11 @@ class Check(Struct, frozen=True):
     mend: str = ""
 
 
-async def examine(settings: EngineSettings) -> list[Check]:
-    """Look at everything at once. Only what these settings use counts as needed."""
+async def examine(settings: EngineSettings, file: Path) -> list[Check]:
+    """Look at everything at once. Only what these settings use counts as needed; `file` is where they are changed."""
     groups: list[Awaitable[list[Check]]] = [
         asyncio.to_thread(lambda: [_python(), _terminal(), *_packages(settings)]),
-        _models(settings),
+        _models(settings, file),
         _sound(settings),
         asyncio.to_thread(lambda: [*_listening(settings), *_audio_ports(settings)]),
         *(_registrar(account) for account in settings.accounts),
@@ -46,15 +47,11 @@ async def examine(settings: EngineSettings) -> list[Check]:
     return [check for checks in await asyncio.gather(*groups) for check in checks]
 
 
-def settings_check(named: str | None, environ: Mapping[str, str], trouble: str) -> Check:
+def settings_check(file: Path, trouble: str) -> Check:
     """Where the settings come from, and whether they can be used."""
-    from voip_engine.settings_file import default_path
-
     if trouble:
         return Check("settings", False, trouble)
-    path = named or environ.get("VOIP_SETTINGS") or str(default_path(environ))
-    there = Path(path).expanduser().exists()
-    return Check("settings", True, path if there else f"defaults; {path} is not there", needed=False)
+    return Check("settings", True, str(file) if file.exists() else f"defaults; {file} is not there", needed=False)
 
 
 # ---- this machine ---------------------------------------------------------------------------------------------------
@@ -125,7 +122,7 @@ def _hears(settings: EngineSettings) -> bool:
     return settings.mode == "transcribe" or _speaks(settings)
 
 
-async def _models(settings: EngineSettings) -> list[Check]:
+async def _models(settings: EngineSettings, file: Path) -> list[Check]:
     try:
         async with asyncio.timeout(CHECK_S):
             found = await models.status(settings)
@@ -135,9 +132,9 @@ async def _models(settings: EngineSettings) -> list[Check]:
         Check(
             entry.title,
             entry.present,
-            f"{entry.detail}{f', {entry.size_bytes / 1e6:.0f} MB' if entry.size_bytes else ''}",
+            ", ".join(filter(None, (entry.detail, size(entry.size_bytes)))),
             _hears(settings) if entry.model.startswith("whisper:") else _speaks(settings),
-            INSTALL_AGENT if entry.mend == models.INSTALL_POCKET else entry.mend,
+            INSTALL_AGENT if entry.mend == models.INSTALL_POCKET else entry.step(str(file)),
         )
         for entry in found
     ]

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from voip_engine.options import add_engine_options, settings_from
+from voip_tui.subcommands.columns import settings_file, shortened
 
 if TYPE_CHECKING:
     from voip_tui.subcommands.checks import Check
@@ -18,6 +19,8 @@ DESCRIPTION = (
     "Looks at this machine with the settings in mind: sound, models, servers, ports. Exit status 0 if everything is there "
     "that these settings need, 1 otherwise. `voip-tui doctor --mode agent` looks with an agent's needs."
 )
+
+_NAME_COLUMNS = 30
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
         settings, trouble = settings_from(options, os.environ), ""
     except SettingsError as error:
         settings, trouble = EngineSettings(), str(error)
-    findings = [settings_check(options.settings, os.environ, trouble), *asyncio.run(examine(settings))]
+    file = settings_file(options.settings)
+    findings = [settings_check(file, trouble), *asyncio.run(examine(settings, file))]
     healthy = all(finding.ok for finding in findings if finding.needed)
     if options.json:
         from msgspec import json
@@ -55,9 +59,9 @@ def _print(finding: Check) -> None:
     mark = "✓" if finding.ok else "✗" if finding.needed else "○"
     if not (sys.stdout.encoding or "").lower().startswith("utf"):
         mark = {"✓": "ok", "✗": "NO", "○": "--"}[mark]
-    print(f"{mark} {finding.name:<26} {finding.detail}")
+    print(f"{mark} {shortened(finding.name, _NAME_COLUMNS):<{_NAME_COLUMNS}} {finding.detail}")
     if finding.mend:
-        print(f"{'':{len(mark)}} {'':<26} → {finding.mend}")
+        print(f"{'':{len(mark)}} {'':<{_NAME_COLUMNS}} → {finding.mend}")
 
 
 def _verdict(mode: str, healthy: bool, trouble: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voip_engine.options import add_engine_options, settings_from
+from voip_tui.subcommands.columns import settings_file, shortened, size
 
 if TYPE_CHECKING:
     from voip_engine import EngineSettings
@@ -24,6 +25,7 @@ DESCRIPTION = (
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 _BAR_CELLS = 24
+_NAME_COLUMNS = 24
 _REDRAW_S = 0.1
 _LINE_S = 5.0
 
@@ -61,21 +63,23 @@ def run(options: argparse.Namespace) -> int:
         return _refuse("--from needs the name of one model: voip-tui models pull whisper:base --from PATH", USAGE)
     try:
         if options.deed == "list":
-            return asyncio.run(_list(settings))
+            return asyncio.run(_list(settings, settings_file(options.settings)))
         return asyncio.run(_pull(settings, options.names, options.source))
     except KeyboardInterrupt:
         return _refuse("stopped; the same command goes on from here.", INTERRUPTED)
 
 
-async def _list(settings: EngineSettings) -> int:
+async def _list(settings: EngineSettings, file: Path) -> int:
     from voip_engine import models
 
     found = await models.status(settings)
     for entry in found:
-        size = f"  {entry.size_bytes / 1e6:,.0f} MB" if entry.size_bytes else ""
-        print(f"{'✓' if entry.present else '✗'} {entry.model:<24} {entry.detail}{size}")
-        if entry.mend:
-            print(f"  {'':<24} → {entry.mend}")
+        name = shortened(entry.model, _NAME_COLUMNS)
+        print(
+            f"{'✓' if entry.present else '✗'} {name:<{_NAME_COLUMNS}} {entry.detail}  {size(entry.size_bytes)}".rstrip()
+        )
+        if step := entry.step(str(file)):
+            print(f"  {'':<{_NAME_COLUMNS}} → {step}")
     return 0 if all(entry.present for entry in found) else FAILED
 
 

@@ -56,8 +56,10 @@ def run(options: argparse.Namespace) -> int:
         return _refuse(
             'one of the two is needed: a text to say, in quotes, or --wav FILE. Example: "Good morning."', USAGE
         )
-    if options.text is not None and not options.text.strip():
-        return _refuse("the text is empty.", USAGE)
+    if options.text is not None and (trouble := _unsayable(options.text)):
+        return _refuse(trouble, USAGE)
+    if options.voice is not None and (trouble := _no_voice(options.voice)):
+        return _refuse(trouble, USAGE)
     try:
         settings = settings_from(options, os.environ, _ask if sys.stdin.isatty() else None)
         announcement = _recording(options.wav) if options.wav else None
@@ -83,7 +85,8 @@ async def _say(settings: EngineSettings, options: argparse.Namespace, recording:
             models.pocket_status, settings.speaking.model, (options.voice or settings.agent.voice,)
         )
         if not voice.present:  # better than to let somebody answer and hear nothing
-            return _refuse(f"{voice.title}: {voice.detail} Run: {voice.mend}", FAILED)
+            return _refuse(f"{voice.title}: {voice.detail} {voice.advice()}", FAILED)
+    settings = replace(settings, mode="silence")  # or an agent's models would be loaded, which nobody talks to here
     if not settings.listen and not settings.accounts:
         settings = replace(settings, listen=("udp:0.0.0.0:0", "tcp:0.0.0.0:0"))  # who only dials needs no known port
     mode = SayMode(options.text, options.voice) if recording is None else Announcement(recording)
@@ -156,6 +159,25 @@ class Announcement:
         if self.complete:
             await asyncio.sleep(LAST_PACKETS_S)
         await leg.hang_up()
+
+
+def _unsayable(text: str) -> str:
+    """What is wrong with a text, or nothing: emoji and markup are left out when it is said."""
+    from voip_engine.modes.spoken import speakable
+
+    if not text.strip():
+        return "the text is empty."
+    if not any(character.isalnum() for character in speakable(text)):
+        return "the text holds nothing that can be said: emoji, signs and markup are left out."
+    return ""
+
+
+def _no_voice(voice: str) -> str:
+    from voip_engine.speech.model_folders import cached_file, is_voice_name
+
+    if is_voice_name(voice) or cached_file(voice) is not None:
+        return ""
+    return f"--voice: there is no file {voice}. A voice is a name such as alba, or a .wav or .safetensors file."
 
 
 def _recording(path: Path) -> Audio:

@@ -1,0 +1,29 @@
+"""Findings in columns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def shortened(text: str, width: int) -> str:
+    """A text that fits a column, the middle of a longer one left out: what a path ends with tells most."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[head + 1 - width :]}"
+
+
+def size(size_bytes: int | None) -> str:
+    """`145 MB`, or `12 kB`; nothing for what is smaller or not known."""
+    if size_bytes is None or size_bytes < 1_000:
+        return ""
+    return f"{size_bytes / 1e6:,.0f} MB" if size_bytes >= 1_000_000 else f"{size_bytes / 1e3:.0f} kB"
+
+
+def settings_file(named: str | None) -> Path:
+    """The settings file that counts, whether it is there or not."""
+    from voip_engine.settings_file import default_path
+
+    path = named or os.environ.get("VOIP_SETTINGS")
+    return Path(path).expanduser() if path else default_path(os.environ)
