@@ -50,6 +50,12 @@ class KnownVoice:
     async def open_voice(self, call_id: str, voice: str) -> KnownVoice:
         return self
 
+    async def __aenter__(self) -> KnownVoice:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
     async def say(self, text: str, *, cached: bool = False) -> AsyncGenerator[Audio, None]:
         for at in range(0, len(self.audio), PLAYED_AT_ONCE):
             yield self.audio[at : at + PLAYED_AT_ONCE]

@@ -175,6 +175,12 @@ class Mouth:
         self.opened += 1
         return self
 
+    async def __aenter__(self) -> Mouth:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.release()
+
     async def say(self, text: str, *, cached: bool = False) -> AsyncGenerator[Audio, None]:
         self.said.append((text, cached))
         self.speaking += 1

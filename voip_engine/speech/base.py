@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from types import TracebackType
+from typing import Literal, Protocol, Self
 
 from voip_engine.audio import Audio
 from voip_engine.errors import EngineError
@@ -83,7 +84,20 @@ class LanguageModel(Protocol):
 
 
 class Voice(Protocol):
-    """The right to speak on one call, for as long as it is held (an async context manager's value)."""
+    """The right to speak on one call, for as long as it is held.
+
+    `async with await synthesizer.open_voice(call_id, name) as voice:` holds it within the block.
+    """
+
+    async def __aenter__(self) -> Self:
+        """Hold it."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give it back."""
+        ...
 
     def say(self, text: str, *, cached: bool = False) -> AsyncIterator[Audio]:
         """Stream a clause's audio (float32, mono, 16 kHz) as it is made; closing the iterator stops the synthesis.
@@ -93,7 +107,7 @@ class Voice(Protocol):
         ...
 
     async def release(self) -> None:
-        """Give the right back."""
+        """Give the right back. A second time does nothing."""
         ...
 
 
