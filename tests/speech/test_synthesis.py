@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,26 @@ async def synthesis_of(settings: SpeakingSettings) -> AsyncIterator[Synthesis]:
         yield made
     finally:
         await made.close()
+
+
+@contextmanager
+def awaiting(caplog: pytest.LogCaptureFixture, words: str) -> Iterator[asyncio.Event]:
+    """An event that is set when speech synthesis logs something with these words in it."""
+    logged = asyncio.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if words in record.getMessage():
+                logged.set()
+
+    handler = Listener()
+    log = logging.getLogger("voip_engine.speech")
+    with caplog.at_level(logging.INFO, "voip_engine.speech"):
+        log.addHandler(handler)
+        try:
+            yield logged
+        finally:
+            log.removeHandler(handler)
 
 
 async def all_of(voice: CallVoice, text: str, *, cached: bool = False) -> np.ndarray:
@@ -149,9 +171,28 @@ async def test_refuses_a_file_that_is_no_voice(synthesis: Synthesis, tmp_path: P
         await synthesis.open_voice("call", str(tmp_path / name))
 
 
-async def test_a_killed_process_costs_one_sentence_and_a_crash_loop_backs_off(
-    synthesis: Synthesis, voice: CallVoice
+async def test_a_process_killed_while_idle_is_replaced_before_anybody_asks(
+    synthesis: Synthesis, voice: CallVoice, caplog: pytest.LogCaptureFixture
 ) -> None:
+    await all_of(voice, SHORT)
+    (killed,) = synthesis.figures().process_ids
+    with awaiting(caplog, "speaking process 1 loaded") as loaded:
+        os.kill(killed, signal.SIGKILL)
+        await loaded.wait()
+    (successor,) = synthesis.figures().process_ids
+    assert successor != killed
+    assert (await all_of(voice, SHORT)).size == round(SHORT_S * RATE_HZ)
+    assert synthesis.figures().process_ids == (successor,)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == ["the speaking process 1 ended unexpectedly while it was idle and is replaced"]
+
+
+async def test_a_killed_process_costs_one_sentence_and_a_crash_loop_backs_off(
+    synthesis: Synthesis, voice: CallVoice, caplog: pytest.LogCaptureFixture
+) -> None:
+    await all_of(voice, SHORT)
+    crashes = synthesis.figures().crashes
+
     async def kill_in_mid_sentence() -> int:
         async with aclosing(voice.say(ENDLESS)) as chunks:
             await anext(chunks)
@@ -165,9 +206,38 @@ async def test_a_killed_process_costs_one_sentence_and_a_crash_loop_backs_off(
     killed = await kill_in_mid_sentence()
     successor = await kill_in_mid_sentence()
     assert successor != killed
-    with pytest.raises(SpeechError, match=r"crashed 2 times in a row; the next attempt is in \d+ s"):
-        await all_of(voice, SHORT)
-    assert synthesis.figures().crashes == 2
+    with awaiting(caplog, "speaking process 1 loaded") as loaded:
+        with pytest.raises(SpeechError, match=r"crashed 2 times in a row; the next attempt is in \d+ s"):
+            await all_of(voice, SHORT)
+        await loaded.wait()  # nobody has to ask for it
+    assert synthesis.figures().crashes == crashes + 2
+
+
+async def test_a_voice_is_given_back_when_its_block_is_left(synthesis: Synthesis, tiny_pocket: TinyPocket) -> None:
+    before = synthesis.figures().calls
+    with pytest.raises(ZeroDivisionError):
+        async with await synthesis.open_voice("block", str(tiny_pocket.voice)) as voice:
+            assert synthesis.figures().calls == before + 1
+            raise ZeroDivisionError
+    assert synthesis.figures().calls == before
+    await voice.release()
+    assert synthesis.figures().calls == before
+
+
+async def test_closing_breaks_off_without_a_warning(tiny_pocket: TinyPocket, caplog: pytest.LogCaptureFixture) -> None:
+    synthesis = Synthesis(SpeakingSettings(model=str(tiny_pocket.wordy)))
+    voice = await synthesis.open_voice("call", str(tiny_pocket.voice))
+    async with aclosing(voice.say(ENDLESS)) as speaking:
+        await anext(speaking)
+        waiting = asyncio.create_task(all_of(voice, SHORT))
+        opening = asyncio.create_task(synthesis.open_voice("other", str(tiny_pocket.state)))
+        while synthesis.figures().waiting < 2:
+            await anext(speaking)
+        await synthesis.close()
+        broken_off = await asyncio.gather(waiting, opening, all_of(voice, SHORT), return_exceptions=True)
+    assert [str(error) for error in broken_off] == ["Speech synthesis was closed."] * 3
+    gc.collect()  # an error that nobody fetched would be logged now
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_speaks_with_a_pulled_model_by_name_and_ends_in_mid_sentence(

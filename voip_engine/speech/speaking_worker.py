@@ -50,6 +50,8 @@ class SpeakingWorker:
         self._crashes_in_row = 0
         self._not_before_s = 0.0
         self.crashes = 0
+        self.voice: str | None = None
+        """The one that was used last."""
         self.first_audio_s: float | None = None
         """From the last clause's being sent to its first audio."""
 
@@ -63,13 +65,18 @@ class SpeakingWorker:
         """The process, if there is one."""
         return self._child.process.pid if self._child is not None else None
 
+    @property
+    def pause_s(self) -> float:
+        """How long no process is started, after crashes."""
+        return max(0.0, self._not_before_s - time.monotonic())
+
     async def start(self) -> None:
         """Have a process with a loaded model. Raises ModelMissing or SpeechError."""
         if self.running:
             return
-        await self.end()
-        pause_s = self._not_before_s - time.monotonic()
-        if pause_s > 0:
+        if self._child is not None:
+            await self._see_off("ended unexpectedly while it was idle")
+        if pause_s := self.pause_s:
             raise SpeechError(
                 f"Speech synthesis crashed {self._crashes_in_row} times in a row; the next attempt is in {pause_s:.0f} s."
             )
@@ -96,6 +103,7 @@ class SpeakingWorker:
         self._job += 1
         report = await self._answer(OpenVoice(self._job, voice), None)
         assert isinstance(report, VoiceOpened)
+        self.voice = voice
         return report.real_time_factor
 
     async def speak(self, clause: Clause) -> Ended:
@@ -108,6 +116,7 @@ class SpeakingWorker:
         finally:
             self._saying = None
         assert isinstance(report, Ended)
+        self.voice = clause.voice
         self._crashes_in_row = 0
         return report
 
@@ -115,6 +124,11 @@ class SpeakingWorker:
         """Stop saying this, if that's what is being said. `speak` ends when the process has, within a chunk."""
         if clause is self._saying and self._child is not None:
             self._child.send(Cancel(self._job))
+
+    async def ended(self) -> None:
+        """Wait until the process is gone, for as long as it has nothing to do."""
+        if self._child is not None:
+            await self._child.process.wait()
 
     async def end(self) -> None:
         """End the process, if there is one."""
@@ -152,13 +166,17 @@ class SpeakingWorker:
             await self._replace("sent nonsense")
 
     async def _replace(self, fault: str) -> NoReturn:
-        """See off a process that is of no more use. Raises SpeechError."""
+        """See off a process that was at work. Raises SpeechError."""
+        await self._see_off(fault)
+        raise SpeechError(f"Speech synthesis {fault}; a new process speaks from the next sentence on.")
+
+    async def _see_off(self, fault: str) -> None:
+        """End a process that is of no more use."""
         _log.warning("the %s %s and is replaced", self._title, fault)
         assert self._child is not None
         self._child.kill()
         await self.end()
         self._crashed()
-        raise SpeechError(f"Speech synthesis {fault}; a new process speaks from the next sentence on.")
 
     def _crashed(self) -> None:
         """The first crash costs no time, those that follow cost twice as much each."""

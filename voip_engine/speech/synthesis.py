@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from voip_engine.audio import Audio
 from voip_engine.speech.base import AtCapacity, SpeechError
@@ -187,9 +188,13 @@ class Synthesis:
             # A model is loaded before a clause is taken: another worker may be through with its own sooner.
             while not worker.running:
                 try:
-                    await worker.start()
+                    await self._start(worker)
                 except SpeechError as error:
-                    await self._endure(error)
+                    await self._endure(worker, error)
+            # A process that dies meanwhile is replaced at once: loading takes longer than a caller should wait.
+            await _first_of(self._line.filled(), worker.ended())
+            if not len(self._line) or not worker.running:
+                continue
             job = await self._line.take()
             try:
                 if isinstance(job, Clause):
@@ -202,13 +207,25 @@ class Synthesis:
                 self._refuse(job, SpeechError("Speech synthesis was closed."))
                 raise
 
-    async def _endure(self, error: SpeechError) -> None:
-        """A worker cannot start: those who wait are told so unless another one works; the next wish is the next attempt."""
+    async def _start(self, worker: SpeakingWorker) -> None:
+        await worker.start()
+        if worker.voice is not None and not len(self._line):
+            # It takes another's place, and nobody waits for it yet. Whoever speaks with the voice next is told what is wrong.
+            with suppress(SpeechError):
+                await worker.open_voice(worker.voice)
+
+    async def _endure(self, worker: SpeakingWorker, error: SpeechError) -> None:
+        """A worker cannot start: those who wait are told so unless another one works.
+
+        The next attempt is the next wish, or after crashes the end of the pause.
+        """
         if any(worker.running for worker in self._workers):
             await asyncio.sleep(_HELPER_RETRY_S)
             return
         self._refuse_waiting(error)
-        await self._line.filled()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(worker.pause_s or None):
+                await self._line.filled()
 
     async def _open_with(self, worker: SpeakingWorker, wish: _VoiceWish) -> None:
         if wish.voice not in self._opened:
@@ -228,14 +245,33 @@ class Synthesis:
             self._clips.put(clause.voice, clause.text, clause.chunks)
 
 
+async def _first_of(*waits: Coroutine[Any, Any, None]) -> None:
+    """Wait until one of them is through."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class CallVoice:
-    """A call's right to speak, until it is released. Made by `Synthesis.open_voice`."""
+    """A call's right to speak, until it is released, or the `async with` of it is left. Made by `Synthesis.open_voice`."""
 
     def __init__(self, synthesis: Synthesis, call_id: str, voice: str) -> None:
         self._synthesis = synthesis
         self._call_id = call_id
         self._voice = voice
         self._released = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.release()
 
     async def say(self, text: str, *, cached: bool = False) -> AsyncGenerator[Audio, None]:
         """Stream a clause's audio (float32, mono, 16 kHz) as it is made; closing the iterator stops the synthesis.
