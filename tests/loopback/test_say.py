@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support.correlation import write_wave
 from support.headless import headless
+from support.ollama_server import OllamaServer
 from support.processes import Child, running
 
 RATE_HZ = 8_000
@@ -45,15 +46,15 @@ async def test_a_recording_is_heard_whole_and_the_call_hung_up(tone):
 async def test_an_agents_models_are_left_alone(tone, tmp_path):
     folder = tmp_path / "voip-tui"
     folder.mkdir()
-    (folder / "settings.toml").write_text("mode = 'agent'\n[agent]\nhost = 'http://127.0.0.1:9'\n")
     async with (
+        OllamaServer() as server,
         headless("--listen", "udp:127.0.0.1:0", "--mode", "silence", "--auto-answer") as desk,
-        say(desk.uri("a", "udp"), "--wav", tone, environ={"XDG_CONFIG_HOME": str(tmp_path)}) as caller,
     ):
-        await caller.wait_for("all of it was said", within_s=20)
-        assert await caller.wait_ended() == 0
-        for about_models in ("Speech", "Ollama", "model"):
-            assert about_models not in caller.transcript()
+        (folder / "settings.toml").write_text(f"mode = 'agent'\n[agent]\nhost = '{server.url}'\n")
+        async with say(desk.uri("a", "udp"), "--wav", tone, environ={"XDG_CONFIG_HOME": str(tmp_path)}) as caller:
+            await caller.wait_for("all of it was said", within_s=20)
+            assert await caller.wait_ended() == 0
+        assert server.requests == []
 
 
 async def test_busy_and_hung_up_before_the_end(tone):
