@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from voip_tui.bridge import ConsoleEngine
     from voip_tui.context import Setup
     from voip_tui.preferences import Preferences
+    from voip_tui.terminal import Log
 
 FAILED = 1
 USAGE = 2
@@ -114,16 +115,10 @@ def demo_settings(options: argparse.Namespace) -> EngineSettings:
 
 
 def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
-    from voip_tui.terminal import log_to, screen_apart, state_folder
+    from voip_tui.terminal import open_log, screen_apart, state_folder
 
     folder = state_folder(os.environ)
-    log_file, noise_file = folder / "voip-tui.log", folder / "stderr.log"
-    try:
-        log_to(log_file, verbose=verbose)
-    except OSError as error:
-        return _refuse(
-            f"cannot write its log {log_file}: {error.strerror}. XDG_STATE_HOME names another folder.", FAILED
-        )
+    log = open_log(folder, verbose=verbose)
     from voip_engine.settings import SettingsError
     from voip_tui.app import ConsoleApp
     from voip_tui.preferences import Preferences
@@ -132,16 +127,19 @@ def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
         preferences = Preferences.parse(settings.console)
     except SettingsError as error:
         return _refuse(str(error), USAGE)
-    app = ConsoleApp(_opener(settings, demo=demo), _setup(settings, preferences, folder, log_file, demo=demo))
+    app = ConsoleApp(_opener(settings, demo=demo), _setup(settings, preferences, folder, log, demo=demo))
     if preferences.theme not in app.available_themes:
         themes = ", ".join(app.available_themes)
         return _refuse(f"[console] theme: there is no {preferences.theme!r}; there are {themes}.", USAGE)
-    with screen_apart(noise_file):
+    with screen_apart(log.noise):
         status = app.run()
+    if log.trouble:
+        print(f"voip-tui: no log was kept: {log.trouble} XDG_STATE_HOME names another folder.", file=sys.stderr)
     if app.failure:
         return _refuse(app.failure, FAILED)
     if status is None:
-        return _refuse(f"stopped because of a fault in the program. {log_file} has the details.", FAILED)
+        details = f"{log.file} has the details." if log.file else "With a log it could be told which."
+        return _refuse(f"stopped because of a fault in the program. {details}", FAILED)
     return status
 
 
@@ -167,7 +165,7 @@ def _opener(settings: EngineSettings, *, demo: bool) -> Callable[[], AbstractAsy
     return open_engine
 
 
-def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log_file: Path, *, demo: bool) -> Setup:
+def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log: Log, *, demo: bool) -> Setup:
     from voip_engine.version import VERSION
     from voip_tui.context import Setup
 
@@ -187,12 +185,12 @@ def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log
                     ("audio ports", ports),
                 ),
             ),
-            ("Files", (("log", str(log_file)),)),
+            ("Files", (("log", str(log.file or f"none: {log.trouble}")),)),
             ("Version", (("voip-tui", VERSION),)),
         ),
         mode=settings.mode,
         volume=settings.monitor_volume,
-        dialled_file=None if demo else folder / "dialled",
+        dialled_file=None if demo or log.trouble else folder / "dialled",
         theme=preferences.theme,
         bell=preferences.bell,
         language=settings.transcription.language,

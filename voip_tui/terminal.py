@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,16 +29,34 @@ def state_folder(environ: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "voip-tui"
 
 
-def log_to(file: Path, *, verbose: bool) -> None:
-    """Send all logging to a file that only its owner can read. Raises OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file.touch(mode=0o600)
-    handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8")
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where the log is, and where what anybody else writes to standard error; both None if `trouble` kept them from being."""
+
+    file: Path | None
+    noise: Path | None
+    trouble: str = ""
+
+
+def open_log(folder: Path, *, verbose: bool) -> Log:
+    """Send all logging to files in a folder that only their owner can read; nowhere, if they cannot be written."""
+    file, noise = folder / "voip-tui.log", folder / "stderr.log"
+    log = Log(file, noise)
+    handler: logging.Handler
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in (file, noise):
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+        handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8")
+    except OSError as error:
+        log = Log(None, None, f"{error.filename or folder} cannot be written: {error.strerror or error}.")
+        handler = logging.NullHandler()  # without any, warnings would land on the screen
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
     for chatty in ("asyncio", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(True)
+    return log
 
 
 class Screen(io.FileIO):
@@ -63,15 +82,15 @@ class Screen(io.FileIO):
 
 
 @contextmanager
-def screen_apart(noise: Path) -> Iterator[None]:
-    """Keep the terminal for Textual, which draws on standard error, and send descriptor 2 to the file `noise`.
+def screen_apart(noise: Path | None) -> Iterator[None]:
+    """Keep the terminal for Textual, which draws on standard error, and send descriptor 2 to the file `noise`, or nowhere.
 
     C libraries and child processes write to descriptor 2 without asking; on a full-screen terminal that leaves rubbish.
     """
     screen = io.TextIOWrapper(io.BufferedWriter(Screen(os.dup(2), "w")), encoding="utf-8", errors="replace")
     real = sys.__stderr__
     sys.stderr.flush()
-    elsewhere = os.open(noise, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    elsewhere = os.open(noise or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(elsewhere, 2)
     os.close(elsewhere)
     sys.__stderr__ = screen  # type: ignore[misc]  # Textual's drivers take their stream from this name

@@ -161,6 +161,24 @@ async def test_a_port_in_use_is_said_on_the_terminal(terminal: Terminal) -> None
     assert "Traceback" not in screen
 
 
+@pytest.mark.peer("tmux")
+async def test_without_a_folder_for_its_log_it_starts_all_the_same_and_says_so(terminal: Terminal) -> None:
+    # The superuser writes everywhere but below a file.
+    await terminal.start("XDG_STATE_HOME=/dev/null/nowhere", *voip_tui("demo", "--mode", "echo"))
+    await terminal.shows("voip-tui demo", "connected", "? help")
+    await terminal.press("i")
+    await terminal.shows("esc closes", "Listening")
+    await terminal.press("End")
+    await terminal.shows("Files", "none: /dev/null/nowhere")
+    await terminal.press("Escape")
+    await terminal.shows("peer", without="esc closes")
+    await terminal.press("q")
+    await terminal.shows("Quitting hangs up")
+    await terminal.press("y")
+    screen = await terminal.shows("left with 0", "no log was kept")
+    assert "Traceback" not in screen
+
+
 # In a session of its own a program gets no SIGHUP: it finds out that the terminal is gone when it draws.
 APART = (sys.executable, "-c", "'import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])'")
 
