@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -236,7 +237,17 @@ async def test_a_language_that_the_model_does_not_know_is_refused():
             await recognition.transcribe("a", np.zeros(31 * 16_000, np.float32))
 
 
-async def test_closing_ends_the_worker_and_whoever_waits():
+async def test_closing_breaks_off_loading_without_a_warning(caplog):
+    async with recognizing() as recognition:
+        preparing = asyncio.create_task(recognition.prepare())
+        transcribing = await started(recognition, "a")
+        await recognition.close()
+        broken_off = await asyncio.gather(preparing, transcribing, return_exceptions=True)
+    assert [str(error) for error in broken_off] == ["Speech recognition was closed."] * 2
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_closing_ends_the_worker_and_whoever_waits(caplog):
     async with recognizing() as recognition:
         process_id = await stopped(recognition)
         tasks = [await started(recognition, call_id) for call_id in "ab"]
@@ -246,6 +257,7 @@ async def test_closing_ends_the_worker_and_whoever_waits():
                 await task
         with pytest.raises(SpeechError, match="closed"):
             await recognition.prepare()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     with pytest.raises(ProcessLookupError):
         os.kill(process_id, 0)
 
