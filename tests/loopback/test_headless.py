@@ -87,7 +87,7 @@ async def test_a_second_signal_breaks_off_what_blocks(tmp_path):
         await desk.child.wait_for("blocking")
         desk.child.signal(signal.SIGTERM)
         desk.child.signal(signal.SIGINT)
-        assert await desk.child.wait_ended() == 130
+        assert await desk.child.wait_ended(within_s=20) == 130  # it still says goodbye to everybody
 
 
 async def test_a_port_in_use_is_said_in_plain_words():
