@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 
 import numpy as np
 
@@ -46,6 +46,9 @@ class KnownVoice:
 
     def __init__(self, audio: Audio) -> None:
         self.audio = audio
+
+    async def prepare(self, voice: str, sentences: Iterable[str] = ()) -> None:
+        """There is nothing to load."""
 
     async def open_voice(self, call_id: str, voice: str) -> KnownVoice:
         return self

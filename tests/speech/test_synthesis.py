@@ -136,6 +136,8 @@ async def test_admits_as_many_calls_as_it_carries(
     for other in (*others, *others):  # giving it back twice counts once
         await other.release()
     assert synthesis.figures().calls == 1
+    await synthesis.prepare(str(tiny_pocket.voice), ["Hello."])
+    assert synthesis.figures().calls == 1  # to make something beforehand takes nobody's place
     await (await synthesis.open_voice("one more", str(tiny_pocket.voice))).release()
 
 

@@ -6,7 +6,7 @@ It stands for the line and the media plane behind `VoiceLeg`, and keeps what a m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -167,6 +167,11 @@ class Mouth:
         self.said: list[tuple[str, bool]] = []
         self.fails_on: dict[str, SpeechError] = {}
         self.speaking = 0
+
+    async def prepare(self, voice: str, sentences: Iterable[str] = ()) -> None:
+        if self.missing is not None:
+            raise self.missing
+        self.said += [(text, True) for text in sentences]
 
     async def open_voice(self, call_id: str, voice: str) -> Mouth:
         await asyncio.sleep(self.opens_s)

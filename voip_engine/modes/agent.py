@@ -28,10 +28,11 @@ class AgentMode:
     @staticmethod
     async def warm(services: SpeechServices, agent: AgentSettings) -> None:
         """Load what calls in this mode will need, and make what is said on all. Raises ExceptionGroup of SpeechError."""
+        fixed = chain.from_iterable(map(spoken_clauses, (agent.greeting, agent.opening, agent.idle_prompt)))
         results = await asyncio.gather(
             services.recognizer.prepare(),
             services.model.prepare(agent.model),
-            _warm_voice(services, agent),
+            services.synthesizer.prepare(agent.voice, fixed),
             return_exceptions=True,
         )
         if failed := [result for result in results if isinstance(result, Exception)]:
@@ -44,17 +45,6 @@ class AgentMode:
             await agent.run()
         finally:
             await agent.voice.close()
-
-
-async def _warm_voice(services: SpeechServices, agent: AgentSettings) -> None:
-    voice = await services.synthesizer.open_voice("warming up", agent.voice)
-    try:
-        for words in chain.from_iterable(map(spoken_clauses, (agent.greeting, agent.opening, agent.idle_prompt))):
-            async with closing(voice.say(words, cached=True)) as chunks:
-                async for _ in chunks:
-                    pass
-    finally:
-        await voice.release()
 
 
 class _Agent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -113,6 +113,10 @@ class Voice(Protocol):
 
 class Synthesizer(Protocol):
     """Text to speech, shared by all calls."""
+
+    async def prepare(self, voice: str, sentences: Iterable[str] = ()) -> None:
+        """Load what a voice needs, and make fixed sentences beforehand. Admits no call. Raises as `open_voice` and `say` do."""
+        ...
 
     async def open_voice(self, call_id: str, voice: str) -> Voice:
         """Load what the voice (a name or a file) needs and admit a call. Raises AtCapacity, ModelMissing or SpeechError."""

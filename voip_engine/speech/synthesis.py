@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,6 +28,8 @@ _KEPT_S: Final = 300.0
 """Of sentences that are said again: 19 MB."""
 _LONGEST_TEXT: Final = 5_000
 """Characters: five to ten minutes of speech, which is kept until it was heard."""
+_NOBODY: Final = "no call"
+"""For whom is spoken beforehand."""
 _HELPER_RETRY_S: Final = 5.0
 """Pause before a worker that cannot start tries again while others do the work."""
 
@@ -54,6 +56,15 @@ class Synthesis:
         self._clips = ClipCache(_KEPT_S)
         self._in_making: dict[tuple[str, str], Clause] = {}
         self._closed = False
+
+    async def prepare(self, voice: str, sentences: Iterable[str] = ()) -> None:
+        """Load what the voice needs, and make fixed sentences beforehand. Admits no call. Raises SpeechError."""
+        if voice not in self._opened:
+            await self._open(_NOBODY, voice)
+        for text in sentences:
+            async with aclosing(self.say(_NOBODY, voice, text, cached=True)) as chunks:
+                async for _ in chunks:
+                    pass
 
     async def open_voice(self, call_id: str, voice: str) -> CallVoice:
         """Load what the voice needs and admit a call. Raises AtCapacity, ModelMissing or SpeechError."""
