@@ -27,6 +27,11 @@ class LastLoud:
         self._loudest = np.append(self._loudest, np.zeros(more, np.float32))
         self.positions = np.append(self.positions, np.zeros(more, np.int64))
 
+    def begin(self, row: int) -> None:
+        """Follow a row anew."""
+        self._loudest[row] = 0
+        self.positions[row] = 0
+
     def hear(self, mean_square: NDArray[np.float32], end: int) -> None:
         """Take a frame's mean squares, shape (rows,), and where the frame ends."""
         np.maximum(self._loudest * _FALL_A_FRAME, mean_square, out=self._loudest)

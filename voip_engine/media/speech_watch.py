@@ -135,6 +135,8 @@ class SpeechWatch:
         chosen, other = (self._by_model, self._by_energy) if by_model else (self._by_energy, self._by_model)
         if self._windows is not None:
             if by_model:
+                if row not in self._windows:
+                    self._last_loud.begin(row)
                 self._windows.add(row, settings.threshold_rms, self._position)
             else:
                 self._windows.remove(row)
@@ -173,7 +175,7 @@ class SpeechWatch:
         elif self._history:
             self._history.clear()  # what comes next would not follow on it
         self._happened(*self._by_energy.step(mean_square, begin, end))
-        if self._windows is not None:
+        if self._windows is not None and self._windows.busy:
             self._last_loud.hear(mean_square, end)
             for verdict in self._windows.verdicts(end):
                 latest = np.maximum(self._last_loud.positions, verdict.begin - self._late)

@@ -83,6 +83,11 @@ class WindowCutter:
         self._filled = self._context
         self._members = np.zeros(0, np.intp)
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is a row to judge, or a verdict to come."""
+        return self._members.size > 0 or bool(self._pending)
+
     def __contains__(self, row: int) -> bool:
         return row in self._members
 
