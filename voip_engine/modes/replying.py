@@ -16,7 +16,7 @@ from voip_engine.audio import SAMPLE_RATE_HZ
 from voip_engine.modes.base import Reply, Stage, StreamedPlayout, Utterance, VoiceLeg
 from voip_engine.modes.clauses import Clause, ClauseCutter
 from voip_engine.modes.heard import ClauseAudio, HeardText, Pace
-from voip_engine.modes.spoken import speakable
+from voip_engine.modes.spoken import SpokenText, speakable
 from voip_engine.speech.base import SpeechError, Voice
 
 AHEAD_S: Final = 4.0
@@ -78,8 +78,8 @@ async def whole_text(text: str) -> AsyncGenerator[str, None]:
 
 def spoken_clauses(text: str) -> list[str]:
     """What a voice is given to say a fixed text, clause by clause; the same as `Replying` gives it."""
-    cutter = ClauseCutter()
-    clauses = [speakable(clause.text) for clause in (*cutter.feed(text), *cutter.finish())]
+    cutter, spoken = ClauseCutter(), SpokenText()
+    clauses = [spoken.clause(clause.text) for clause in (*cutter.feed(text), *cutter.finish())]
     return [words for words in clauses if _can_be_said(words)]
 
 
@@ -194,8 +194,9 @@ class Replying:
         await self._clauses.put(None)
 
     async def _speak(self, voice: Voice, cached: bool) -> None:
+        spoken = SpokenText()
         while (clause := await self._clauses.get()) is not None:
-            words = speakable(clause.text)
+            words = spoken.clause(clause.text)
             if _can_be_said(words):
                 await self._room()
                 await self._say(voice, clause, words, cached)

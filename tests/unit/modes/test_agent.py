@@ -239,6 +239,21 @@ def test_what_cannot_be_said_is_left_out() -> None:
     virtual_time.run(call())
 
 
+def test_code_that_spans_clauses_is_not_said() -> None:
+    async def call() -> None:
+        reply = "Run this. ```\nimport os. Then go on.\nprint(os.name). Done.\n``` That is all."
+        async with OnCall(telephone(reply), AgentMode()) as leg:
+            await leg.say("How do I see it?")
+            await leg.until(lambda: leg.lines and leg.last.outcome)
+            said = " ".join(text for text, _ in leg.mouth.said)
+            assert "Run this." in said
+            assert "That is all." in said
+            assert "import" not in said
+            assert "print" not in said
+
+    virtual_time.run(call())
+
+
 def test_everything_missing_is_said_and_the_call_goes_on() -> None:
     async def call() -> None:
         made = telephone(greeting="Hello.")
