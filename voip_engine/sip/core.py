@@ -23,9 +23,9 @@ from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
 from voip_engine.sip.registration import AccountConfig, Registration
-from voip_engine.sip.reoffers import SessionContext
 from voip_engine.sip.request_checks import find_refusal, is_for_us_to_parse
 from voip_engine.sip.session import Session
+from voip_engine.sip.session_context import SessionContext
 from voip_engine.sip.session_index import SessionIndex
 from voip_engine.sip.transaction_layer import ServerTransaction, note_source, reply_path
 from voip_engine.sip.uri import NameAddress, SipUri

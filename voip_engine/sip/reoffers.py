@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from voip_engine.sip.credentials import Credentials
-from voip_engine.sip.dialog import Dialog, Sequence
+from voip_engine.sip.dialog import Dialog
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionReoffered, SessionReofferFailed
-from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, Endpoint, session_body
-from voip_engine.sip.flow import Flow, LocalAddress
+from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, session_body
+from voip_engine.sip.flow import Flow
 from voip_engine.sip.invite_client import InviteClient
 from voip_engine.sip.invite_server import InviteServer
 from voip_engine.sip.message import Request, Response
+from voip_engine.sip.session_context import SessionContext
 from voip_engine.sip.transaction_layer import ServerTransaction
 
 MAX_GLARES = 8
 """How often a re-INVITE is tried again after 491."""
-
-
-@dataclass(slots=True)
-class SessionContext:
-    """What the parts of one session share."""
-
-    endpoint: Endpoint
-    session: str
-    local: LocalAddress
-    contact: str
-    credentials: Callable[[], Credentials]
-    sequence: Sequence
-    owns_call_id: bool
 
 
 class Reoffers:

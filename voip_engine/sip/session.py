@@ -12,8 +12,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Literal
 
-from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Dialog
+from voip_engine.sip.dialog_requests import DialogRequests
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionEnded, SessionProgressed
 from voip_engine.sip.endpoint import SESSION_DESCRIPTION, session_body
 from voip_engine.sip.flow import Flow, NextHop
@@ -28,7 +28,8 @@ from voip_engine.sip.plain_words import (
     VANISHED,
     rejected_here,
 )
-from voip_engine.sip.reoffers import Reoffers, SessionContext
+from voip_engine.sip.reoffers import Reoffers
+from voip_engine.sip.session_context import SessionContext
 from voip_engine.sip.session_index import SessionIndex
 from voip_engine.sip.transaction_layer import ServerTransaction
 
@@ -61,7 +62,7 @@ class Session:
         self._dialog: Dialog | None = None
         self._reoffers: Reoffers | None = None
         self._forks: set[str] = set()
-        self._byes = 0
+        self._requests = DialogRequests(context, lambda now: self._settle())
         self._bye_due = False
         self.phase = phase
 
@@ -270,27 +271,7 @@ class Session:
             self._bye(self._dialog, now)
 
     def _bye(self, dialog: Dialog, now: float) -> None:
-        self._send_bye(dialog, dialog.build("BYE"), self._context.credentials(), now)
-
-    def _send_bye(self, dialog: Dialog, bye: Request, credentials: Credentials, now: float) -> None:
-        def on_response(response: Response, flow: Flow, now: float) -> None:
-            if response.status < 300:
-                credentials.accepted()
-            elif response.status in (401, 407):
-                again = credentials.again(bye, response, self._context.sequence.number + 1)
-                if again is not None:
-                    self._context.sequence.next()
-                    self._send_bye(dialog, again, credentials, now)
-
-        def on_end(now: float) -> None:
-            self._byes -= 1
-            self._settle()
-
-        self._byes += 1
-        self._endpoint.address(bye, dialog.next_hop, self._context.local)
-        self._endpoint.transactions.send(
-            bye, dialog.next_hop, now, on_response=on_response, on_failure=lambda *_: None, on_end=on_end
-        )
+        self._requests.send(dialog, dialog.build("BYE"), now)
 
     def _close_reoffers(self, now: float, *, by_peer: bool) -> None:
         if self._reoffers is not None:
@@ -307,7 +288,7 @@ class Session:
         ours = self._ours is not None and not self._ours.answered
         theirs = self._theirs is not None and self._theirs.pending
         reoffers = self._reoffers is not None and not self._reoffers.idle
-        if self.phase is Phase.ENDED and not (ours or theirs or reoffers or self._byes):
+        if self.phase is Phase.ENDED and not (ours or theirs or reoffers) and self._requests.idle:
             self._index.remove(self)
 
     # ---- odds ----

@@ -1,0 +1,24 @@
+"""What the parts of one session share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voip_engine.sip.credentials import Credentials
+from voip_engine.sip.dialog import Sequence
+from voip_engine.sip.endpoint import Endpoint
+from voip_engine.sip.flow import LocalAddress
+
+
+@dataclass(slots=True)
+class SessionContext:
+    """One session's endpoint, name, addresses, credentials and counter of requests."""
+
+    endpoint: Endpoint
+    session: str
+    local: LocalAddress
+    contact: str
+    credentials: Callable[[], Credentials]
+    sequence: Sequence
+    owns_call_id: bool
