@@ -6,12 +6,21 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from voip_engine.addresses import registrar_of
 from voip_engine.errors import EngineError
-from voip_engine.events import AccountChanged, AccountSnapshot, AccountState, AnyEvent
+from voip_engine.events import (
+    AccountChanged,
+    AccountSnapshot,
+    AccountState,
+    AnyEvent,
+    VoicemailChanged,
+    VoicemailSnapshot,
+)
 from voip_engine.settings import AccountSettings
 from voip_engine.signalling import Signalling
-from voip_engine.sip.effects import RegistrationChanged
+from voip_engine.sip.effects import MessagesWaiting, RegistrationChanged
 from voip_engine.sip.registration import AccountConfig
 from voip_engine.sip.transport import TransportError
 
@@ -86,6 +95,14 @@ class Accounts:
             retry_at=self._wall_time(effect.retry_at),
         )
 
+    def messages_waiting(self, effect: MessagesWaiting) -> None:
+        """Follow what an account's mailbox says of itself."""
+        voicemail = VoicemailSnapshot(waiting=effect.waiting, new=effect.new, old=effect.old)
+        before = self._snapshots[effect.account]
+        if voicemail != before.voicemail:
+            self._snapshots[effect.account] = replace(before, voicemail=voicemail)
+            self._publish(VoicemailChanged(time.time(), effect.account, voicemail))
+
     async def close(self, within_s: float) -> None:
         """Unregister all; waits for the registrars' answers, but not longer than `within_s`."""
         for name in self._by_name:
@@ -132,16 +149,7 @@ class Accounts:
         retry_at: float | None = None,
     ) -> None:
         before = self._snapshots[name]
-        after = AccountSnapshot(
-            account=name,
-            state=state,
-            transport=before.transport,
-            registrar=before.registrar,
-            status=status,
-            detail=detail,
-            expires_at=expires_at,
-            retry_at=retry_at,
-        )
+        after = replace(before, state=state, status=status, detail=detail, expires_at=expires_at, retry_at=retry_at)
         self._snapshots[name] = after
         if state in (AccountState.UNREGISTERED, AccountState.FAILED):
             self._unregistered.set()

@@ -10,14 +10,13 @@ from typing import Literal
 
 from voip_engine import events
 from voip_engine.addresses import host_port
-from voip_engine.dialogue import Dialogue
 from voip_engine.errors import EngineError
-from voip_engine.events import CallDirection, CallSnapshot, CallState, MediaSnapshot, MonitorState, Trouble
+from voip_engine.events import CallDirection, CallSnapshot, CallState, Holder, MediaSnapshot, MonitorState
 from voip_engine.figures import codec_snapshot, media_snapshot
 from voip_engine.media import protocol
 from voip_engine.media.plane import MediaPlane
 from voip_engine.mode_runner import ModeRunner
-from voip_engine.modes.base import Mode, Speech, Utterance
+from voip_engine.modes.base import Mode
 from voip_engine.negotiation import CallNegotiation
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
@@ -26,10 +25,10 @@ from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
-from voip_engine.speech.base import ModelMissing, SpeechError, SpeechServices, Transcript
+from voip_engine.speech.base import SpeechServices
 from voip_engine.speech_settings import AgentSettings, VoiceSettings
-from voip_engine.transcription import CallTranscription
 from voip_engine.voice import CallVoice
+from voip_engine.voice_host import CallVoiceHost
 
 SILENT_AFTER_S = 2.0
 """Packets come fifty times a second, but counters may be half a second old."""
@@ -82,23 +81,25 @@ class Call:
         self._end_reason = ""
         self._offer: bytes | None = None
         self._answering = False
-        self._on_hold = False
+        self._held_by = Holder.NOBODY
         self._negotiation: CallNegotiation | None = None
         self._figures: protocol.LegFigures | None = None
         self._media = MediaSnapshot()
         self._last_packet_s = 0.0
-        self._activity = ""
         self._monitor_state = MonitorState.OFF
         self._finished = asyncio.Event()
-        self._trouble: Trouble | None = None
-        self._agent: AgentSettings | None = None
-        self.dialogue = Dialogue(self.call_id, services.publish)
-        """What was said, as it grows."""
-        self._transcription = CallTranscription(
-            self.call_id, lambda: self.speech_services.recognizer, services.language, self.dialogue
+        self._host = CallVoiceHost(
+            self.call_id,
+            outbound=identity.direction is CallDirection.OUTBOUND,
+            agent=lambda: services.agent(identity.account),
+            speech=services.speech,
+            language=services.language,
+            publish=services.publish,
+            hang_up=self.hang_up,
+            send_dtmf=self.send_dtmf,
         )
-        self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice, self)
-        self._runner = ModeRunner(self._voice, *self._mode(mode), self._mode_failed)
+        self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice, self._host)
+        self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
 
     # ---- what others see ----------------------------------------------------------------------------------------------
 
@@ -148,17 +149,17 @@ class Call:
             ended_at=self._ended_at,
             end_status=self._end_status,
             end_reason=self._end_reason,
-            on_hold=self._on_hold,
+            held_by=self._held_by,
             codec=codec_snapshot(plan) if plan else None,
             local_rtp=host_port(negotiation.local.host, negotiation.local.port) if negotiation else "",
             remote_rtp=host_port(far.host, far.port) if far else "",
             remote_signalling=host_port(identity.peer_hop.host, identity.peer_hop.port or 5060),
             media=self._media,
             monitor=self._monitor_state,
-            activity=self._activity,
-            dialogue=self.dialogue.lines,
-            turns=self.dialogue.turns,
-            trouble=self._trouble,
+            activity=self._host.activity,
+            dialogue=self._host.dialogue.lines,
+            turns=self._host.dialogue.turns,
+            trouble=self._host.trouble,
         )
 
     # ---- commands -----------------------------------------------------------------------------------------------------
@@ -198,20 +199,20 @@ class Call:
         """Let another mode, by its name or a mode itself, handle the call from now on. RTP goes on without a gap."""
         name, factory = self._mode(mode)
         self._require_alive()
-        self._trouble = None
+        self._host.mode_troubled(None)
         await self._runner.switch(name, factory)
         self._publish(events.ModeChanged(time.time(), self.call_id, name))
 
     async def restart_mode(self) -> None:
         """Let the call's mode begin anew, because what it lacked may be there now."""
         self._require_alive()
-        self._trouble = None
+        self._host.mode_troubled(None)
         await self._runner.restart()
 
     def set_agent(self, settings: AgentSettings) -> None:
         """Give this call's agent its own prompt, model, voice …; what is being said is finished as it was begun."""
         self._require_alive()
-        self._agent = settings
+        self._host.agent_settings = settings
 
     def set_voice(self, settings: VoiceSettings) -> None:
         """Tell this caller's speech from silence by other rules from now on."""
@@ -317,65 +318,7 @@ class Call:
         if self._negotiation is not None:
             self._send(protocol.CloseLeg(self._identity.number))
         self._finished.set()
-        await self._transcription.settle()
-
-    # ---- voice.VoiceHost ----------------------------------------------------------------------------------------------
-
-    @property
-    def outbound(self) -> bool:
-        """Whether we placed the call."""
-        return self._identity.direction is CallDirection.OUTBOUND
-
-    @property
-    def agent(self) -> AgentSettings:
-        """How an agent behaves on this call: as it was told, else as its account or the engine is set."""
-        return self._agent or self._services.agent(self._identity.account)
-
-    @property
-    def speech_services(self) -> SpeechServices:
-        """Recognition, language model and synthesis."""
-        return self._services.speech(self.agent)
-
-    async def transcribe(self, utterance: Utterance) -> Transcript:
-        """Have an utterance transcribed."""
-        return await self._transcription.transcribe(utterance)
-
-    def transcribe_last(self, utterance: Utterance) -> None:
-        """Have an utterance transcribed that was cut off by the end of the call, or that no mode took."""
-        self._transcription.begin(utterance)
-
-    def mode_troubled(self, error: SpeechError | None) -> None:
-        """Say what the mode lacks, or that it lacks it no longer."""
-        if error is None:
-            self._trouble = None
-            return
-        trouble = Trouble(what=str(error), detail=str(error))
-        if isinstance(error, ModelMissing):
-            trouble = Trouble(what=error.what, detail=str(error), mend=error.mend, model=error.model)
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._publish(events.ModeTroubled(time.time(), self.call_id, trouble))
-
-    def speech_changed(self, speech: Speech) -> None:
-        """Publish an onset or an end of the caller's speech."""
-        kind = events.SpeechStarted if speech.started else events.SpeechStopped
-        self._publish(kind(time.time(), self.call_id, speech.at_s))
-
-    def utterance_ended(self, utterance: Utterance) -> None:
-        """Publish that the mode is handed an utterance."""
-        self._publish(events.UtteranceEnded(time.time(), self.call_id, utterance.started_s, utterance.duration_s))
-
-    def playout_started(self, duration_s: float) -> None:
-        """Publish that our side begins to speak."""
-        self._publish(events.PlayoutStarted(time.time(), self.call_id, duration_s))
-
-    def playout_ended(self, heard_s: float, complete: bool) -> None:
-        """Publish that our side stopped speaking."""
-        self._publish(events.PlayoutEnded(time.time(), self.call_id, heard_s, complete))
-
-    def activity_changed(self, word: str) -> None:
-        """Keep what the mode says it is doing."""
-        self._activity = word
+        await self._host.transcription.settle()
 
     # ---- the session's course -----------------------------------------------------------------------------------------
 
@@ -437,8 +380,9 @@ class Call:
     def _media_changed(self) -> None:
         plan = self._negotiation.plan if self._negotiation else None
         if plan is not None:
-            self._on_hold = plan.direction != "sendrecv"
-            self._publish(events.MediaChanged(time.time(), self.call_id, codec_snapshot(plan), self._on_hold))
+            on_hold = plan.direction != "sendrecv"
+            self._held_by = Holder.THEM if on_hold else Holder.NOBODY
+            self._publish(events.MediaChanged(time.time(), self.call_id, codec_snapshot(plan), on_hold))
 
     def _connected(self) -> None:
         self._state = CallState.CONNECTED
@@ -458,7 +402,7 @@ class Call:
         self._ended_at = time.time()
         self._end_status = status
         self._end_reason = self._end_reason or reason
-        self._activity = ""
+        self._host.activity_changed("")
         duration_s = self._ended_at - self._answered_at if self._answered_at is not None else 0.0
         self._voice.hang_up()
         self._publish(events.CallEnded(self._ended_at, self.call_id, by, status, self._end_reason, duration_s))
@@ -492,10 +436,6 @@ class Call:
         if mode not in self._services.modes:
             raise EngineError(f"There is no mode {mode!r}; there are {', '.join(self._services.modes)}.")
         return mode, self._services.modes[mode]
-
-    def _mode_failed(self, name: str, reason: str) -> None:
-        self._trouble = Trouble(what=f"mode {name}", detail=f"Mode {name} failed, the line is silent: {reason}")
-        self._publish(events.ModeFailed(time.time(), self.call_id, name, reason))
 
     def _require_alive(self) -> None:
         if self.ended:

@@ -79,6 +79,8 @@ class Engine:
         self._malformed_messages = 0
         self._overruns = 0
         self._rejected_sources: set[str] = set()
+        self._requests_turned_away = 0
+        self._turned_away_sources: set[str] = set()
         self._clock = protocol.Figures(legs=(), ticks=0, overruns=0, lateness_p99_ms=0.0, busy_fraction=0.0)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._plane = MediaPlane(self._reported, self._media_restarted)
@@ -187,6 +189,7 @@ class Engine:
             lateness_p99_ms=self._clock.lateness_p99_ms,
             busy_fraction=self._clock.busy_fraction,
             malformed_messages=self._malformed_messages,
+            turned_away=self._requests_turned_away,
         )
 
     @property
@@ -301,6 +304,10 @@ class Engine:
                 self._accounts.apply(effect)
             case effects.MessageRejected(flow=flow, reason=reason):
                 self._message_rejected(flow, reason)
+            case effects.RequestTurnedAway(flow=flow, reason=reason):
+                self._turned_away(flow, reason)
+            case effects.MessagesWaiting():
+                self._accounts.messages_waiting(effect)
             case effects.SendOnFlow() | effects.SendRequest():
                 raise AssertionError("sending is the signalling's business")
             case _:
@@ -370,6 +377,12 @@ class Engine:
         if source not in self._rejected_sources and len(self._rejected_sources) < 1000:
             self._rejected_sources.add(source)
             self._publish(events.PacketRejected(time.time(), source, reason))
+
+    def _turned_away(self, flow: Flow, reason: str) -> None:
+        self._requests_turned_away += 1
+        if flow.remote_host not in self._turned_away_sources and len(self._turned_away_sources) < 1000:
+            self._turned_away_sources.add(flow.remote_host)
+            self._publish(events.RequestTurnedAway(time.time(), flow.remote_host, reason))
 
     # ---- from the media plane -----------------------------------------------------------------------------------------
 

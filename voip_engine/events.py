@@ -79,6 +79,28 @@ class LineState(StrEnum):
     """Broken off: the caller heard the first `heard_characters` of the text."""
 
 
+class Holder(StrEnum):
+    """Who has put a call on hold."""
+
+    NOBODY = ""
+    US = "us"
+    THEM = "them"
+    BOTH = "both"
+
+
+class TransferState(StrEnum):
+    """How far a transfer of ours is."""
+
+    ASKED = "asked"
+    """REFER is out."""
+    TRYING = "trying"
+    """The other side has agreed and calls the target."""
+    RINGING = "ringing"
+    DONE = "done"
+    FAILED = "failed"
+    """The call goes on as it was; `detail` says why."""
+
+
 # ---- snapshots --------------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +187,37 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """What `Engine.pull_model` takes, where that helps."""
 
 
+class SecuritySnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a call is encrypted. Audio whose keys went over unencrypted signalling is open to whoever saw them pass."""
+
+    signalling: bool = False
+    """Whether SIP goes over TLS, as far as the next hop."""
+    suite: str = ""
+    """The SRTP suite by its RFC 4568 or RFC 6188 name, empty for plain RTP."""
+
+    @property
+    def keys_in_clear(self) -> bool:
+        """Whether audio is encrypted with keys that anybody on the way could read."""
+        return bool(self.suite) and not self.signalling
+
+
+class TransferSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A transfer that we asked for."""
+
+    target: str
+    state: TransferState
+    status: int | None = None
+    detail: str = ""
+
+
+class VoicemailSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account's mailbox holds (RFC 3842)."""
+
+    waiting: bool
+    new: int = 0
+    old: int = 0
+
+
 class CallSnapshot(msgspec.Struct, frozen=True):
     """One call as it stands. Times are seconds since the epoch; addresses are `host:port`."""
 
@@ -184,7 +237,16 @@ class CallSnapshot(msgspec.Struct, frozen=True):
     end_status: int | None = None
     end_reason: str = ""
     """Plain words: `The other side hung up.`, `Busy (486).`"""
-    on_hold: bool = False
+    held_by: Holder = Holder.NOBODY
+    early_media: bool = False
+    """The call still rings, and what the other side plays meanwhile is heard."""
+    asserted_uri: str = ""
+    """Who is at the other end, as a trusted network says (P-Asserted-Identity); empty where it says nothing."""
+    asserted_name: str = ""
+    security: SecuritySnapshot = SecuritySnapshot()
+    transfer: TransferSnapshot | None = None
+    referred_by: str = ""
+    """Who sent this call here, if somebody did."""
     codec: CodecSnapshot | None = None
     local_rtp: str = ""
     remote_rtp: str = ""
@@ -199,6 +261,11 @@ class CallSnapshot(msgspec.Struct, frozen=True):
     """The last replies' timings, the oldest first."""
     trouble: Trouble | None = None
 
+    @property
+    def on_hold(self) -> bool:
+        """Whether either side holds the call."""
+        return self.held_by is not Holder.NOBODY
+
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
     """One account as it stands. `detail` says in plain words what is wrong, or is empty."""
@@ -212,6 +279,9 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     detail: str = ""
     expires_at: float | None = None
     retry_at: float | None = None
+    public_address: str = ""
+    """How the registrar sees us, where that is not how we see ourselves (behind NAT)."""
+    voicemail: VoicemailSnapshot | None = None
 
 
 class EngineSnapshot(msgspec.Struct, frozen=True):
@@ -226,6 +296,8 @@ class EngineSnapshot(msgspec.Struct, frozen=True):
     lateness_p99_ms: float
     busy_fraction: float
     malformed_messages: int
+    turned_away: int = 0
+    """Requests from those who may not call here, or who asked too often."""
 
 
 # ---- events -----------------------------------------------------------------------------------------------------------
@@ -296,6 +368,7 @@ class MediaChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
 
     codec: CodecSnapshot | None
     on_hold: bool
+    held_by: Holder = Holder.NOBODY
 
 
 class MediaChangeRefused(CallEvent, frozen=True, tag=True, tag_field="event"):
@@ -409,6 +482,46 @@ class PacketRejected(Event, frozen=True, tag=True, tag_field="event"):
     call_id: str | None = None
 
 
+class CallTransferring(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """A transfer of ours goes on, or has come to its end."""
+
+    transfer: TransferSnapshot
+
+
+class CallReferred(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """The other side of a call sent us on to somebody else; `refusal` says why we did not go, or is empty."""
+
+    target: str
+    refusal: str = ""
+
+
+class CallReplaced(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """Another call has taken this one's place (attended transfer)."""
+
+    by_call_id: str
+
+
+class CallerIdentified(CallEvent, frozen=True, tag=True, tag_field="event"):
+    """A trusted network says who is at the other end; after a transfer at their side that is somebody new."""
+
+    uri: str
+    name: str
+
+
+class VoicemailChanged(Event, frozen=True, tag=True, tag_field="event"):
+    """An account's mailbox has messages, or has been listened to."""
+
+    account: str
+    voicemail: VoicemailSnapshot
+
+
+class RequestTurnedAway(Event, frozen=True, tag=True, tag_field="event"):
+    """The first request from a source that may not call here or asks too often; further ones are only counted."""
+
+    source: str
+    reason: str
+
+
 AnyEvent = (
     EngineStarted
     | EngineStopped
@@ -435,4 +548,10 @@ AnyEvent = (
     | MediaTimedOut
     | MediaRestarted
     | PacketRejected
+    | CallTransferring
+    | CallReferred
+    | CallReplaced
+    | CallerIdentified
+    | VoicemailChanged
+    | RequestTurnedAway
 )

@@ -14,6 +14,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from voip_engine.network_settings import (
+    AdmissionSettings,
+    DiallingSettings,
+    DtmfPolicy,
+    SrtpPolicy,
+    TlsSettings,
+)
 from voip_engine.sdp.plan import CODEC_PREFERENCE, CodecName
 from voip_engine.secret import Secret as Secret
 from voip_engine.settings_fields import SettingsError as SettingsError
@@ -22,7 +29,7 @@ from voip_engine.sip.flow import Transport
 from voip_engine.sip.uri import MalformedUri, SipUri
 from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
 
-_TRANSPORTS: Mapping[str, Transport] = {"udp": "UDP", "tcp": "TCP"}
+_TRANSPORTS: Mapping[str, Transport] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +42,11 @@ class ListenAddress:
 
     @staticmethod
     def parse(text: str) -> ListenAddress:
-        """Read `udp:127.0.0.1:5060` or `tcp:[::]:5060`. Raises ValueError in plain words."""
+        """Read `udp:127.0.0.1:5060`, `tcp:[::]:5060` or `tls:0.0.0.0:5061`. Raises ValueError in plain words."""
         transport, _, address = text.partition(":")
         host, colon, port = address.rpartition(":")
         if transport.lower() not in _TRANSPORTS:
-            raise ValueError("it does not begin with udp: or tcp:")
+            raise ValueError("it does not begin with udp:, tcp: or tls:")
         if not colon or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65_535:
             raise ValueError("it does not end with a port from 0 to 65535")
         bracketed = host.startswith("[") and host.endswith("]")
@@ -57,8 +64,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     uri: Annotated[
         str,
         Meta(
-            description="a SIP address with a user name: sip:user@host, sip:user@host:port, …;transport=tcp",
-            examples=["sip:alice@pbx.example;transport=tcp"],
+            description="a SIP address with a user name: sip:user@host, sip:user@host:port, …;transport=tls, sips:user@host",
+            examples=["sip:alice@pbx.example;transport=tls"],
         ),
     ]
     password: Annotated[Secret | None, Meta(description="a text in quotes", examples=["…"])] = None
@@ -76,6 +83,11 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     expires_s: Annotated[int, Meta(ge=60, le=86_400, description="60 to 86400 seconds", examples=[300])] = 300
     register: Annotated[bool, Meta(description="true or false", examples=[True])] = True
+    srtp: Annotated[SrtpPolicy | None, Meta(description="off, offered or required", examples=["required"])] = None
+    """Whether this account's audio is encrypted; None: as in the engine's `srtp`."""
+    dtmf: Annotated[DtmfPolicy, Meta(description="auto, rfc4733 or info", examples=["auto"])] = "auto"
+    voicemail: Annotated[bool, Meta(description="true or false", examples=[True])] = True
+    """Whether the registrar is asked to tell of waiting messages (RFC 3842)."""
     agent: Annotated[AgentSettings | None, Meta(description="an [accounts.agent] table")] = None
     """How the agent behaves on this account's calls, if not as everywhere."""
 
@@ -86,7 +98,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     def address_of_record(self) -> SipUri:
         """The account's address without parameters, which names the account everywhere."""
         uri = SipUri.parse(self.uri)
-        return SipUri("sip", uri.user, uri.host.lower(), uri.port)
+        return SipUri(uri.scheme, uri.user, uri.host.lower(), uri.port)
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +107,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     listen: Annotated[
         tuple[str, ...],
         Meta(
-            description="addresses as udp:HOST:PORT or tcp:HOST:PORT, port 0 taking a free one",
+            description="addresses as udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT, port 0 taking a free one",
             examples=[["udp:0.0.0.0:5060", "tcp:[::]:5060"]],
         ),
     ] = ()
@@ -118,6 +130,23 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[int, int] | None,
         Meta(description="the lowest and the highest UDP port for audio, 1024 to 65535", examples=[[16384, 32767]]),
     ] = None
+    srtp: Annotated[SrtpPolicy, Meta(description="off, offered or required", examples=["offered"])] = "off"
+    """Whether audio is encrypted on calls without an account, and on accounts that say nothing else."""
+    stun: Annotated[
+        str | None,
+        Meta(description="a STUN server's name or address, with a port or without", examples=["stun.example:3478"]),
+    ] = None
+    session_timer_s: Annotated[int, Meta(ge=0, le=86_400, description="0, or 90 to 86400 seconds", examples=[1800])] = (
+        1800
+    )
+    """How often a call is confirmed to be still there (RFC 4028); 0 asks for no such thing."""
+    tls: Annotated[TlsSettings, Meta(description="a [tls] table")] = msgspec.field(default_factory=TlsSettings)
+    admission: Annotated[AdmissionSettings, Meta(description="an [admission] table")] = msgspec.field(
+        default_factory=AdmissionSettings
+    )
+    dialling: Annotated[DiallingSettings, Meta(description="a [dialling] table")] = msgspec.field(
+        default_factory=DiallingSettings
+    )
     voice: Annotated[VoiceSettings, Meta(description="a [voice] table")] = msgspec.field(default_factory=VoiceSettings)
     transcription: Annotated[TranscriptionSettings, Meta(description="a [transcription] table")] = msgspec.field(
         default_factory=TranscriptionSettings
@@ -154,14 +183,12 @@ def _check_account_uri(text: str) -> None:
             "into the settings file, or type it when asked"
         )
     transport = (uri.parameter("transport") or "udp").lower()
-    if uri.scheme == "sips" or transport == "tls":
-        raise ValueError("encrypted signalling (sips, transport=tls) is not supported yet")
-    if uri.scheme != "sip":
+    if uri.scheme not in ("sip", "sips"):
         raise ValueError(f"this one begins with {uri.scheme}: instead of sip:")
     if not uri.user:
         raise ValueError("this one has no user name before the @")
     if transport not in _TRANSPORTS:
-        raise ValueError("transport is udp or tcp")
+        raise ValueError("transport is udp, tcp or tls")
     if uri.headers:
         raise ValueError("nothing may follow a question mark")
 
@@ -188,7 +215,12 @@ def _check_server(text: str) -> None:
     if uri.user or uri.password:
         raise ValueError("no user name stands in it")
     if (uri.parameter("transport") or "udp").lower() not in _TRANSPORTS:
-        raise ValueError("transport is udp or tcp")
+        raise ValueError("transport is udp, tcp or tls")
+
+
+def _check_session_timer(seconds: int) -> None:
+    if 0 < seconds < 90:
+        raise ValueError("RFC 4028 allows no less than 90")
 
 
 def _check_codecs(codecs: tuple[CodecName, ...]) -> None:
@@ -214,6 +246,8 @@ check(AccountSettings, "registrar", _check_server)
 check(AccountSettings, "outbound_proxy", _check_server)
 check(EngineSettings, "accounts", _check_accounts)
 check(EngineSettings, "listen", _check_listen)
+check(EngineSettings, "stun", _check_server)
+check(EngineSettings, "session_timer_s", _check_session_timer)
 check(EngineSettings, "codecs", _check_codecs)
 check(EngineSettings, "rtp_ports", _check_rtp_ports)
 check(EngineSettings, "media_host", _check_address)

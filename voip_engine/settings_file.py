@@ -1,6 +1,10 @@
 """The settings file: TOML in, checked values out.
 
 listen = ["udp:0.0.0.0:5060"]        every key of EngineSettings, on top
+[tls]                                TlsSettings
+[admission]                          AdmissionSettings
+[[admission.users]]                  one AdmittedUser each
+[dialling]                           DiallingSettings
 [voice]                              VoiceSettings
 [transcription]                      TranscriptionSettings
 [speaking]                           SpeakingSettings
@@ -22,12 +26,16 @@ from typing import Any
 
 import msgspec
 
+from voip_engine.network_settings import AdmissionSettings, DiallingSettings, TlsSettings
 from voip_engine.secret import Secret
 from voip_engine.settings import AccountSettings, EngineSettings, SettingsError
 from voip_engine.settings_fields import convert_field, metadata
 from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
 
 _TABLES: Mapping[str, type[msgspec.Struct]] = {
+    "tls": TlsSettings,
+    "admission": AdmissionSettings,
+    "dialling": DiallingSettings,
     "voice": VoiceSettings,
     "transcription": TranscriptionSettings,
     "speaking": SpeakingSettings,

@@ -10,8 +10,12 @@ from voip_engine.events import (
     CallCreated,
     CallDirection,
     CallEnded,
+    CallerIdentified,
     CallEvent,
+    CallReferred,
+    CallReplaced,
     CallRinging,
+    CallTransferring,
     DtmfReceived,
     EngineStarted,
     EngineStopped,
@@ -29,11 +33,15 @@ from voip_engine.events import (
     PlayoutEnded,
     PlayoutStarted,
     ReplyEnded,
+    RequestTurnedAway,
     SpeechStarted,
     SpeechStopped,
     TranscriptAdded,
     TranscriptLost,
+    TransferSnapshot,
+    TransferState,
     UtteranceEnded,
+    VoicemailChanged,
 )
 from voip_tui import words
 from voip_tui.history import LogLine, Tone
@@ -125,6 +133,36 @@ def sentence(event: AnyEvent, other_side: str = "Caller") -> tuple[str, Tone]:
             )
         case PacketRejected(source=source, reason=reason):
             return f"Refused what {source} sent: {reason}", Tone.FAIR
+        case RequestTurnedAway(source=source, reason=reason):
+            return f"Turned {source} away: {reason}", Tone.FAIR
+        case CallTransferring(transfer=transfer):
+            return transfer_sentence(transfer, other_side)
+        case CallReferred(target=target, refusal=refusal):
+            asked = f"{other_side} sends us to {words.bare_uri(target)}"
+            return (f"{asked}, refused: {refusal}", Tone.FAIR) if refusal else (asked, Tone.PLAIN)
+        case CallReplaced(by_call_id=by):
+            return f"Call {by} takes this one's place", Tone.PLAIN
+        case CallerIdentified(uri=uri, name=name):
+            return f"The network says that this is {words.clean(name) or words.bare_uri(uri)}", Tone.PLAIN
+        case VoicemailChanged(account=account, voicemail=voicemail):
+            waiting = words.count(voicemail.new, "new message") if voicemail.waiting else "no new messages"
+            return f"{words.bare_uri(account)} has {waiting}", Tone.PLAIN
+
+
+def transfer_sentence(transfer: TransferSnapshot, other_side: str) -> tuple[str, Tone]:
+    """How a transfer of ours goes, in a sentence."""
+    target = words.bare_uri(transfer.target)
+    match transfer.state:
+        case TransferState.ASKED:
+            return f"{other_side} is asked to call {target}", Tone.PLAIN
+        case TransferState.TRYING:
+            return f"{other_side} calls {target}", Tone.QUIET
+        case TransferState.RINGING:
+            return f"{target} rings", Tone.QUIET
+        case TransferState.DONE:
+            return f"Transferred to {target}", Tone.GOOD
+        case TransferState.FAILED:
+            return f"Not transferred to {target}: {transfer.detail}", Tone.FAIR
 
 
 def reply_sentence(event: ReplyEnded) -> tuple[str, Tone]:

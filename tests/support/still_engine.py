@@ -19,6 +19,7 @@ from voip_engine.events import (
     CallState,
     CodecSnapshot,
     EngineSnapshot,
+    Holder,
     MediaSnapshot,
     MonitorState,
 )
@@ -139,7 +140,7 @@ def call(
         ended_at=NOON - 12 if over else None,
         end_status=status,
         end_reason=reason,
-        on_hold=on_hold,
+        held_by=Holder.US if on_hold else Holder.NOBODY,
         codec=codec if state is CallState.CONNECTED else None,
         local_rtp=f"192.0.2.10:{40000 + 2 * number}" if state is CallState.CONNECTED else "",
         remote_rtp=f"198.51.100.{number}:{16384 + 2 * number}" if state is CallState.CONNECTED else "",

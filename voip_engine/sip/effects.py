@@ -7,7 +7,7 @@ from typing import Literal
 
 from voip_engine.sip.flow import Flow, NextHop
 from voip_engine.sip.message import Request
-from voip_engine.sip.uri import NameAddress
+from voip_engine.sip.uri import NameAddress, SipUri
 
 # ---- for the transport ----
 
@@ -47,6 +47,11 @@ class SessionInvited:
     account: str | None
     offer: bytes | None
     flow: Flow
+    asserted: NameAddress | None = None
+    """Who calls, as a trusted proxy says (P-Asserted-Identity, RFC 3325 §9.1)."""
+    replaces: str | None = None
+    """The session that this call takes the place of (RFC 3891); it is up, or a call of ours that still rings."""
+    referred_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,75 @@ class MessageRejected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SessionRedirected:
+    """Our INVITE was answered with 3xx: `redirect` to one of these, best first, or `hang_up` (RFC 3261 §8.1.3.4)."""
+
+    session: str
+    status: int
+    targets: tuple[SipUri, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIdentified:
+    """Who is at the other end now, as a trusted proxy says; a transfer at their side may change it (RFC 3325, RFC 5876)."""
+
+    session: str
+    asserted: NameAddress
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDigitPressed:
+    """The other side pressed a key and said so by INFO."""
+
+    session: str
+    digit: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReferred:
+    """The other side wants us to call somebody (REFER, RFC 3515): `accept_referral` or `reject_referral`.
+
+    `replaces` is the value of the Replaces header for that call, None for a blind transfer.
+    """
+
+    session: str
+    referral: int
+    target: SipUri
+    replaces: str | None
+    referred_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralProgressed:
+    """How the other side fares with our REFER: the status line of its call, `final` with the last word on it."""
+
+    session: str
+    status: int
+    reason: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesWaiting:
+    """What an account's voice mailbox holds (RFC 3842). The numbers are those of voice messages."""
+
+    account: str
+    waiting: bool
+    new: int
+    old: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTurnedAway:
+    """A request from somebody who may not call here, or who asks too often."""
+
+    flow: Flow
+    method: str
+    reason: str
+
+
 Effect = (
     SendOnFlow
     | SendRequest
@@ -135,4 +209,11 @@ Effect = (
     | SessionEnded
     | RegistrationChanged
     | MessageRejected
+    | SessionRedirected
+    | SessionIdentified
+    | SessionDigitPressed
+    | SessionReferred
+    | ReferralProgressed
+    | MessagesWaiting
+    | RequestTurnedAway
 )

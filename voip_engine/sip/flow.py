@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Transport = Literal["UDP", "TCP"]
+Transport = Literal["UDP", "TCP", "TLS"]
+
+DEFAULT_PORTS: Mapping[Transport, int] = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
+"""Where a host listens that names no port (RFC 3261 §19.1.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,13 @@ class LocalAddress:
 
 @dataclass(frozen=True, slots=True)
 class NextHop:
-    """Where a request goes, before name resolution: host name or literal address. Port 0 is the transport's default."""
+    """Where a request goes: host name or literal address. Port 0 is the transport's default.
+
+    `domain` is what a TLS peer's certificate has to name (RFC 5922 §4): the domain that was asked for before look-ups turned
+    it into this host. Empty means the host itself.
+    """
 
     transport: Transport
     host: str
     port: int
+    domain: str = ""
