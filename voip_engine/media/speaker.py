@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import socket
 import sys
 import threading
@@ -37,6 +36,7 @@ from voip_engine.media.speaker_protocol import (
     parse_command,
     serialize,
 )
+from voip_engine.processes.worker import leave_ending_to_the_engine
 
 _POLL_S: Final = 0.05
 _STALLED_S: Final = 2.0
@@ -181,10 +181,7 @@ def _play(commands: queue.SimpleQueue[SpeakerCommand | None], reports: BinaryIO)
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the process; never returns."""
-    # Ctrl-C goes to every process of the terminal's group, a service manager's SIGTERM to every process of the service; the
-    # engine decides when this one ends, by closing stdin.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    leave_ending_to_the_engine()
     # Reports keep the pipe for themselves: whatever a C library prints goes to standard error, which the engine logs.
     reports = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

@@ -11,7 +11,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import contextlib
 import gc
 import random
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from voip_engine.media.loop import MediaLoop
 from voip_engine.media.pipe import CommandInput, ReportOutput
 from voip_engine.media.protocol import Ready
 from voip_engine.media.silero import JudgeThread, Silero, SileroUnavailable
+from voip_engine.processes.worker import leave_ending_to_the_engine
 
 _COMMANDS_S = 0.005
 """So much of a tick may go to commands; what is left over waits for the next one."""
@@ -32,10 +32,7 @@ _SWITCH_S = 0.0005
 
 def main() -> int:
     """Run until the engine says Shutdown or goes away."""
-    # Ctrl-C goes to every process of the terminal's group, a service manager's SIGTERM to every process of the service; the
-    # engine decides when this one ends, by closing the pipe.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    leave_ending_to_the_engine()
     commands, reports = CommandInput(sys.stdin.fileno()), ReportOutput(sys.stdout.fileno())
     judge = _start_judge()
     loop = MediaLoop(reports.put, randomness=random.SystemRandom(), judge=judge)

@@ -1,4 +1,4 @@
-"""What waits to be transcribed: bounded, and calls take turns."""
+"""What waits for a model: calls take turns, and there may be a bound."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 
 
 class Backlog(Generic[Item]):
-    """Round robin over calls, in order within a call. Beyond `limit` items the oldest of all is dropped."""
+    """Round robin over calls, in order within a call. Beyond `limit` items, if there is one, the oldest of all is dropped."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         # Who stands first is served next; a call that has more goes to the end.
         self._calls: dict[str, deque[tuple[int, Item]]] = {}
@@ -24,7 +24,7 @@ class Backlog(Generic[Item]):
     def put(self, call_id: str, item: Item) -> Item | None:
         """Add an item; gives the one that had to go for it."""
         dropped = None
-        if self._length >= self._limit:
+        if self._limit is not None and self._length >= self._limit:
             oldest = min(self._calls, key=lambda each: self._calls[each][0][0])
             dropped = self._pop(oldest)
         self._calls.setdefault(call_id, deque()).append((self._count, item))

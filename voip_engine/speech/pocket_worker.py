@@ -8,11 +8,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -24,10 +22,10 @@ from typing import Final
 import numpy as np
 
 from voip_engine.audio import SAMPLE_RATE_HZ, Audio
-from voip_engine.processes.framing import READ_BYTES, MessageReader, encode, widen
+from voip_engine.processes.framing import READ_BYTES, MessageReader
+from voip_engine.processes.worker import ReportOutput, leave_ending_to_the_engine, lower_priority
 from voip_engine.speech.pocket import Pocket, PocketError
 from voip_engine.speech.pocket_protocol import (
-    AnyReport,
     Cancel,
     Ended,
     Failed,
@@ -40,8 +38,6 @@ from voip_engine.speech.pocket_protocol import (
     decode_command,
 )
 
-_NICENESS: Final = 5
-_BELOW_NORMAL_PRIORITY_CLASS: Final = 0x4000
 _FULL_SCALE: Final = 32_767
 
 Job = OpenVoice | Speak
@@ -80,30 +76,12 @@ class JobInput:
             os._exit(0)
 
 
-class ReportOutput:
-    """Standard output as it was, before everything else that prints was sent to standard error."""
-
-    def __init__(self) -> None:
-        self._descriptor = os.dup(1)
-        os.dup2(2, 1)
-        widen(self._descriptor)
-
-    def put(self, report: AnyReport) -> None:
-        """Write a report; waits while the engine is behind. Raises BrokenPipeError when it is gone."""
-        data = memoryview(encode(report))
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-
-
 def main() -> int:
     """Run until standard input ends."""
-    # Ctrl-C goes to every process of the terminal's group, a service manager's SIGTERM to every process of the service; the
-    # engine decides when this one ends, by closing the pipe.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    leave_ending_to_the_engine()
     reports = ReportOutput()
     jobs = JobInput()
-    _lower_priority()
+    lower_priority()
     began_s = time.perf_counter()
     try:
         pocket = Pocket.load(sys.argv[1])
@@ -152,15 +130,6 @@ def _print_cause(error: PocketError) -> None:
         print(
             f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}", file=sys.stderr, flush=True
         )
-
-
-def _lower_priority() -> None:
-    """Media goes first: a sentence that comes a little later is heard as such, a late packet as a crackle."""
-    if sys.platform == "win32":
-        kernel = ctypes.windll.kernel32
-        kernel.SetPriorityClass(kernel.GetCurrentProcess(), _BELOW_NORMAL_PRIORITY_CLASS)
-    else:
-        os.nice(_NICENESS)
 
 
 if __name__ == "__main__":

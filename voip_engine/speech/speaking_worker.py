@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 import msgspec
 import numpy as np
 
+from voip_engine.processes.backoff import CrashBackoff
 from voip_engine.processes.child import ChildError, ChildProcess
 from voip_engine.processes.framing import PipeError
 from voip_engine.speech.base import ModelMissing, SpeechError
@@ -33,7 +34,6 @@ _LOAD_TIMEOUT_S: Final = 180.0
 """Importing torch alone takes 10 s from a cold disk."""
 _SILENT_S: Final = 30.0
 """A process from which nothing came for so long, while it had something to do, hangs."""
-_LONGEST_PAUSE_S: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +47,7 @@ class SpeakingWorker:
         self._child: ChildProcess[AnyReport] | None = None
         self._job = 0
         self._saying: Clause | None = None
-        self._crashes_in_row = 0
-        self._not_before_s = 0.0
+        self._backoff = CrashBackoff()
         self.crashes = 0
         self.voice: str | None = None
         """The one that was used last."""
@@ -68,7 +67,7 @@ class SpeakingWorker:
     @property
     def pause_s(self) -> float:
         """How long no process is started, after crashes."""
-        return max(0.0, self._not_before_s - time.monotonic())
+        return self._backoff.pause_s
 
     async def start(self) -> None:
         """Have a process with a loaded model. Raises ModelMissing or SpeechError."""
@@ -78,7 +77,8 @@ class SpeakingWorker:
             await self._see_off("ended unexpectedly while it was idle")
         if pause_s := self.pause_s:
             raise SpeechError(
-                f"Speech synthesis crashed {self._crashes_in_row} times in a row; the next attempt is in {pause_s:.0f} s."
+                f"Speech synthesis crashed {self._backoff.crashes_in_row} times in a row; "
+                f"the next attempt is in {pause_s:.0f} s."
             )
         try:
             child, first = await ChildProcess.start(
@@ -117,7 +117,7 @@ class SpeakingWorker:
             self._saying = None
         assert isinstance(report, Ended)
         self.voice = clause.voice
-        self._crashes_in_row = 0
+        self._backoff.worked()
         return report
 
     def cancel(self, clause: Clause) -> None:
@@ -179,11 +179,8 @@ class SpeakingWorker:
         self._crashed()
 
     def _crashed(self) -> None:
-        """The first crash costs no time, those that follow cost twice as much each."""
-        self._crashes_in_row += 1
         self.crashes += 1
-        if self._crashes_in_row > 1:
-            self._not_before_s = time.monotonic() + min(2.0 ** (self._crashes_in_row - 2), _LONGEST_PAUSE_S)
+        self._backoff.crashed()
 
     def _error(self, problem: Problem, detail: str) -> SpeechError:
         if problem == "package":

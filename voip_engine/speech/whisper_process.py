@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from voip_engine.processes.backoff import CrashBackoff
 from voip_engine.processes.child import ChildError, ChildProcess
 from voip_engine.processes.framing import PipeError
 from voip_engine.speech.base import ModelMissing, SpeechError
@@ -30,25 +31,19 @@ from voip_engine.speech.whisper_protocol import (
 _MODULE: Final = "voip_engine.speech.whisper_worker"
 _START_TIMEOUT_S: Final = 30.0
 _LOAD_TIMEOUT_S: Final = 300.0
-_LONGEST_PAUSE_S: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
 
 class WhisperProcess:
-    """At most one worker. `load` and `transcribe` are called one after the other, never at once.
-
-    After the second end in a row that nobody asked for, each further start waits: 1 s, 2 s, 4 s … up to 30 s.
-    """
+    """At most one worker. `load` and `transcribe` are called one after the other, never at once."""
 
     def __init__(self, model: str, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._model = model
         self._threads = threads
-        self._clock = clock
         self._child: ChildProcess[WhisperReport] | None = None
         self._requests = 0
-        self._crashes = 0
-        self._start_at_s = 0.0
+        self._backoff = CrashBackoff(clock)
         self.languages: tuple[str, ...] = ()
         """The codes that the model knows; empty while none is loaded."""
 
@@ -86,7 +81,7 @@ class WhisperProcess:
         child.send(Transcribe(self._requests, pcm, language))
         match await self._report(child, timeout_s, "in the middle of an utterance"):
             case Transcribed() as transcribed:
-                self._crashes = 0
+                self._backoff.worked()
                 return transcribed
             case Cancelled():
                 return None
@@ -109,10 +104,9 @@ class WhisperProcess:
             await child.end()
 
     async def _start(self) -> ChildProcess[WhisperReport]:
-        pause_s = self._start_at_s - self._clock()
-        if pause_s > 0:
+        if pause_s := self._backoff.pause_s:
             raise SpeechError(
-                f"Speech recognition ended unexpectedly {self._crashes} times in a row; "
+                f"Speech recognition ended unexpectedly {self._backoff.crashes_in_row} times in a row; "
                 f"it is started again in {pause_s:.0f} s. `voip-tui doctor` says what may be wrong."
             )
         try:
@@ -120,7 +114,7 @@ class WhisperProcess:
                 "speech recognition", _MODULE, decode_report, timeout_s=_START_TIMEOUT_S
             )
         except ChildError as error:
-            self._count_crash()
+            self._backoff.crashed()
             raise SpeechError(str(error)) from error
         self._child = child
         if not isinstance(first, Ready):
@@ -144,13 +138,8 @@ class WhisperProcess:
 
     async def _crashed(self, when: str) -> SpeechError:
         """See off a worker that is of no use any more; gives the error to raise."""
-        self._count_crash()
+        self._backoff.crashed()
         await self.end()
         error = SpeechError(f"Speech recognition ended unexpectedly {when}; it is started anew.")
         _log.warning("%s", error)
         return error
-
-    def _count_crash(self) -> None:
-        self._crashes += 1
-        if self._crashes > 1:
-            self._start_at_s = self._clock() + min(_LONGEST_PAUSE_S, 2.0 ** (self._crashes - 2))

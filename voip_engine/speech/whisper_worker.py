@@ -15,14 +15,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import contextlib
 import queue
-import signal
 import sys
 import threading
-from typing import Final
 
 import numpy as np
 
-from voip_engine.processes.framing import READ_BYTES, MessageReader, encode
+from voip_engine.processes.framing import READ_BYTES, MessageReader
+from voip_engine.processes.worker import ReportOutput, leave_ending_to_the_engine, lower_priority
 from voip_engine.speech.base import ModelMissing
 from voip_engine.speech.whisper import UtteranceCancelled, Whisper
 from voip_engine.speech.whisper_protocol import (
@@ -39,21 +38,12 @@ from voip_engine.speech.whisper_protocol import (
     decode_command,
 )
 
-_NICENESS: Final = 5
-"""Calls' packets come first, then the screen, then this."""
-
 
 def main() -> int:
     """Run until standard input ends."""
-    # Ctrl-C goes to every process of the terminal's group; the engine decides when this one ends, by closing the pipe.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    # Libraries may print: standard output is for reports alone.
-    reports = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-    worker = _Worker(reports)
+    leave_ending_to_the_engine()
+    worker = _Worker(ReportOutput())
+    lower_priority()
     worker.report(Ready())
     worker.run()
     return 0
@@ -62,7 +52,7 @@ def main() -> int:
 class _Worker:
     """The model, and what it is to do. The engine sends one utterance at a time, so the queue stays short."""
 
-    def __init__(self, reports: int) -> None:
+    def __init__(self, reports: ReportOutput) -> None:
         self._reports = reports
         self._commands: queue.SimpleQueue[Load | Transcribe] = queue.SimpleQueue()
         self._cancelled = 0
@@ -77,11 +67,9 @@ class _Worker:
 
     def report(self, report: WhisperReport) -> None:
         """Send a report."""
-        data = memoryview(encode(report))
         # Nobody reads any more: the end of standard input is on its way.
         with contextlib.suppress(BrokenPipeError):
-            while data:
-                data = data[os.write(self._reports, data) :]
+            self._reports.put(report)
 
     def _read(self) -> None:
         reader = MessageReader()
