@@ -22,6 +22,8 @@ ENVIRONMENT_KEYS = (
     "codecs",
     "media_host",
     "rtp_ports",
+    "srtp",
+    "stun",
     "monitor_device",
     "monitor_volume",
     "monitor_layout",
@@ -48,14 +50,14 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--account",
         action="append",
         metavar="URI",
-        help="account to register, such as 'sip:alice@pbx.example;transport=tcp'; repeatable. "
+        help="account to register, such as 'sip:alice@pbx.example;transport=tls'; repeatable. "
         "The password comes from VOIP_PASSWORD, the settings file, or is asked for",
     )
     group.add_argument(
         "--listen",
         action="append",
         metavar="ADDRESS",
-        help="address for calls, such as udp:0.0.0.0:5060 or tcp:[::]:5060; repeatable",
+        help="address for calls, such as udp:0.0.0.0:5060, tcp:[::]:5060 or tls:0.0.0.0:5061; repeatable",
     )
     group.add_argument("--mode", metavar="NAME", help="what handles new calls (default: echo)")
     group.add_argument("--auto-answer", action=argparse.BooleanOptionalAction, help="answer calls at once")
@@ -65,6 +67,8 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--rtp-ports", metavar="LOW-HIGH", help="ports for audio, such as 16384-32767 (default: any free)"
     )
+    group.add_argument("--srtp", metavar="HOW", help="encrypted audio: off, offered or required (default: off)")
+    group.add_argument("--stun", metavar="SERVER", help="STUN server, for lines behind NAT")
     group.add_argument("--password", action=_RefusePassword, nargs="?", help=argparse.SUPPRESS)
 
 
@@ -144,7 +148,7 @@ def _accounts(
         try:
             convert_field(AccountSettings, "uri", uri)
         except ValueError as error:
-            raise SettingsError(f"{source} {error}. Example: sip:alice@pbx.example;transport=tcp") from None
+            raise SettingsError(f"{source} {error}. Example: sip:alice@pbx.example;transport=tls") from None
         account = AccountSettings(uri=uri)
         known = by_address.get(account.address_of_record)
         accounts.append(replace(known, uri=uri) if known else account)

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from voip_engine.network_settings import AdmissionSettings, DiallingSettings, TlsSettings
+from voip_engine.network_settings import AdmissionSettings, AdmittedUser, DiallingSettings, TlsSettings
 from voip_engine.secret import Secret
 from voip_engine.settings import AccountSettings, EngineSettings, SettingsError
 from voip_engine.settings_fields import convert_field, metadata
@@ -64,8 +64,9 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
     _check_keys(path, tables, EngineSettings, "")
-    accounts = _tables(path, tables, "accounts")
-    if os.name == "posix" and mode & 0o077 and any("password" in account for account in accounts):
+    accounts = _tables(path, tables, "accounts", 'uri = "sip:alice@pbx.example"')
+    users = _admitted_users(path, tables)
+    if os.name == "posix" and mode & 0o077 and any("password" in table for table in (*accounts, *users)):
         raise SettingsError(
             f"{path} holds a password and can be read by others. Run: chmod 600 {shlex.quote(str(path))}"
         )
@@ -74,6 +75,9 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         for key, value in tables.items()
         if key != "accounts" and key not in _TABLES
     }
+    if users:
+        made = tuple(_admitted_user(path, user, number) for number, user in enumerate(users, start=1))
+        tables = {**tables, "admission": {**tables["admission"], "users": made}}
     given = {key: _table(path, tables, key, _TABLES[key], "") for key in _TABLES if key in tables}
     for key, fields in given.items():
         settings[key] = _made(path, _TABLES[key], fields)
@@ -107,12 +111,30 @@ def _account(path: Path, table: dict[str, Any], place: str, agent: dict[str, Any
     """`agent` holds the fields of the file's own [agent] table, which an account's may replace."""
     if "uri" not in table:
         raise SettingsError(f"{path}: uri{place} is missing. {_example(AccountSettings, 'uri')}")
-    password = table.get("password")
-    if isinstance(password, str):
-        table = {**table, "password": Secret(password)}
+    table = _with_secret(table)
     if "agent" in table:
         table = {**table, "agent": AgentSettings(**{**agent, **_table(path, table, "agent", AgentSettings, place)})}
     return AccountSettings(**_fields(path, table, AccountSettings, place))
+
+
+def _admitted_users(path: Path, tables: dict[str, Any]) -> list[dict[str, Any]]:
+    admission = tables.get("admission")
+    if not isinstance(admission, dict):
+        return []
+    return _tables(path, admission, "users", 'username = "branch-office"', "admission.")
+
+
+def _admitted_user(path: Path, table: dict[str, Any], number: int) -> AdmittedUser:
+    place = f" of user {number} of [admission]"
+    for key in AdmittedUser.__struct_fields__:
+        if key not in table:
+            raise SettingsError(f"{path}: {key}{place} is missing. {_example(AdmittedUser, key)}")
+    return AdmittedUser(**_fields(path, _with_secret(table), AdmittedUser, place))
+
+
+def _with_secret(table: dict[str, Any]) -> dict[str, Any]:
+    password = table.get("password")
+    return {**table, "password": Secret(password)} if isinstance(password, str) else table
 
 
 def _fields(path: Path, table: dict[str, Any], settings_type: type[msgspec.Struct], place: str) -> dict[str, Any]:
@@ -136,12 +158,10 @@ def _check_keys(path: Path, keys: Iterable[str], settings_type: type[msgspec.Str
             raise SettingsError(f"{path}: there is no setting {key!r}{place}. {hint}")
 
 
-def _tables(path: Path, tables: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def _tables(path: Path, tables: dict[str, Any], key: str, example: str, parent: str = "") -> list[dict[str, Any]]:
     found = tables.get(key, [])
     if not isinstance(found, list) or not all(isinstance(table, dict) for table in found):
-        raise SettingsError(
-            f'{path}: {key} must be tables. Example: [[{key}]] with uri = "sip:alice@pbx.example" below'
-        )
+        raise SettingsError(f"{path}: {parent}{key} must be tables. Example: [[{parent}{key}]] with {example} below")
     return found
 
 

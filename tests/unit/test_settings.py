@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from voip_engine.languages import LANGUAGES
+from voip_engine.network_settings import AdmissionSettings, DiallingSettings, TlsSettings
 from voip_engine.settings import (
     AccountSettings,
     EngineSettings,
@@ -113,6 +114,7 @@ def test_a_wrong_value_is_named_with_its_rule(field: str, value: Any, words: str
         ("udp:127.0.0.1:5060", ListenAddress("UDP", "127.0.0.1", 5060)),
         ("tcp:[::]:5060", ListenAddress("TCP", "::", 5060)),
         ("UDP:localhost:0", ListenAddress("UDP", "localhost", 0)),
+        ("tls:0.0.0.0:5061", ListenAddress("TLS", "0.0.0.0", 5061)),
     ],
 )
 def test_listen_addresses_are_read(text: str, expected: ListenAddress) -> None:
@@ -123,15 +125,15 @@ def test_listen_addresses_are_read(text: str, expected: ListenAddress) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("127.0.0.1:5060", "udp: or tcp:"),
-        ("tls:127.0.0.1:5061", "udp: or tcp:"),
+        ("127.0.0.1:5060", "udp:, tcp: or tls:"),
+        ("sctp:127.0.0.1:5061", "udp:, tcp: or tls:"),
         ("udp:127.0.0.1", "port"),
         ("udp:127.0.0.1:65536", "port"),
         ("udp:127.0.0.1:٣", "port"),
         ("udp:127.0.0.1:-1", "port"),
         ("udp:::1:5060", "brackets"),
         ("udp::5060", "no address"),
-        ("", "udp: or tcp:"),
+        ("", "udp:, tcp: or tls:"),
     ],
 )
 def test_other_listen_addresses_are_refused(text: str, words: str) -> None:
@@ -141,7 +143,14 @@ def test_other_listen_addresses_are_refused(text: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     "uri",
-    ["sip:alice@pbx.example", "sip:alice@pbx.example;transport=tcp", "sip:alice@[::1]:5070", "SIP:1000@192.0.2.1"],
+    [
+        "sip:alice@pbx.example",
+        "sip:alice@pbx.example;transport=tcp",
+        "sip:alice@pbx.example;transport=tls",
+        "sips:alice@pbx.example",
+        "sip:alice@[::1]:5070",
+        "SIP:1000@192.0.2.1",
+    ],
 )
 def test_account_addresses_are_taken(uri: str) -> None:
     assert AccountSettings(uri=uri).uri == uri
@@ -153,9 +162,7 @@ def test_account_addresses_are_taken(uri: str) -> None:
         ("alice@pbx.example", "a SIP address with a user name"),
         ("sip:pbx.example", "no user name"),
         ("tel:+49301234", "instead of sip:"),
-        ("sips:alice@pbx.example", "not supported yet"),
-        ("sip:alice@pbx.example;transport=tls", "not supported yet"),
-        ("sip:alice@pbx.example;transport=sctp", "udp or tcp"),
+        ("sip:alice@pbx.example;transport=sctp", "udp, tcp or tls"),
         ("sip:alice@pbx.example?subject=x", "question mark"),
         ("sip:alice@", "a SIP address with a user name"),
         ("", "a SIP address with a user name"),
@@ -190,14 +197,14 @@ def test_the_same_account_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "server", ["pbx.example", "pbx.example:5080", "[::1]:5080", "sip:pbx.example;transport=tcp;lr"]
+    "server", ["pbx.example", "pbx.example:5080", "[::1]:5080", "sip:pbx.example;transport=tcp;lr", "pbx;transport=tls"]
 )
 def test_registrars_and_proxies_are_hosts_with_or_without_a_port(server: str) -> None:
     account = AccountSettings(uri="sip:alice@pbx.example", registrar=server, outbound_proxy=server)
     assert (account.registrar, account.outbound_proxy) == (server, server)
 
 
-@pytest.mark.parametrize("server", ["", "bob@pbx.example", "pbx.example:99999", "pbx.example;transport=tls", "a b"])
+@pytest.mark.parametrize("server", ["", "bob@pbx.example", "pbx.example:99999", "pbx.example;transport=sctp", "a b"])
 def test_other_registrars_and_proxies_are_refused(server: str) -> None:
     with pytest.raises(SettingsError, match="registrar must be a host name or address"):
         AccountSettings(uri="sip:alice@pbx.example", registrar=server)
@@ -273,7 +280,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ("accounts = 1", "accounts must be tables"),
         (
             "[[accounts]]\nusername = 'x'",
-            'uri of account 1 is missing. Example: uri = "sip:alice@pbx.example;transport=tcp"',
+            'uri of account 1 is missing. Example: uri = "sip:alice@pbx.example;transport=tls"',
         ),
         (
             "[[accounts]]\nuri = 'sip:a@b'\nexpires_s = '5'",
@@ -283,6 +290,17 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
             "[[accounts]]\nuri = 'sip:a@b'\npasword = 'x'",
             "there is no setting 'pasword' of account 1. Did you mean password?",
         ),
+        (
+            "[[accounts]]\nuri = 'sip:a@b'\nsrtp = 'always'",
+            "srtp of account 1 must be off, offered or required, not 'always'",
+        ),
+        ("session_timer_s = 60", "must be 0, or 90 to 86400 seconds; RFC 4028 allows no less than 90"),
+        ("[tls]\nkey_file = 'phone.key'", "key_file of [tls] needs a certificate_file beside it."),
+        ("[admission]\nnetworks = ['192.0.2.1/24']", "networks of [admission] must be networks or addresses"),
+        ("[admission]\nusers = ['bob']", 'must be tables. Example: [[admission.users]] with username = "branch'),
+        ("[[admission.users]]\nusername = 'x'", "password of user 1 of [admission] is missing."),
+        ("[[admission.users]]\nusername = ''\npassword = 'x'", "username of user 1 of [admission] must be a text"),
+        ("[dialling]\ndeny = '0900*'", 'must be patterns, not \'0900*\'. Example: deny = ["0900*", "+*"]'),
         ("listen = 'udp:0.0.0.0:5060'", 'Example: listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]'),
         ("listen = [", "is not valid TOML"),
     ],
@@ -333,6 +351,16 @@ def test_a_password_that_others_can_read_is_refused_with_the_mending_command(tmp
     assert PASSWORD not in str(caught.value)
 
 
+def test_users_who_may_call_from_anywhere_are_read_and_their_passwords_kept_secret(tmp_path: Path) -> None:
+    text = f"[[admission.users]]\nusername = 'bob'\npassword = '{PASSWORD}'"
+    settings = EngineSettings(**read_settings_file(write(tmp_path, text)))
+    (user,) = settings.admission.users
+    assert (user.username, user.password) == ("bob", Secret(PASSWORD))
+    assert PASSWORD not in repr(settings)
+    with pytest.raises(SettingsError, match="holds a password and can be read by others"):
+        read_settings_file(write(tmp_path, text, 0o644))
+
+
 def test_a_file_without_password_may_be_read_by_all(tmp_path: Path) -> None:
     assert read_settings_file(write(tmp_path, "max_calls = 5", 0o644)) == {"max_calls": 5}
 
@@ -344,6 +372,9 @@ def test_a_file_without_password_may_be_read_by_all(tmp_path: Path) -> None:
     ("heading", "settings_type"),
     [
         ("The engine", EngineSettings),
+        ("`[tls]`", TlsSettings),
+        ("`[admission]`", AdmissionSettings),
+        ("`[dialling]`", DiallingSettings),
         ("`[voice]`", VoiceSettings),
         ("`[transcription]`", TranscriptionSettings),
         ("`[speaking]`", SpeakingSettings),
