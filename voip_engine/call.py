@@ -4,67 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Literal
 
 from voip_engine import events
 from voip_engine.addresses import host_port
+from voip_engine.call_services import CallIdentity, CallServices
 from voip_engine.errors import EngineError
 from voip_engine.events import CallDirection, CallSnapshot, CallState, Holder, MediaSnapshot, MonitorState
 from voip_engine.figures import codec_snapshot, media_snapshot
 from voip_engine.media import protocol
-from voip_engine.media.plane import MediaPlane
 from voip_engine.mode_runner import ModeRunner
 from voip_engine.modes.base import Mode
 from voip_engine.negotiation import CallNegotiation
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
-from voip_engine.sdp.plan import CodecName, HostPort
-from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.flow import NextHop
-from voip_engine.speech.base import SpeechServices
 from voip_engine.speech_settings import AgentSettings, VoiceSettings
 from voip_engine.voice import CallVoice
 from voip_engine.voice_host import CallVoiceHost
 
 SILENT_AFTER_S = 2.0
 """Packets come fifty times a second, but counters may be half a second old."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallServices:
-    """What a call needs of the engine that carries it."""
-
-    signalling: Signalling
-    plane: MediaPlane
-    modes: Mapping[str, Callable[[], Mode]]
-    voice: VoiceSettings
-    agent: Callable[[str | None], AgentSettings]
-    """How an agent behaves on an account's calls."""
-    speech: Callable[[AgentSettings], SpeechServices]
-    language: str | None
-    publish: Callable[[events.AnyEvent], None]
-    monitor: Callable[[Call, bool], Awaitable[None]]
-    open_leg: Callable[[int, NextHop], Awaitable[HostPort]]
-    media_timeout_s: float
-    hang_up_on_media_timeout: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CallIdentity:
-    """Who calls whom, and over what. Fixed for the life of a call."""
-
-    number: int
-    session: str
-    direction: CallDirection
-    account: str | None
-    peer_uri: str
-    peer_name: str
-    peer_hop: NextHop
-    codecs: tuple[CodecName, ...]
 
 
 class Call:

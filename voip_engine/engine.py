@@ -22,7 +22,8 @@ from voip_engine import events
 from voip_engine.accounts import Accounts
 from voip_engine.addresses import bracketed, destination, host_port
 from voip_engine.bus import Bus, Subscription
-from voip_engine.call import Call, CallIdentity, CallServices
+from voip_engine.call import Call
+from voip_engine.call_services import CallIdentity, CallServices
 from voip_engine.errors import EngineError
 from voip_engine.events import AccountSnapshot, AnyEvent, CallDirection, EngineSnapshot
 from voip_engine.media import protocol

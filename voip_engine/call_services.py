@@ -1,0 +1,53 @@
+"""What a call is given by the engine that carries it, and what is fixed for its life."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from voip_engine import events
+from voip_engine.events import CallDirection
+from voip_engine.media.plane import MediaPlane
+from voip_engine.modes.base import Mode
+from voip_engine.sdp.plan import CodecName, HostPort
+from voip_engine.signalling import Signalling
+from voip_engine.sip.flow import NextHop
+from voip_engine.speech.base import SpeechServices
+from voip_engine.speech_settings import AgentSettings, VoiceSettings
+
+if TYPE_CHECKING:
+    from voip_engine.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class CallServices:
+    """What a call needs of the engine that carries it."""
+
+    signalling: Signalling
+    plane: MediaPlane
+    modes: Mapping[str, Callable[[], Mode]]
+    voice: VoiceSettings
+    agent: Callable[[str | None], AgentSettings]
+    """How an agent behaves on an account's calls."""
+    speech: Callable[[AgentSettings], SpeechServices]
+    language: str | None
+    publish: Callable[[events.AnyEvent], None]
+    monitor: Callable[[Call, bool], Awaitable[None]]
+    open_leg: Callable[[int, NextHop], Awaitable[HostPort]]
+    media_timeout_s: float
+    hang_up_on_media_timeout: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallIdentity:
+    """Who calls whom, and over what. Fixed for the life of a call."""
+
+    number: int
+    session: str
+    direction: CallDirection
+    account: str | None
+    peer_uri: str
+    peer_name: str
+    peer_hop: NextHop
+    codecs: tuple[CodecName, ...]
