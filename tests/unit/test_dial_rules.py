@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+
+from voip_engine.dial_rules import DialRules
+from voip_engine.network_settings import DiallingSettings
+from voip_engine.sip.uri import SipUri
+
+
+def may_be_called(address: str, **settings: tuple[str, ...]) -> bool:
+    return DialRules(DiallingSettings(**settings)).check(SipUri.parse(address)) is None
+
+
+def test_without_rules_everybody_may_be_called():
+    assert may_be_called("sip:bob@192.0.2.7")
+    assert may_be_called("sip:+49900123@gw.example;user=phone")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sip:0900123@gw.example",
+        "sip:0900123@elsewhere.example:5099;transport=tcp",
+        "SIP:0900123@GW.EXAMPLE",
+        "sips:0900123@gw.example",
+        "sip:%30900123@gw.example",
+        "sip:%2530900123@gw.example",  # escaped twice
+        "sip:0-9.0(0)123@gw.example",
+        "sip:0%20900%20123@gw.example",
+        "sip:0900123;phone-context=example.com@gw.example;user=phone",
+        "sip:0900123;postd=pp22@gw.example",
+        "sip:+0900123@gw.example",
+        "sip:%EF%BC%90900123@gw.example",  # a full-width digit
+        "sip:%D9%A0900123@gw.example",  # an Arabic digit
+        "sip:0%E2%80%8B900123@gw.example",  # a space of no width
+        "sip:0%E2%80%91900123@gw.example",  # a hyphen that does not break
+        "tel:0900123",
+        "tel:0-900-123;phone-context=+49",
+        "sip:tel:0900123@gw.example",
+        "sip:tel%3A0900123@gw.example",
+        "sip:0900123%40home.example@gw.example",
+        "sip:55;phone-context=0900@gw.example",
+        "sip:55@gw.example;phone-context=0900",
+        "sip:+4930123;npdi;rn=0900123@gw.example",
+    ],
+)
+def test_a_denied_number_is_denied_however_it_is_written(address):
+    assert not may_be_called(address, deny=("0900*",))
+    assert not may_be_called(address, deny=("0(900)*",))
+    assert may_be_called("sip:0800123@gw.example", deny=("0900*",))
+
+
+@pytest.mark.parametrize(
+    ("address", "covered"),
+    [
+        ("sip:+4930123@gw.example", True),
+        ("sip:%2B4930123@gw.example", True),
+        ("sip:+49-30-123@gw.example", True),
+        ("tel:+49(30)123", True),
+        ("sip:+1900123@gw.example", False),
+        ("sip:+4930;rn=+1900123@gw.example", False),
+        ("sip:4930123@gw.example", False),
+        ("sip:bob@gw.example", False),
+        ("sip:x+49@gw.example", False),
+        ("sip:gw.example", False),
+    ],
+)
+def test_only_what_is_allowed_may_be_called(address, covered):
+    assert may_be_called(address, allow=("+49*",)) is covered
+
+
+@pytest.mark.parametrize(
+    ("address", "covered"),
+    [
+        ("sip:bob@pbx.example", True),
+        ("sip:bob@PBX.Example.:5070;transport=tcp", True),
+        ("sips:bob@pbx.example", True),
+        ("sip:bob@pbx.example.evil.example", False),
+        ("sip:bob@evil.example;maddr=pbx.example", False),
+        ("sip:bob@pbx.example;maddr=evil.example", False),
+        ("sip:x%40pbx.example@evil.example", False),
+        ("sip:x@evil.example;y=@pbx.example", False),
+        ("tel:+4930123", False),
+    ],
+)
+def test_a_pattern_with_a_host_is_about_the_host(address, covered):
+    try:
+        found = may_be_called(address, allow=("sip:*@pbx.example",))
+    except ValueError:
+        found = False  # no address at all
+    assert found is covered
+
+
+def test_a_pattern_of_addresses_covers_no_names():
+    assert may_be_called("sip:bob@10.0.0.7", allow=("*@10.0.0.*",))
+    assert not may_be_called("sip:bob@10.0.0.evil.example", allow=("*@10.0.0.*",))
+    assert may_be_called("sip:bob@[2001:db8::7]", allow=("*@[2001:db8::*]",))
+    assert may_be_called("sip:bob@[2001:DB8:0::7]", allow=("*@2001:db8::7",))
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "127.0.0.0x1", "0177.0.0.1", "127.0.0.1."])
+def test_an_address_in_disguise_is_not_called(host):
+    assert not may_be_called(f"sip:root@{host}", deny=("*@127.0.0.1",))
+    assert not may_be_called(f"sip:root@{host}", allow=("bob",))
+
+
+def test_an_ipv4_address_within_ipv6_is_the_same_address():
+    assert not may_be_called("sip:root@[::ffff:127.0.0.1]", deny=("*@127.0.0.1",))
+
+
+def test_deny_goes_before_allow_and_the_refusal_names_the_rule():
+    rules = DialRules(DiallingSettings(allow=("+49*",), deny=("+49900*",)))
+    assert rules.check(SipUri.parse("sip:+49900123@gw.example")) == (
+        "sip:+49900123@gw.example may not be called: '+49900*' stands in deny of [dialling]."
+    )
+    assert rules.check(SipUri.parse("sip:+1202@gw.example")) == (
+        "sip:+1202@gw.example may not be called: nothing in allow of [dialling] covers it."
+    )
+
+
+def test_names_keep_their_separators_where_they_are_allowed():
+    assert may_be_called("sip:j.doe@pbx.example", allow=("j.doe",))
+    assert not may_be_called("sip:jdoe@pbx.example", allow=("j.doe",))
+    assert may_be_called("sip:12a@pbx.example", allow=("1?a",))
+    assert not may_be_called("sip:[a]@pbx.example", allow=("[a]x",))
+
+
+def test_a_password_in_an_address_hides_what_is_called():
+    refusal = DialRules(DiallingSettings(allow=("bob",))).check(SipUri.parse("sip:bob:0900123@pbx.example"))
+    assert refusal == "sip:bob@pbx.example is not called: an address that is called holds no password."
+
+
+@pytest.mark.parametrize("address", ["http://example.com/", "mailto:bob@example.com", "urn:service:sos"])
+def test_what_is_no_telephone_address_is_not_called(address):
+    assert not may_be_called(address)
+
+
+def test_transfers_need_a_pattern_of_their_own_and_leave_to_call():
+    bob, eve = SipUri.parse("sip:bob@pbx.example"), SipUri.parse("sip:eve@pbx.example")
+    assert DialRules(DiallingSettings()).check_transfer(bob) == (
+        "The other side may send us nowhere: transfer of [dialling] is empty."
+    )
+    rules = DialRules(DiallingSettings(transfer=("*@pbx.example",), deny=("eve",)))
+    assert rules.check_transfer(bob) is None
+    assert rules.check_transfer(eve) == "sip:eve@pbx.example may not be called: 'eve' stands in deny of [dialling]."
+    assert rules.check_transfer(SipUri.parse("sip:bob@evil.example")) == (
+        "The other side may not send us to sip:bob@evil.example: nothing in transfer of [dialling] covers it."
+    )
+    assert rules.check_transfer(SipUri.parse("http://pbx.example/")) is not None
+
+
+def test_a_long_address_is_shown_in_part():
+    refusal = DialRules(DiallingSettings(allow=("bob",))).check(SipUri.parse(f"sip:{'9' * 5000}@pbx.example"))
+    assert refusal is not None and len(refusal) < 200
