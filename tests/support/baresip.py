@@ -1,4 +1,7 @@
-"""baresip as a caller or a called phone: its own configuration, steered and watched over its control port."""
+"""baresip as a caller or a called phone: its own configuration, steered and watched over its control port.
+
+It takes UDP and TCP on `sip_port` and, given a certificate, TLS on the port above.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from support.certificates import Certificate
 from support.correlation import Samples, read_wave
-from support.ports import free_port
+from support.ports import free_port, free_port_range
 from support.processes import Child, running
 from support.programs import program
 
@@ -35,6 +39,7 @@ module_path {modules}
 module opus.so
 module g722.so
 module g711.so
+module srtp.so
 module sndfile.so
 module aufile.so
 module aubridge.so
@@ -74,6 +79,19 @@ class Baresip:
     async def hang_up(self) -> None:
         """End the call that is up, or give it up while it rings."""
         await self.command("hangup")
+
+    def uri(self, transport: str) -> str:
+        """An address at which it can be called directly."""
+        port = self.sip_port + (transport == "tls")
+        return f"sip:phone@127.0.0.1:{port};transport={transport}"
+
+    async def transfer(self, uri: str) -> None:
+        """Send the other side of the call that is up to somebody else (REFER)."""
+        await self.command("transfer", uri)
+
+    async def press(self, digits: str) -> None:
+        """Press keys in the call that is up."""
+        await self.command("sndcode", digits)
 
     async def command(self, name: str, params: str = "") -> None:
         """Give one of baresip's commands: `hold`, `resume`, …"""
@@ -137,13 +155,16 @@ async def baresip(
     parameters: Sequence[str] = ("regint=0",),
     speech: Path | None = None,
     host: str = "127.0.0.1",
+    certificate: Certificate | None = None,
+    ca_file: Path | None = None,
 ) -> AsyncIterator[Baresip]:
     """A phone while the block runs.
 
-    `account` is its address, `{port}` in it standing for its own SIP port. `speech` is a WAV file, mono 16 kHz, that it
+    `account` is its address, `{port}` in it standing for its own SIP port. `certificate` lets it take and place calls over
+    TLS, `ca_file` is whom it trusts then. `speech` is a WAV file, mono 16 kHz, that it
     speaks as soon as a call is up; it hangs up at the file's end. Without it, it gives back what it hears.
     """
-    sip_port, control_port = free_port(host), free_port()
+    sip_port, control_port = free_port_range(2, host), free_port()
     source = f"aufile,{speech}" if speech else "aubridge,loop"
     config = CONFIG.format(
         host=host,
@@ -155,6 +176,10 @@ async def baresip(
         source=source,
         bridge="nobody" if speech else "loop",
     )
+    if certificate is not None:
+        config += f"sip_certificate {certificate.both}\n"
+    if ca_file is not None:
+        config += f"sip_cafile {ca_file}\n"
     _write_folder(folder, config, ";".join([f"<{account.format(port=sip_port)}>", *parameters]))
     async with running("baresip", program("baresip"), "-f", str(folder)) as child:
         await child.wait_for("baresip is ready")

@@ -1,4 +1,7 @@
-"""kamailio as registrar and proxy: digest for REGISTER and INVITE, Record-Route, UDP and TCP on one loopback port."""
+"""kamailio as registrar and proxy: digest for REGISTER and INVITE, Record-Route, UDP and TCP on one loopback port.
+
+With a certificate it takes TLS on the port above.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.ports import free_port
+from support.certificates import Certificate
+from support.ports import free_port_range
 from support.processes import Child, running
 from support.programs import program
 
@@ -23,7 +27,7 @@ tcp_children=2
 auto_aliases=no
 listen=udp:127.0.0.1:{port}
 listen=tcp:127.0.0.1:{port}
-tcp_connection_lifetime=600
+{tls}tcp_connection_lifetime=600
 tcp_accept_no_cl=no
 
 loadmodule "kex.so"
@@ -71,6 +75,16 @@ request_route {{
 }}
 """
 
+TLS = """\
+enable_tls=yes
+listen=tls:127.0.0.1:{port}
+loadmodule "tls.so"
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "{certificate}")
+modparam("tls", "private_key", "{key}")
+modparam("tls", "verify_certificate", 0)
+"""
+
 
 @dataclass(frozen=True)
 class Kamailio:
@@ -79,12 +93,16 @@ class Kamailio:
     child: Child
     port: int
 
+    def address(self, transport: str) -> str:
+        """Host and port for a transport, and the transport as a parameter."""
+        return f"127.0.0.1:{self.port + (transport == 'tls')};transport={transport}"
+
 
 @asynccontextmanager
-async def kamailio(folder: Path, password: str) -> AsyncIterator[Kamailio]:
+async def kamailio(folder: Path, password: str, certificate: Certificate | None = None) -> AsyncIterator[Kamailio]:
     """A registrar and proxy while the block runs."""
-    port = free_port()
-    path = _write_config(folder, port, password)
+    port = free_port_range(2)
+    path = _write_config(folder, port, password, certificate)
     argv = (
         program("kamailio"),
         "-DD",
@@ -105,8 +123,11 @@ async def kamailio(folder: Path, password: str) -> AsyncIterator[Kamailio]:
         yield Kamailio(child, port)
 
 
-def _write_config(folder: Path, port: int, password: str) -> Path:
+def _write_config(folder: Path, port: int, password: str, certificate: Certificate | None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "kamailio.cfg"
-    path.write_text(CONFIG.format(port=port, realm=REALM, password=password))
+    tls = ""
+    if certificate is not None:
+        tls = TLS.format(port=port + 1, certificate=certificate.certificate, key=certificate.key)
+    path.write_text(CONFIG.format(port=port, realm=REALM, password=password, tls=tls))
     return path

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 PACKAGES = {
     "baresip": "baresip",
     "kamailio": "kamailio",
+    "linphonec": "linphone-cli",
     "pactl": "pulseaudio-utils",
     "parec": "pulseaudio-utils",
     "pulseaudio": "pulseaudio",
     "sipp": "sip-tester",
     "tmux": "tmux",
+    "turnserver": "coturn",
 }
 """Program → the Debian package that has it."""
 
