@@ -157,6 +157,11 @@ class Call:
         if not self.ended:
             self._perform(self._core.hang_up(self.session, self._now))
 
+    def end(self, reason: str) -> None:
+        """End the call at once and say why, in plain words; nothing happens to one that is over."""
+        if not self.ended:
+            self._give_up(reason)
+
     async def set_mode(self, mode: str | Mode) -> None:
         """Let another mode, by its name or a mode itself, handle the call from now on. RTP goes on without a gap."""
         name, factory = self._mode(mode)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voip_engine import events
+from voip_engine.dial_rules import DialRules
 from voip_engine.events import CallDirection
 from voip_engine.media.plane import MediaPlane
 from voip_engine.modes.base import Mode
@@ -35,6 +36,8 @@ class CallServices:
     publish: Callable[[events.AnyEvent], None]
     monitor: Callable[[Call, bool], Awaitable[None]]
     open_leg: Callable[[int, NextHop], Awaitable[HostPort]]
+    rules: DialRules
+    """Whom this call may be redirected or transferred to."""
     media_timeout_s: float
     hang_up_on_media_timeout: bool
 

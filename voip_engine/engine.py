@@ -33,6 +33,7 @@ from voip_engine.modes.base import Mode
 from voip_engine.modes.registry import available_modes
 from voip_engine.monitoring import Monitoring
 from voip_engine.negotiation import CallNegotiation
+from voip_engine.placed_calls import PlacedCalls
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName, HostPort
@@ -94,6 +95,7 @@ class Engine:
         self._speech = SpeechPlane(self.settings.transcription, self.settings.speaking)
         self._signalling: Signalling
         self._accounts: Accounts
+        self._placed: PlacedCalls
         self._services: CallServices
 
     # ---- life ---------------------------------------------------------------------------------------------------------
@@ -103,6 +105,7 @@ class Engine:
         core = SipCore(random.Random(secrets.randbits(128)), user_agent=USER_AGENT)
         self._signalling = Signalling(core, self._apply)
         self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)
+        self._placed = PlacedCalls(self.settings.dialling, self._end_call)
         self._services = CallServices(
             signalling=self._signalling,
             plane=self._plane,
@@ -114,6 +117,7 @@ class Engine:
             publish=self._publish,
             monitor=self._monitoring.switch,
             open_leg=self._open_leg,
+            rules=self._placed.rules,
             media_timeout_s=self.settings.media_timeout_s,
             hang_up_on_media_timeout=self.settings.hang_up_on_media_timeout,
         )
@@ -134,6 +138,7 @@ class Engine:
             return
         self._closing = True
         await self._hang_up_all()
+        self._placed.close()
         await self._accounts.close(GOODBYE_S)
         await self._monitoring.close()
         await self._plane.close()
@@ -214,13 +219,15 @@ class Engine:
 
         Returns when the INVITE is out. `mode` is a mode's name or a mode itself, `agent` how an agent behaves on this call if
         not as everywhere. `caller` (a name-addr) says who calls when no account does. Raises EngineError in
-        plain words for an address that is none, a host that does not resolve, or one call more than the settings allow.
+        plain words for an address that is none, a host that does not resolve, one that [dialling] of the settings does not
+        let be called, or one call more than the settings allow.
         """
         self._require_room()
         chosen_mode = self.settings.mode if mode is None else mode
         if isinstance(chosen_mode, str):
             self._require_mode(chosen_mode)
         to = destination(target, self.settings.accounts, account)
+        self._placed.require(to.target)
         number = self._take_number()
         try:
             local = await self._signalling.local_address_for(to.next_hop)
@@ -230,6 +237,7 @@ class Engine:
         codecs = codecs or self.settings.codecs
         negotiation = CallNegotiation(rtp, codecs)
         try:
+            self._placed.require(to.target)
             session, wanted = self._signalling.core.invite(
                 target=to.target,
                 next_hop=to.next_hop,
@@ -255,6 +263,7 @@ class Engine:
         call = self._add(identity, chosen_mode)
         if agent is not None:
             call.set_agent(agent)
+        self._placed.placed(call.call_id)
         call.placed(negotiation)
         self._signalling.perform(wanted)
         return call
@@ -315,6 +324,7 @@ class Engine:
                 call = self._by_session.get(effect.session)
                 if call is not None:
                     call.apply(effect)
+                    self._placed.follow(call.call_id, call.state)
 
     def _invited(self, effect: effects.SessionInvited) -> None:
         refusal = self._refusal(effect.offer, effect.flow.local_host)
@@ -478,6 +488,10 @@ class Engine:
             return NameAddress.parse(caller or f"<sip:voip-tui@{bracketed(local.host)}>")
         except MalformedUri as error:
             raise EngineError(f"{caller!r} is no caller address: {error}") from error
+
+    def _end_call(self, call_id: str, reason: str) -> None:
+        if (call := self._calls.get(call_id)) is not None:
+            call.end(reason)
 
     def _take_number(self) -> int:
         number = self._next_number

@@ -1,0 +1,57 @@
+"""Dial rules and limits, held against real calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.happenings import Happenings
+from support.uris import uri_of
+
+from voip_engine import EngineError
+from voip_engine.events import CallAnswered, CallEnded, DtmfReceived
+from voip_engine.network_settings import DiallingSettings
+
+
+async def test_who_must_not_be_called_gets_no_request(make_engine, echo):
+    caller = await make_engine(dialling=DiallingSettings(deny=("echo",)))
+    with pytest.raises(EngineError, match="may not be called: 'echo' stands in deny"):
+        await caller.dial(uri_of(echo).replace("sip:echo@", "sip:%45cho@"))
+    assert not caller.calls
+    assert not echo.calls
+
+
+async def test_calls_at_once_holds_for_calls_placed_side_by_side(make_engine, echo):
+    caller = await make_engine(dialling=DiallingSettings(calls_at_once=2))
+    dialled = await asyncio.gather(*(caller.dial(uri_of(echo)) for _ in range(5)), return_exceptions=True)
+    refused = [result for result in dialled if isinstance(result, EngineError)]
+    assert len(refused) == 3
+    assert "calls_at_once" in str(refused[0])
+    placed = [result for result in dialled if not isinstance(result, EngineError)]
+    await placed[0].hang_up()
+    await caller.dial(uri_of(echo))
+
+
+async def test_minutes_per_call_end_the_call_and_say_so(make_engine, echo):
+    caller = await make_engine(dialling=DiallingSettings(minutes_per_call=0.005))
+    happened = Happenings(caller)
+    await caller.dial(uri_of(echo))
+    await happened.wait_for(CallAnswered)
+    ended = await happened.wait_for(CallEnded)
+    assert ended.by == "local"
+    assert ended.reason == "The call lasted 0.005 min, and minutes_per_call of [dialling] allows no more."
+    with pytest.raises(EngineError, match="is over"):
+        await caller.calls[ended.call_id].hold(True)
+
+
+async def test_incoming_calls_last_as_long_as_the_caller_wants(make_engine):
+    desk = await make_engine(auto_answer=True, dialling=DiallingSettings(minutes_per_call=0.0001, calls_at_once=1))
+    caller = await make_engine()
+    at_caller = Happenings(caller)
+    calls = [await caller.dial(uri_of(desk)) for _ in range(2)]
+    for _ in calls:
+        await at_caller.wait_for(CallAnswered)
+    digits = Happenings(desk)
+    await calls[1].send_dtmf("1")
+    await digits.wait_for(DtmfReceived)
+    assert not any(call.ended for call in desk.calls.values())
