@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from voip_engine.recordings import load_recording
     from voip_engine.secret import Secret
     from voip_engine.settings import AccountSettings, EngineSettings, ListenAddress, SettingsError
+    from voip_engine.sip.trace import SipTraceEntry
     from voip_engine.speech import models
     from voip_engine.speech.base import Message, ModelMissing, SpeechError, SpeechServices, Transcript
     from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
@@ -47,6 +48,7 @@ _HOMES = {
     "load_recording": "recordings",
     "settings_from": "options",
     "SettingsError": "settings",
+    "SipTraceEntry": "sip.trace",
     "AgentSettings": "speech_settings",
     "Message": "speech.base",
     "ModelMissing": "speech.base",
@@ -78,6 +80,7 @@ __all__ = [
     "SayMode",
     "Secret",
     "SettingsError",
+    "SipTraceEntry",
     "SpeakingSettings",
     "Speech",
     "SpeechError",

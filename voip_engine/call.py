@@ -21,6 +21,7 @@ from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
+from voip_engine.sip.trace import SipTraceEntry
 from voip_engine.speech_settings import AgentSettings, VoiceSettings
 from voip_engine.voice import CallVoice
 from voip_engine.voice_host import CallVoiceHost
@@ -35,6 +36,7 @@ class Call:
     def __init__(self, services: CallServices, identity: CallIdentity, mode: str | Mode) -> None:
         self._services = services
         self._identity = identity
+        self._trace = services.signalling.trace(identity.session)
         self._state = CallState.INCOMING if identity.direction is CallDirection.INBOUND else CallState.CALLING
         self._created_at = time.time()
         self._answered_at: float | None = None
@@ -84,6 +86,10 @@ class Call:
     def ended(self) -> bool:
         """Whether the call is over."""
         return self._state is CallState.ENDED
+
+    def trace(self) -> tuple[SipTraceEntry, ...]:
+        """Return the SIP messages of this call without their secrets, the oldest first: the first 40 and the latest 160."""
+        return self._trace.entries()
 
     async def wait_ended(self) -> None:
         """Wait until the call is over and its mode, leg and ports are released."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest
+from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.framing import FramingError
+from voip_engine.sip.trace import SipTrace, SipTraces
 from voip_engine.sip.transport import SipTransport
 
 
@@ -20,6 +22,7 @@ class Signalling:
         self._on_effect = on_effect
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._traces = SipTraces()
         self._transport = SipTransport(
             on_data=self._receive,
             on_failure=self._transport_failed,
@@ -40,10 +43,15 @@ class Signalling:
         """Return the address at which `next_hop` can reach us. Raises TransportError for a name that does not resolve."""
         return await self._transport.local_address_for(next_hop)
 
+    def trace(self, session: str) -> SipTrace:
+        """What is sent and received on a session from now on, as long as the caller holds it."""
+        return self._traces.open(session.partition(";")[0])  # a session is named after its Call-ID
+
     def perform(self, effects: Iterable[Effect]) -> None:
         """Carry out what the core wants, then set the timer for its next deadline."""
         for effect in effects:
             if isinstance(effect, SendOnFlow | SendRequest):
+                self._traces.sent(effect, time.time())
                 self._transport.send(effect)
             else:
                 self._on_effect(effect)
@@ -57,7 +65,12 @@ class Signalling:
         await self._transport.close()
 
     def _receive(self, data: bytes, flow: Flow) -> None:
-        self.perform(self.core.receive(data, flow, self.now))
+        effects = self.core.receive(data, flow, self.now)
+        # A call's trace begins with its INVITE, before there is anybody else to hold it.
+        invited = [self.trace(effect.session) for effect in effects if isinstance(effect, SessionInvited)]
+        self._traces.received(data, flow, time.time())
+        self.perform(effects)
+        invited.clear()
 
     def _transport_failed(self, transaction: str, reason: str) -> None:
         self.perform(self.core.transport_failed(transaction, reason, self.now))
