@@ -1,9 +1,11 @@
 # make demo   the console with simulated callers on it; nothing else is needed
 # make test   the whole test suite; installs the agent's parts, too (torch, about 200 MB to download)
 # make check  formatting, lint, types, import contracts
+# make fuzz   a minute of made-up messages for every parser: make fuzz FUZZ_SECONDS=3600
 # make bench  every figure that the README states
 
 PYTHON ?= python3
+FUZZ_SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: demo run test check format bench clean
+.PHONY: demo run test check fuzz format bench clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/voip-tui demo
@@ -29,6 +31,9 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --work .cache/fuzz
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .

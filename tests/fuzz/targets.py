@@ -1,0 +1,9 @@
+"""All targets by name. A new parser of what strangers send gets one here."""
+
+from __future__ import annotations
+
+from .media_targets import MEDIA_TARGETS
+from .sip_targets import SIP_TARGETS
+from .target import Target
+
+TARGETS: dict[str, Target] = {**SIP_TARGETS, **MEDIA_TARGETS}
