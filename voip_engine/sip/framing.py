@@ -1,7 +1,7 @@
 """Cuts a TCP stream into SIP messages (RFC 3261 §18.3) and keep-alives (RFC 5626 §4.4.1).
 
 ```
-␍␊␍␊  →  Ping        head ␍␊␍␊ body of Content-Length octets  →  bytes        ␍␊  →  nothing
+␍␊␍␊  →  Ping        head ␍␊␍␊ body of Content-Length octets  →  bytes        ␍␊  →  Pong when one is due, else nothing
 ```
 """
 
@@ -20,6 +20,11 @@ _LENGTH_NAMES = (b"content-length", b"l")
 @dataclass(frozen=True, slots=True)
 class Ping:
     """A keep-alive that wants a CRLF back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a keep-alive of ours."""
 
 
 class FramingError(ValueError):
@@ -47,9 +52,14 @@ class StreamFramer:
         self._searched = 0  # how far the buffer holds no blank line
         self._missing = 0  # length the whole message has, 0 while its head is incomplete
         self._half_ping = False
+        self._pong_due = False
 
-    def receive(self, data: bytes) -> Iterator[bytes | Ping]:
-        """Take in received bytes; give the messages and pings that are whole now, in order.
+    def expect_pong(self) -> None:
+        """Take the next line end between messages for the answer to a ping of ours."""
+        self._pong_due = True
+
+    def receive(self, data: bytes) -> Iterator[bytes | Ping | Pong]:
+        """Take in received bytes; give the messages and keep-alives that are whole now, in order.
 
         Consume it to the end before the next call. Raises FramingError (400) on a head over 64 KiB, a body over
         1 MiB, and a Content-Length that is missing, malformed or ambiguous; the framer is of no more use then.
@@ -59,6 +69,10 @@ class StreamFramer:
             if not self._missing:
                 while self._buffer[:2] == b"\r\n":
                     del self._buffer[:2]
+                    if self._pong_due:
+                        self._pong_due = False
+                        yield Pong()
+                        continue
                     self._half_ping = not self._half_ping
                     if not self._half_ping:
                         yield Ping()

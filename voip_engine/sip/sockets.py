@@ -8,13 +8,12 @@ import ipaddress
 import socket
 import sys
 
-from voip_engine.sip.flow import LocalAddress, NextHop, Transport
+from voip_engine.sip.flow import DEFAULT_PORTS, LocalAddress, NextHop, Transport
 from voip_engine.sip.grammar import format_host
 
-DEFAULT_PORT = 5060
 LOOKUP_TIMEOUT_S = 5.0
 _BACKLOG = 128
-_KINDS = {"UDP": socket.SOCK_DGRAM, "TCP": socket.SOCK_STREAM}
+_KINDS = {"UDP": socket.SOCK_DGRAM, "TCP": socket.SOCK_STREAM, "TLS": socket.SOCK_STREAM}
 
 # Asks Linux to queue ICMP errors for sockets that are not connected (ip(7), ipv6(7)); Python has no names for these.
 _IP_RECVERR = 11
@@ -75,14 +74,14 @@ def source_address(remote_host: str) -> str:
     """Our address on the way to a literal address, by the routing table; sends nothing. Raises TransportError."""
     with socket.socket(family_of(remote_host), socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect((remote_host, DEFAULT_PORT))
+            probe.connect((remote_host, DEFAULT_PORTS["UDP"]))
         except OSError:
             raise TransportError(f"There is no network route to {remote_host}. Check this machine's network.") from None
         return str(probe.getsockname()[0])
 
 
 def open_socket(transport: Transport, host: str, port: int) -> socket.socket:
-    """Bind a non-blocking socket to a literal address; a TCP one listens. Raises TransportError."""
+    """Bind a non-blocking socket to a literal address; one for TCP or TLS listens. Raises TransportError."""
     family = family_of(host)
     try:
         opened = socket.socket(family, _KINDS[transport])
@@ -93,7 +92,7 @@ def open_socket(transport: Transport, host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             # So that the IPv4 wildcard can have the same port.
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if transport == "TCP" and sys.platform != "win32":
+        if transport != "UDP" and sys.platform != "win32":
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if transport == "UDP" and sys.platform == "linux":
             if family == socket.AF_INET6:
@@ -101,7 +100,7 @@ def open_socket(transport: Transport, host: str, port: int) -> socket.socket:
             else:
                 opened.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         opened.bind((host, port))
-        if transport == "TCP":
+        if transport != "UDP":
             opened.listen(_BACKLOG)
     except OSError as error:
         opened.close()
@@ -115,9 +114,14 @@ def bound_address(transport: Transport, opened: socket.socket) -> LocalAddress:
     return LocalAddress(transport, host, port)
 
 
+def place_of(next_hop: NextHop) -> str:
+    """Return a next hop's host and port as people read them."""
+    return f"{format_host(next_hop.host)}:{next_hop.port or DEFAULT_PORTS[next_hop.transport]}"
+
+
 def describe_failure(error: BaseException, next_hop: NextHop) -> str:
     """Say in plain words why a next hop could not be reached."""
-    place = f"{format_host(next_hop.host)}:{next_hop.port or DEFAULT_PORT}"
+    place = place_of(next_hop)
     if isinstance(error, ConnectionRefusedError):
         return f"nobody listens at {place} over {next_hop.transport}"
     if isinstance(error, TimeoutError):

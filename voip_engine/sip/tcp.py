@@ -1,4 +1,4 @@
-"""One TCP connection for SIP (RFC 3261 §18, keep-alives of RFC 5626 §4.4.1)."""
+"""One stream connection for SIP, TCP or TLS over it (RFC 3261 §18, keep-alives of RFC 5626 §4.4.1)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from voip_engine.sip.flow import Flow
-from voip_engine.sip.framing import FramingError, Ping, StreamFramer
+from voip_engine.sip.certificates import Certificate, names_in, speaks_for
+from voip_engine.sip.flow import Flow, Transport
+from voip_engine.sip.framing import FramingError, Ping, Pong, StreamFramer
+from voip_engine.sip.tls import WrongName
+
+PING = b"\r\n\r\n"
+PONG = b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,10 @@ class TcpLimits:
     """Until a connection on which nothing goes is closed. Long, for a call may hang on it."""
     ping_s: float = 90.0
     """Between keep-alives on connections that we opened."""
+    pong_s: float = 10.0
+    """Until a peer that used to answer keep-alives counts as gone (RFC 5626 §4.4.1)."""
     connect_s: float = 10.0
-    """Until an attempt to connect is given up."""
+    """Until an attempt to connect is given up, and another one to shake hands over TLS."""
     linger_s: float = 2.0
     """What a closed connection gets to take our last words."""
 
@@ -43,12 +50,21 @@ class TcpEvents:
 
 
 class TcpConnection(asyncio.Protocol):
-    """Frames what comes in, bounds what goes out, and closes itself when idle."""
+    """Frames what comes in, bounds what goes out, and closes itself when idle or when keep-alives find nobody.
 
-    def __init__(self, number: int, outbound: bool, limits: TcpLimits, events: TcpEvents) -> None:
+    `domain` is what the certificate of a TLS server has to name.
+    """
+
+    def __init__(
+        self, number: int, transport: Transport, outbound: bool, domain: str, limits: TcpLimits, events: TcpEvents
+    ) -> None:
         self.number = number
         self.outbound = outbound
-        self.flow = Flow("TCP", "", 0, "", 0, number)
+        self.flow = Flow(transport, "", 0, "", 0, number)
+        self.refusal: ConnectionError | None = None
+        """Why a connection that was made is not used."""
+        self._domain = domain
+        self._certificate: Certificate = {}
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._limits = limits
         self._events = events
@@ -59,6 +75,8 @@ class TcpConnection(asyncio.Protocol):
         self._ending = False
         self._spoken = outbound
         self._last_message_at = 0.0
+        self._answers_pings = False
+        self._pong_timer: asyncio.TimerHandle | None = None
 
     @property
     def usable(self) -> bool:
@@ -72,16 +90,29 @@ class TcpConnection(asyncio.Protocol):
             raise ConnectionResetError("the connection is closed")
         transport.write(data)
         self._last_message_at = self._now()
+        if data == PING:
+            self._expect_pong()
         if transport.get_write_buffer_size() > self._limits.write_bytes:
             transport.abort()
             raise ConnectionAbortedError("the peer takes nothing")
+
+    def probe(self) -> None:
+        """Ask whether the peer is still there; one that used to answer and does not now is given up."""
+        if self.usable:
+            self.send(PING)
+
+    def serves(self, domain: str) -> bool:
+        """Say whether requests for a domain may go here. Without a domain it is enough that this is the address."""
+        return self.flow.transport != "TLS" or not domain or (self.outbound and speaks_for(self._certificate, domain))
 
     def close(self) -> None:
         """Send what is queued, then close; a peer that does not take it in time is cut off."""
         if self._transport is None or self._ending:
             return
         self._ending = True
-        if self._transport.can_write_eof() and not self._transport.is_closing():
+        if not self._transport.can_write_eof():
+            self._transport.close()  # TLS says goodbye by itself
+        elif not self._transport.is_closing():
             # Reading goes on until the peer closes, for unread bytes would make the system withdraw our last ones.
             self._transport.write_eof()
         self._start_timer(self._limits.linger_s, self.abort)
@@ -100,7 +131,13 @@ class TcpConnection(asyncio.Protocol):
             # The peer was gone before we looked.
             self._transport.abort()
             return
-        self.flow = Flow("TCP", local[0], local[1], remote[0], remote[1], self.number)
+        self.flow = Flow(self.flow.transport, local[0], local[1], remote[0], remote[1], self.number)
+        if self.outbound and self.flow.transport == "TLS":
+            self._certificate = transport.get_extra_info("peercert") or {}
+            if not speaks_for(self._certificate, self._domain):
+                self.refusal = WrongName(names_in(self._certificate))
+                self._transport.abort()
+                return
         self._wanted = self._events.made(self)
         if not self._wanted:
             self._transport.abort()
@@ -112,10 +149,14 @@ class TcpConnection(asyncio.Protocol):
         """Frame what came and pass it on (asyncio)."""
         if not self.usable:
             return
+        self._stop_pong_timer()
         try:
             for item in self._framer.receive(data):
                 if isinstance(item, Ping):
                     self._pong()
+                    continue
+                if isinstance(item, Pong):
+                    self._answers_pings = True
                     continue
                 self._spoken = True
                 self._last_message_at = self._now()
@@ -134,6 +175,7 @@ class TcpConnection(asyncio.Protocol):
         """Tell that it is over (asyncio)."""
         if self._timer is not None:
             self._timer.cancel()
+        self._stop_pong_timer()
         if self._wanted:
             self._events.lost(self, exc)
         if not self.closed.done():
@@ -142,7 +184,7 @@ class TcpConnection(asyncio.Protocol):
     def _pong(self) -> None:
         if self._transport is not None and self.usable:
             self._last_message_at = self._now()
-            self._transport.write(b"\r\n")
+            self._transport.write(PONG)
             if self._transport.get_write_buffer_size() > self._limits.write_bytes:
                 self._transport.abort()
 
@@ -152,9 +194,21 @@ class TcpConnection(asyncio.Protocol):
             self.close()
             return
         if self.outbound and self._transport is not None:
-            self._transport.write(b"\r\n\r\n")
+            self._transport.write(PING)
+            self._expect_pong()
         remaining_s = self._limits.idle_s - idle_s
         self._start_timer(min(self._limits.ping_s, remaining_s) if self.outbound else remaining_s, self._check_idle)
+
+    def _expect_pong(self) -> None:
+        """Wait for the answer to a ping. Many servers never answer: only who has done so before is held to it."""
+        self._framer.expect_pong()
+        if self._answers_pings and self._pong_timer is None:
+            self._pong_timer = asyncio.get_running_loop().call_later(self._limits.pong_s, self.abort)
+
+    def _stop_pong_timer(self) -> None:
+        if self._pong_timer is not None:
+            self._pong_timer.cancel()
+            self._pong_timer = None
 
     def _start_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
         if self._timer is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest
-from voip_engine.sip.flow import Flow, NextHop
+from voip_engine.sip.flow import DEFAULT_PORTS, Flow, NextHop
 from voip_engine.sip.message import Headers, Request, Response, Via
 from voip_engine.sip.timers import Timers
 from voip_engine.sip.transaction import (
@@ -97,7 +97,9 @@ class ClientTransaction:
         """Whether the request went, as far as can be told, along this flow."""
         if self._flow is not None:
             return self._flow == flow
-        return self.next_hop == NextHop(flow.transport, flow.remote_host, flow.remote_port)
+        hop = self.next_hop
+        port = hop.port or DEFAULT_PORTS[hop.transport]
+        return (hop.transport, hop.host, port) == (flow.transport, flow.remote_host, flow.remote_port)
 
     def _perform(self, action: Action, now: float) -> None:
         match action:
@@ -324,7 +326,7 @@ def reply_path(via: Via, flow: Flow) -> tuple[Flow, NextHop | None]:
 
     RFC 3261 §18.2.2; RFC 3581 §4: without `rport` a datagram goes to the port in sent-by, not to where it came from.
     """
-    port = via.port or DEFAULT_PORT
+    port = via.port or DEFAULT_PORTS[flow.transport]
     if flow.transport != "UDP":
         return flow, NextHop(flow.transport, flow.remote_host, port)
     if via.has_parameter("rport"):

@@ -1,4 +1,4 @@
-"""SIP over real sockets: UDP and TCP, IPv4 and IPv6 (RFC 3261 §18, RFC 3581).
+"""SIP over real sockets: UDP, TCP and TLS, IPv4 and IPv6 (RFC 3261 §18, RFC 3581).
 
 ```
 sockets ──► on_data(bytes, Flow) ──► SipCore ──► SendOnFlow / SendRequest ──► send() ──► sockets
@@ -12,15 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from voip_engine.sip.effects import SendOnFlow, SendRequest
-from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
+from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.routes import PendingTransactions, Remote, Routes
 from voip_engine.sip.sockets import (
-    DEFAULT_PORT,
     TransportError,
     bound_address,
     describe_failure,
@@ -31,22 +30,14 @@ from voip_engine.sip.sockets import (
     open_socket,
     wildcard_like,
 )
-from voip_engine.sip.tcp import TcpConnection, TcpEvents, TcpLimits
+from voip_engine.sip.streams import Streams
+from voip_engine.sip.tcp import TcpLimits
+from voip_engine.sip.tls import TlsContexts
 from voip_engine.sip.udp import DATAGRAM_LIMIT_BYTES, UdpSocket
 
 __all__ = ["SipTransport", "TcpLimits", "TransportError"]
 
 log = logging.getLogger(__name__)
-
-_WAITING_BYTES = 1024 * 1024  # what may wait for one connection to be made
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """A connection being made, and what waits for it: data with transaction, or None for a response."""
-
-    waiting: list[tuple[bytes, str | None]] = field(default_factory=list)
-    waiting_bytes: int = 0
 
 
 class SipTransport:
@@ -64,19 +55,20 @@ class SipTransport:
         on_flow_lost: Callable[[Flow], None],
         *,
         limits: TcpLimits | None = None,
+        tls: TlsContexts | None = None,
     ) -> None:
         self._on_data = on_data
         self._on_failure = on_failure
         self._on_flow_lost = on_flow_lost
-        self._limits = limits or TcpLimits()
-        self._events = TcpEvents(self._connected, on_data, on_framing_error, self._disconnected)
+        self._streams = Streams(
+            on_data,
+            on_framing_error,
+            self._stream_lost,
+            self._fail,
+            limits=limits or TcpLimits(),
+            tls=tls or TlsContexts(),
+        )
         self._udp: list[UdpSocket] = []
-        self._listeners: list[tuple[asyncio.Server, LocalAddress]] = []
-        self._connections: dict[int, TcpConnection] = {}
-        self._by_remote: dict[Remote, TcpConnection] = {}
-        self._attempts: dict[Remote, _Attempt] = {}
-        self._connection_count = 0
-        self._full = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
         self._routes = Routes()
@@ -93,17 +85,19 @@ class SipTransport:
             await udp.start()
             self._udp.append(udp)
         else:
-            loop = asyncio.get_running_loop()
-            server = await loop.create_server(lambda: self._new_connection(outbound=False), sock=opened)
-            self._listeners.append((server, bound))
+            await self._streams.listen(opened, bound)
         return bound
 
     async def local_address_for(self, next_hop: NextHop) -> LocalAddress:
         """Find what to put into Via and Contact for a next hop, opening a socket if none fits.
 
-        Raises TransportError.
+        Over TLS, which takes a certificate to listen with, that is a connection to the next hop. Raises TransportError.
         """
         remote_host = await self._choose_address(next_hop)
+        if next_hop.transport == "TLS" and self._local_address("TLS", remote_host) is None:
+            domain = next_hop.domain or next_hop.host
+            flow = await self._streams.connect(replace(next_hop, host=remote_host, domain=domain))
+            return LocalAddress("TLS", flow.local_host, flow.local_port)
         async with self._opening:
             found = self._local_address(next_hop.transport, remote_host)
             if found is None:
@@ -121,8 +115,8 @@ class SipTransport:
             self._send_request(effect)
         elif effect.flow.transport == "UDP":
             self._send_datagram(effect.data, effect.flow.remote_host, effect.flow.remote_port, effect.flow)
-        else:
-            self._send_on_connection(effect)
+        elif not self._streams.send_on(effect.flow, effect.data) and effect.fallback is not None:
+            self._start(self._send_on_fallback(effect.data, effect.fallback))
 
     async def close(self) -> None:
         """Close every socket, giving peers a moment to take what was sent, and end every task."""
@@ -130,15 +124,7 @@ class SipTransport:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for server, _ in self._listeners:
-            server.close()
-        connections = list(self._connections.values())
-        for connection in connections:
-            connection.close()
-        if connections:
-            await asyncio.wait([connection.closed for connection in connections])
-        for server, _ in self._listeners:
-            await server.wait_closed()
+        await self._streams.close()
         for udp in self._udp:
             await udp.close()
 
@@ -192,8 +178,8 @@ class SipTransport:
     def _send_request(self, effect: SendRequest) -> None:
         hop = effect.next_hop
         known = self._routes.known(hop)
-        if known and hop.transport == "TCP":
-            self._send_request_on_connection(effect, self._preferred("TCP", known))
+        if known and hop.transport != "UDP":
+            self._send_request_on_stream(effect, self._preferred(hop.transport, known))
         elif known and self._reaches("UDP", address := self._preferred("UDP", known)):
             self._send_request_datagram(effect, address)
         else:
@@ -205,114 +191,37 @@ class SipTransport:
                 await self.local_address_for(effect.next_hop)
                 self._send_request_datagram(effect, await self._choose_address(effect.next_hop))
             else:
-                self._send_request_on_connection(effect, await self._choose_address(effect.next_hop))
+                self._send_request_on_stream(effect, await self._choose_address(effect.next_hop))
         except TransportError as error:
             self._fail(effect.transaction, str(error))
 
     def _send_request_datagram(self, effect: SendRequest, host: str) -> None:
-        remote = host, effect.next_hop.port or DEFAULT_PORT
+        remote = host, effect.next_hop.port or DEFAULT_PORTS["UDP"]
         self._pending.add(effect.transaction, "UDP", remote)
         failure = self._send_datagram(effect.data, *remote)
         if failure is not None:
             self._fail(effect.transaction, failure)
 
-    def _send_request_on_connection(self, effect: SendRequest, host: str) -> None:
-        remote = host, effect.next_hop.port or DEFAULT_PORT
-        self._pending.add(effect.transaction, "TCP", remote)
-        connection = self._by_remote.get(remote)
-        if connection is not None and connection.usable:
-            try:
-                connection.send(effect.data)
-            except ConnectionError as error:
-                self._fail(effect.transaction, describe_failure(error, effect.next_hop))
-            return
-        self._connect_and_send(remote, effect.data, effect.transaction)
+    def _send_request_on_stream(self, effect: SendRequest, host: str) -> None:
+        hop = effect.next_hop
+        remote = host, hop.port or DEFAULT_PORTS[hop.transport]
+        self._pending.add(effect.transaction, hop.transport, remote)
+        literal = NextHop(hop.transport, *remote, hop.domain or (hop.host if hop.transport == "TLS" else ""))
+        self._streams.send(literal, effect.data, effect.transaction)
 
-    # ---- TCP --------------------------------------------------------------------------------------------------------
-
-    def _send_on_connection(self, effect: SendOnFlow) -> None:
-        connection = self._connections.get(effect.flow.connection)
-        if connection is not None and connection.usable:
-            try:
-                connection.send(effect.data)
-            except ConnectionError as error:
-                log.debug("sending to %s failed: %s", effect.flow.remote_host, error)
-        elif effect.fallback is not None:
-            self._start(self._send_on_fallback(effect.data, effect.fallback))
+    # ---- streams ----------------------------------------------------------------------------------------------------
 
     async def _send_on_fallback(self, data: bytes, hop: NextHop) -> None:
         """Open a connection for a response whose own one is gone (RFC 3261 §18.2.2)."""
         try:
-            host = await self._choose_address(hop)
+            self._streams.send(replace(hop, host=await self._choose_address(hop)), data, None)
         except TransportError as error:
             log.debug("a response cannot be delivered: %s", error)
-            return
-        remote = host, hop.port or DEFAULT_PORT
-        connection = self._by_remote.get(remote)
-        if connection is None or not connection.usable:
-            self._connect_and_send(remote, data, None)
-            return
-        try:
-            connection.send(data)
-        except ConnectionError as error:
-            log.debug("sending to %s failed: %s", host, error)
 
-    def _connect_and_send(self, remote: Remote, data: bytes, transaction: str | None) -> None:
-        attempt = self._attempts.get(remote)
-        if attempt is None:
-            attempt = self._attempts[remote] = _Attempt()
-            self._start(self._connect(remote, attempt))
-        if attempt.waiting_bytes + len(data) > _WAITING_BYTES:
-            if transaction is not None:
-                self._fail(transaction, f"too much waits for a connection to {remote[0]}:{remote[1]}")
-            return
-        attempt.waiting.append((data, transaction))
-        attempt.waiting_bytes += len(data)
-
-    async def _connect(self, remote: Remote, attempt: _Attempt) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._limits.connect_s):
-                _, connection = await loop.create_connection(lambda: self._new_connection(outbound=True), *remote)
-            del self._attempts[remote]
-            for data, _ in attempt.waiting:
-                connection.send(data)
-        except OSError as error:
-            self._attempts.pop(remote, None)
-            reason = describe_failure(error, NextHop("TCP", *remote))
-            for _, transaction in attempt.waiting:
-                if transaction is not None:
-                    self._fail(transaction, reason)
-
-    def _new_connection(self, *, outbound: bool) -> TcpConnection:
-        self._connection_count += 1
-        return TcpConnection(self._connection_count, outbound, self._limits, self._events)
-
-    def _connected(self, connection: TcpConnection) -> bool:
-        remote = connection.flow.remote_host, connection.flow.remote_port
-        if self._closed:
-            return False
-        if not connection.outbound:
-            inbound = sum(not each.outbound for each in self._connections.values())
-            full, self._full = self._full, inbound >= self._limits.connections
-            if self._full:
-                if not full:
-                    log.warning("refusing connections: %d are open, the last one came from %s", inbound, remote[0])
-                return False
-        self._connections[connection.number] = connection
-        self._by_remote[remote] = connection
-        return True
-
-    def _disconnected(self, connection: TcpConnection, error: BaseException | None) -> None:
-        flow = connection.flow
-        remote = flow.remote_host, flow.remote_port
-        del self._connections[connection.number]
-        if self._by_remote.get(remote) is connection:
-            del self._by_remote[remote]
-        if self._closed:
-            return
-        self._fail_pending("TCP", remote, f"{flow.remote_host}:{flow.remote_port} closed the connection")
-        self._on_flow_lost(flow)
+    def _stream_lost(self, flow: Flow, reason: str) -> None:
+        if not self._closed:
+            self._fail_pending(flow.transport, (flow.remote_host, flow.remote_port), reason)
+            self._on_flow_lost(flow)
 
     # ---- addresses --------------------------------------------------------------------------------------------------
 
@@ -333,7 +242,7 @@ class SipTransport:
         if transport == "UDP":
             bound = self._best([udp.address for udp in self._udp], remote_host)
         else:
-            bound = self._best([address for _, address in self._listeners], remote_host)
+            bound = self._best(self._streams.addresses(transport), remote_host)
         if bound is None or not is_wildcard(bound.host):
             return bound
         return LocalAddress(transport, self._routes.source(remote_host), bound.port)
