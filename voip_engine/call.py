@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from voip_engine import events
@@ -21,6 +22,7 @@ from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
+from voip_engine.sip.flow import NextHop
 from voip_engine.sip.trace import SipTraceEntry
 from voip_engine.speech_settings import AgentSettings, VoiceSettings
 from voip_engine.voice import CallVoice
@@ -76,6 +78,11 @@ class Call:
     def session(self) -> str:
         """The SIP session, by its Call-ID."""
         return self._identity.session
+
+    @property
+    def account(self) -> str | None:
+        """The account that the call goes through."""
+        return self._identity.account
 
     @property
     def state(self) -> CallState:
@@ -229,6 +236,11 @@ class Call:
     def placed(self, negotiation: CallNegotiation) -> None:
         """Keep the offer that our INVITE carries; the leg is open already."""
         self._negotiation = negotiation
+
+    def redirected(self, peer_uri: str, peer_hop: NextHop) -> None:
+        """Note where a call goes on that was sent elsewhere."""
+        self._identity = replace(self._identity, peer_uri=peer_uri, peer_hop=peer_hop)
+        self._state = CallState.CALLING
 
     def apply(self, effect: effects.Effect) -> None:
         """Follow what the SIP core says of this call's session."""

@@ -44,7 +44,7 @@ class CallServices:
 
 @dataclass(frozen=True, slots=True)
 class CallIdentity:
-    """Who calls whom, and over what. Fixed for the life of a call."""
+    """Who calls whom, and over what. Fixed for the life of a call, unless it is sent elsewhere before it is answered."""
 
     number: int
     session: str

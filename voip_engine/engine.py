@@ -34,6 +34,7 @@ from voip_engine.modes.registry import available_modes
 from voip_engine.monitoring import Monitoring
 from voip_engine.negotiation import CallNegotiation
 from voip_engine.placed_calls import PlacedCalls
+from voip_engine.redirection import Redirection
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName, HostPort
@@ -96,6 +97,7 @@ class Engine:
         self._signalling: Signalling
         self._accounts: Accounts
         self._placed: PlacedCalls
+        self._redirection: Redirection
         self._services: CallServices
 
     # ---- life ---------------------------------------------------------------------------------------------------------
@@ -103,9 +105,10 @@ class Engine:
     async def start(self) -> None:
         """Start the media process, bind the listening sockets, begin to register. Raises EngineError in plain words."""
         core = SipCore(random.Random(secrets.randbits(128)), user_agent=USER_AGENT)
-        self._signalling = Signalling(core, self._apply)
+        self._signalling = Signalling(core, self._apply, tls=self.settings.tls)
         self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)
         self._placed = PlacedCalls(self.settings.dialling, self._end_call)
+        self._redirection = Redirection(self.settings.accounts, self._signalling, self._placed.rules)
         self._services = CallServices(
             signalling=self._signalling,
             plane=self._plane,
@@ -318,6 +321,8 @@ class Engine:
                 self._turned_away(flow, reason)
             case effects.MessagesWaiting():
                 self._accounts.messages_waiting(effect)
+            case effects.SessionRedirected(session=session) if (sent_on := self._by_session.get(session)) is not None:
+                self._spawn(self._redirection.follow(sent_on, effect), f"redirect call {sent_on.call_id}")
             case effects.SendOnFlow() | effects.SendRequest():
                 raise AssertionError("sending is the signalling's business")
             case _:

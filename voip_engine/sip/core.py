@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from voip_engine.sip.call_features import CallFeatures
 from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Sequence
 from voip_engine.sip.effects import Effect, MessageRejected, SendOnFlow, SessionInvited
-from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, Endpoint, contact_header, session_body
+from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, Endpoint, contact_header, session_body
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
@@ -50,6 +51,8 @@ class SipCore:
         self._capacity = capacity
         self._sessions = SessionIndex()
         self._registrations: dict[str, Registration] = {}
+        self.features = CallFeatures(self._endpoint, self._sessions)
+        """Transfers, and keys by INFO."""
 
     @property
     def idle(self) -> bool:
@@ -146,8 +149,9 @@ class SipCore:
         caller: NameAddress,
         offer: bytes,
         now: float,
+        extra: tuple[tuple[str, str], ...] = (),
     ) -> tuple[str, list[Effect]]:
-        """Call `target`; returns the session's name.
+        """Call `target`; returns the session's name. `extra` headers stand besides the usual ones.
 
         Raises KeyError for an unknown account and CapacityError when there is no room.
         """
@@ -161,7 +165,9 @@ class SipCore:
             endpoint=endpoint,
             session=self._sessions.name_for(call_id),
             local=local,
-            contact=contact_header(config.contact_user if config else caller.uri.user or "", local),
+            contact=contact_header(
+                config.contact_user if config else caller.uri.user or "", local, secure=target.scheme == "sips"
+            ),
             credentials=self._credentials_of(config),
             sequence=Sequence(),
             owns_call_id=True,
@@ -173,8 +179,11 @@ class SipCore:
         headers.add("CSeq", f"{context.sequence.next()} INVITE")
         headers.add("Contact", context.contact)
         headers.add("Allow", ALLOW)
+        headers.add("Supported", SUPPORTED)
         headers.add("Accept", SESSION_DESCRIPTION)
         headers.add("Content-Type", SESSION_DESCRIPTION)
+        for name, value in extra:
+            headers.add(name, value)
         request = Request("INVITE", target.without_headers(), headers, offer)
         session = Session.place(context, self._sessions, request, next_hop, now)
         self._sessions.add(session)
@@ -202,6 +211,18 @@ class SipCore:
         """End a session by whatever its state demands. `SessionEnded` comes at once, the rest goes on unseen."""
         if (known := self._sessions.get(session)) is not None:
             known.hang_up(now)
+        return self._endpoint.take_effects()
+
+    def redirect(
+        self, session: str, *, target: SipUri, next_hop: NextHop, local: LocalAddress, now: float
+    ) -> list[Effect]:
+        """Go on at one of the targets of `SessionRedirected`; `hang_up` instead ends with the reason it gave.
+
+        Should that one fail too, the targets that are left are told again. Raises SessionStateError.
+        """
+        if (known := self._sessions.get(session)) is not None:
+            self._endpoint.note_address(local)
+            known.redirect(target, next_hop, local, now)
         return self._endpoint.take_effects()
 
     def reoffer(self, session: str, offer: bytes, now: float) -> list[Effect]:
@@ -283,7 +304,7 @@ class SipCore:
         elif request.method == "INVITE":
             self._on_invite(transaction, now)
         elif request.method == "OPTIONS":
-            endpoint.respond(transaction, 200, now, headers=(("Accept", SESSION_DESCRIPTION), ("Supported", "")))
+            endpoint.respond(transaction, 200, now, headers=(("Accept", SESSION_DESCRIPTION),))
         else:
             endpoint.respond(transaction, 481, now)
 
@@ -301,7 +322,7 @@ class SipCore:
             endpoint=endpoint,
             session=self._sessions.name_for(request.call_id),
             local=local,
-            contact=contact_header(request.uri.user or "", local),
+            contact=contact_header(request.uri.user or "", local, secure=request.uri.scheme == "sips"),
             credentials=self._credentials_of(config),
             sequence=Sequence(),
             owns_call_id=False,

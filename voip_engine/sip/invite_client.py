@@ -2,9 +2,9 @@
 
 ```
 send ── 1xx ──► on_provisional          cancel ── CANCEL goes out once a 1xx has come (RFC 3261 §9.1)
-     ── 401/407 ── again with credentials
+     ── 401/407 ── again with credentials; 422 and the like ── again as `amended` says
      ── 2xx ──► ACK, on_success         the same 2xx again → the same ACK again (§13.2.2.4)
-     ── 3xx–6xx, silence ──► on_failure
+     ── 3xx ──► on_redirect            4xx–6xx, silence ──► on_failure
 ```
 """
 
@@ -33,8 +33,14 @@ class InviteClientUser(Protocol):
     def on_provisional(self, response: Response, flow: Flow, now: float) -> None:
         """A 1xx other than 100 came."""
 
-    def dialog_of(self, response: Response) -> Dialog:
+    def dialog_of(self, response: Response, flow: Flow) -> Dialog:
         """Return the dialog to acknowledge a 2xx in."""
+
+    def amended(self, request: Request, response: Response, cseq: int) -> Request | None:
+        """Return what to send in the place of a refused INVITE, None if nothing helps."""
+
+    def on_redirect(self, response: Response, now: float) -> bool:
+        """A 3xx came; False if that is a failure like any other."""
 
     def on_success(self, response: Response, dialog: Dialog, flow: Flow, now: float) -> None:
         """A 2xx came, the first of its dialog, and the ACK has gone out."""
@@ -135,7 +141,7 @@ class InviteClient:
         self._stop_timer()
         self.answered = True
         self._credentials.accepted()
-        dialog = self._user.dialog_of(response)
+        dialog = self._user.dialog_of(response, flow)
         # The ACK carries the credentials of its INVITE (RFC 3261 §13.2.2.4).
         request = dialog.build("ACK", cseq=self._request.cseq.number)
         for name in ("Authorization", "Proxy-Authorization"):
@@ -148,11 +154,18 @@ class InviteClient:
         self._stop_timer()
         if response.status in (401, 407) and not self._cancelling:
             again = self._credentials.again(self._request, response, self._sequence.number + 1)
-            if again is not None:
-                self._request = again
-                self._sequence.next()
-                self._send(now)
-                return
+        elif not self._cancelling:
+            again = self._user.amended(self._request, response, self._sequence.number + 1)
+        else:
+            again = None
+        if again is not None:
+            self._request = again
+            self._sequence.next()
+            self._send(now)
+            return
+        if response.status < 400 and not self._cancelling and self._user.on_redirect(response, now):
+            self.answered = True
+            return
         self._fail(response.status, plain_reason(response.status, response.reason), now)
 
     def _on_lost(self, status: int, reason: str, now: float) -> None:

@@ -101,10 +101,18 @@ class Reoffers:
     def on_provisional(self, response: Response, flow: Flow, now: float) -> None:
         """Wait on: a re-INVITE's progress concerns nobody."""
 
-    def dialog_of(self, response: Response) -> Dialog:
+    def dialog_of(self, response: Response, flow: Flow) -> Dialog:
         """Follow the Contact of the 2xx; the dialog stays what it is."""
         self._dialog.refresh_target(response)
         return self._dialog
+
+    def amended(self, request: Request, response: Response, cseq: int) -> Request | None:
+        """Nothing but credentials mends a re-INVITE."""
+        return None
+
+    def on_redirect(self, response: Response, now: float) -> bool:
+        """A dialog is not sent elsewhere: that is a refusal."""
+        return False
 
     def on_success(self, response: Response, dialog: Dialog, flow: Flow, now: float) -> None:
         """Our offer was accepted."""

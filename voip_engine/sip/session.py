@@ -12,11 +12,17 @@ from __future__ import annotations
 from enum import Enum
 from typing import Literal
 
-from voip_engine.sip.dialog import Dialog
+from voip_engine.sip.dialog import Dialog, strip_for_request
 from voip_engine.sip.dialog_requests import DialogRequests
-from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionEnded, SessionProgressed
-from voip_engine.sip.endpoint import SESSION_DESCRIPTION, session_body
-from voip_engine.sip.flow import Flow, NextHop
+from voip_engine.sip.effects import (
+    SessionAnswered,
+    SessionConfirmed,
+    SessionEnded,
+    SessionProgressed,
+    SessionRedirected,
+)
+from voip_engine.sip.endpoint import SESSION_DESCRIPTION, contact_header, session_body
+from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.invite_client import InviteClient
 from voip_engine.sip.invite_server import InviteServer
 from voip_engine.sip.message import Request, Response
@@ -26,12 +32,16 @@ from voip_engine.sip.plain_words import (
     HUNG_UP_THERE,
     NO_ACKNOWLEDGEMENT,
     VANISHED,
+    plain_reason,
     rejected_here,
 )
+from voip_engine.sip.redirects import DECISION_S, REDIRECTIONS, Redirects
 from voip_engine.sip.reoffers import Reoffers
 from voip_engine.sip.session_context import SessionContext
+from voip_engine.sip.session_features import SessionFeatures
 from voip_engine.sip.session_index import SessionIndex
 from voip_engine.sip.transaction_layer import ServerTransaction
+from voip_engine.sip.uri import NameAddress, SipUri
 
 MAX_FORKS = 32
 """How many branches of a forked INVITE are remembered."""
@@ -63,7 +73,14 @@ class Session:
         self._reoffers: Reoffers | None = None
         self._forks: set[str] = set()
         self._requests = DialogRequests(context, lambda now: self._settle())
+        self.features = SessionFeatures(
+            context, self._requests, lambda: self._dialog if self.phase is Phase.UP else None
+        )
+        """What the dialog carries besides the call."""
         self._bye_due = False
+        self._redirects: Redirects | None = None
+        self._undecided = 0
+        self._refusal = (0, "")
         self.phase = phase
 
     @property
@@ -77,16 +94,8 @@ class Session:
     ) -> Session:
         """Place a call with this INVITE."""
         session = cls(context, index, Phase.CALLING)
-        session._ours = InviteClient(
-            context.endpoint,
-            session,
-            request,
-            next_hop=next_hop,
-            local=context.local,
-            sequence=context.sequence,
-            credentials=context.credentials(),
-        )
-        session._ours.start(now)
+        session._redirects = Redirects(request.uri)
+        session._send_invite(request, next_hop, now)
         return session
 
     @classmethod
@@ -129,6 +138,9 @@ class Session:
         phase = self.phase
         if phase is Phase.ENDED:
             return
+        if self._undecided:
+            self._stay(now)
+            return
         if phase is Phase.CALLING and self._ours is not None:
             self._ours.cancel(now)
         elif phase is Phase.CALLED and self._theirs is not None:
@@ -137,6 +149,31 @@ class Session:
             self._close_reoffers(now, by_peer=False)
             self._bye_when_allowed(now)
         self._end("local", None, HUNG_UP_HERE, now)
+
+    def redirect(self, target: SipUri, next_hop: NextHop, local: LocalAddress, now: float) -> None:
+        """Place the call anew, at one of the addresses that `SessionRedirected` named (RFC 3261 §8.1.3.4).
+
+        Raises SessionStateError.
+        """
+        if self.phase is Phase.ENDED:
+            return
+        if not self._undecided or self._ours is None or self._redirects is None:
+            raise SessionStateError("This call cannot go on elsewhere: nobody has sent it on.")
+        self._decided()
+        self._redirects.choose(target)
+        context = self._context
+        user = NameAddress.parse(context.contact).uri.user
+        context.local, context.contact = local, contact_header(user or "", local)
+        headers = self._ours.request.headers.copy()
+        # Credentials were for who asked for them; a route leads where it led before.
+        stale = ("Authorization", "Proxy-Authorization") + (() if next_hop == self._ours.next_hop else ("Route",))
+        for name in stale:
+            headers.remove(name)
+        headers.set("Contact", context.contact)
+        headers.set("CSeq", f"{context.sequence.next()} INVITE")
+        self._index.drop_dialogs(self)
+        self._forks.clear()
+        self._send_invite(Request("INVITE", strip_for_request(target), headers, self._ours.request.body), next_hop, now)
 
     def reoffer(self, offer: bytes, now: float) -> None:
         """Send an offer in a re-INVITE, as soon as nothing stands in its way. Raises SessionStateError."""
@@ -160,8 +197,11 @@ class Session:
     # ---- their requests within the dialog ----
 
     def receive(self, transaction: ServerTransaction, now: float) -> None:
-        """Take a BYE, re-INVITE or OPTIONS whose CSeq is in order."""
+        """Take a request within the dialog whose CSeq is in order."""
+        self.features.learn(transaction.request.headers, transaction.flow)
         match transaction.request.method:
+            case "REFER" | "NOTIFY" | "INFO":
+                self.features.receive(transaction, now)
             case "BYE":
                 self._on_bye(transaction, now)
             case "INVITE" if self.phase is Phase.UP and self._reoffers is not None:
@@ -227,8 +267,20 @@ class Session:
         if self.phase is Phase.CALLING:
             body = session_body(response)
             self._endpoint.emit(SessionProgressed(self.id, response.status, response.reason, body))
+            self.features.learn(response.headers, flow)
 
-    def dialog_of(self, response: Response) -> Dialog:
+    def amended(self, request: Request, response: Response, cseq: int) -> Request | None:
+        """Nothing but credentials mends an INVITE."""
+        return None
+
+    def on_redirect(self, response: Response, now: float) -> bool:
+        """Ask the engine where to go on, if the 3xx names an address that was not tried yet."""
+        if self._redirects is None or response.status not in REDIRECTIONS:
+            return False
+        self._redirects.take(response)
+        return self._ask_where(response.status, plain_reason(response.status, response.reason), now)
+
+    def dialog_of(self, response: Response, flow: Flow) -> Dialog:
         """Make the dialog of a 2xx; every branch of a fork has its own (RFC 3261 §13.2.2.4)."""
         assert self._ours is not None
         hop = self._ours.next_hop
@@ -241,13 +293,31 @@ class Session:
             self._index.drop_dialogs(self)
             self._adopt(dialog)
             self._endpoint.emit(SessionAnswered(self.id, session_body(response), flow))
+            self.features.learn(response.headers, flow)
         else:
             self._bye(dialog, now)
             self._settle()
 
     def on_failure(self, status: int, reason: str, now: float) -> None:
-        """End with the reason why the call did not come about."""
-        self._end("remote", status, reason, now)
+        """Try what is left of the addresses that the call was sent to, else end with the reason why it did not come about."""
+        if status >= 600 or not self._ask_where(status, reason, now):
+            self._end("remote", status, reason, now)
+
+    def _ask_where(self, status: int, reason: str, now: float) -> bool:
+        if self.phase is not Phase.CALLING or self._redirects is None or not self._redirects.targets:
+            return False
+        self._refusal = (status, reason)
+        self._undecided = self._endpoint.timers.start(now + DECISION_S, self._stay)
+        self._endpoint.emit(SessionRedirected(self.id, status, self._redirects.targets))
+        return True
+
+    def _stay(self, now: float) -> None:
+        self._decided()
+        self._end("remote", *self._refusal, now)
+
+    def _decided(self) -> None:
+        self._endpoint.timers.stop(self._undecided)
+        self._undecided = 0
 
     # ---- the end ----
 
@@ -280,6 +350,7 @@ class Session:
     def _end(self, by: Literal["local", "remote"], status: int | None, reason: str, now: float) -> None:
         if self.phase is not Phase.ENDED:
             self.phase = Phase.ENDED
+            self.features.close(now)
             self._endpoint.emit(SessionEnded(self.id, by, status, reason))
         self._settle()
 
@@ -292,6 +363,19 @@ class Session:
             self._index.remove(self)
 
     # ---- odds ----
+
+    def _send_invite(self, request: Request, next_hop: NextHop, now: float) -> None:
+        context = self._context
+        self._ours = InviteClient(
+            context.endpoint,
+            self,
+            request,
+            next_hop=next_hop,
+            local=context.local,
+            sequence=context.sequence,
+            credentials=context.credentials(),
+        )
+        self._ours.start(now)
 
     def _adopt(self, dialog: Dialog) -> None:
         self._dialog = dialog

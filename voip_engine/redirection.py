@@ -1,0 +1,50 @@
+"""Calls of ours that are sent elsewhere (3xx): they go on where [dialling] lets them."""
+
+from __future__ import annotations
+
+from voip_engine.addresses import destination
+from voip_engine.call import Call
+from voip_engine.dial_rules import DialRules
+from voip_engine.errors import EngineError
+from voip_engine.settings import AccountSettings
+from voip_engine.signalling import Signalling
+from voip_engine.sip.effects import SessionRedirected
+from voip_engine.sip.session import SessionStateError
+from voip_engine.sip.transport import TransportError
+from voip_engine.sip.uri import SipUri
+
+
+class Redirection:
+    """Follows redirections of one engine's calls. How often and never twice to one address is the SIP core's business."""
+
+    def __init__(self, accounts: tuple[AccountSettings, ...], signalling: Signalling, rules: DialRules) -> None:
+        self._accounts = accounts
+        self._signalling = signalling
+        self._rules = rules
+
+    async def follow(self, call: Call, effect: SessionRedirected) -> None:
+        """Place the call anew at the best address that may and can be called, or end it and say why not."""
+        refusal = ""
+        for target in effect.targets:
+            try:
+                await self._go_on(call, target)
+                return
+            except (EngineError, TransportError) as error:
+                refusal = refusal or str(error)
+            except SessionStateError:
+                return  # the core waited no longer
+        call.end(f"The call was sent on ({effect.status}), but not followed: {refusal}")
+
+    async def _go_on(self, call: Call, target: SipUri) -> None:
+        refusal = self._rules.check(target)
+        if refusal is not None:
+            raise EngineError(refusal)
+        to = destination(target.serialize(), self._accounts, call.account)
+        local = await self._signalling.local_address_for(to.next_hop)
+        if not call.ended:
+            signalling = self._signalling
+            wanted = signalling.core.redirect(
+                call.session, target=target, next_hop=to.next_hop, local=local, now=signalling.now
+            )
+            call.redirected(str(target), to.next_hop)
+            signalling.perform(wanted)
