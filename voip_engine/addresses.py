@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from voip_engine.errors import EngineError
 from voip_engine.settings import AccountSettings
+from voip_engine.sip.dialog import transport_of as named_transport
 from voip_engine.sip.flow import NextHop, Transport
 from voip_engine.sip.uri import MalformedUri, SipUri
 
@@ -26,18 +27,17 @@ def registrar_of(account: AccountSettings) -> NextHop:
     server = account.outbound_proxy or account.registrar
     if server is None:
         return NextHop(transport, uri.host, uri.port or 0)
-    hop = SipUri.parse(server if server.startswith("sip:") else f"sip:{server}")
+    hop = SipUri.parse(server if server.startswith(("sip:", "sips:")) else f"sip:{server}")
     return NextHop(transport_of(hop) if hop.has_parameter("transport") else transport, hop.host, hop.port or 0)
 
 
 def transport_of(uri: SipUri) -> Transport:
     """Return the transport a URI asks for; UDP unless it says otherwise. Raises EngineError for one we do not speak."""
-    asked = (uri.parameter("transport") or "udp").upper()
-    if asked == "UDP":
-        return "UDP"
-    if asked == "TCP":
-        return "TCP"
-    raise EngineError(f"The transport {asked} is not supported; there are UDP and TCP.")
+    asked = named_transport(uri)
+    if asked is None and uri.has_parameter("transport"):
+        named = (uri.parameter("transport") or "").upper()
+        raise EngineError(f"The transport {named} is not supported; there are UDP, TCP and TLS.")
+    return asked or "UDP"
 
 
 def destination(text: str, accounts: tuple[AccountSettings, ...], account: str | None) -> Destination:
@@ -60,20 +60,26 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
                 f"{wanted!r} has no host, and there is no account to dial it through: try sip:{wanted}@host."
             )
         home = SipUri.parse(chosen)
-        wanted = f"sip:{wanted}@{bracketed(home.host)}" + (f":{home.port}" if home.port else "")
+        wanted = f"{home.scheme}:{wanted}@{bracketed(home.host)}" + (f":{home.port}" if home.port else "")
     elif not has_scheme:
         wanted = f"sip:{wanted}"
     try:
         target = SipUri.parse(wanted)
     except MalformedUri as error:
         raise EngineError(f"{text.strip()!r} is no SIP address: {error}") from error
-    if target.scheme != "sip":
-        raise EngineError(f"Only sip: addresses can be dialled, not {target.scheme}:.")
+    if target.scheme not in ("sip", "sips"):
+        raise EngineError(f"Only sip: and sips: addresses can be dialled, not {target.scheme}:.")
     if chosen is None:
         chosen = next((name for name in by_name if SipUri.parse(name).host.lower() == target.host.lower()), None)
     if chosen is None:
         return Destination(target, None, NextHop(transport_of(target), target.host, target.port or 0))
-    return Destination(target, chosen, registrar_of(by_name[chosen]))
+    next_hop = registrar_of(by_name[chosen])
+    if target.scheme == "sips" and next_hop.transport != "TLS":
+        raise EngineError(
+            f"sips: addresses are reached over TLS only, and {chosen} goes over {next_hop.transport}: "
+            "dial sip:, or add ;transport=tls to the account's address."
+        )
+    return Destination(target, chosen, next_hop)
 
 
 def _looks_like_host(text: str) -> bool:

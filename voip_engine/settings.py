@@ -18,10 +18,9 @@ from voip_engine.network_settings import (
     AdmissionSettings,
     DiallingSettings,
     DtmfPolicy,
-    SrtpPolicy,
     TlsSettings,
 )
-from voip_engine.sdp.plan import CODEC_PREFERENCE, CodecName
+from voip_engine.sdp.plan import CODEC_PREFERENCE, CodecName, SrtpPolicy
 from voip_engine.secret import Secret as Secret
 from voip_engine.settings_fields import SettingsError as SettingsError
 from voip_engine.settings_fields import check, check_fields
@@ -189,6 +188,8 @@ def _check_account_uri(text: str) -> None:
         raise ValueError("this one has no user name before the @")
     if transport not in _TRANSPORTS:
         raise ValueError("transport is udp, tcp or tls")
+    if uri.scheme == "sips" and transport != "tls" and uri.has_parameter("transport"):
+        raise ValueError("sips: goes over TLS, so that no other transport stands behind it")
     if uri.headers:
         raise ValueError("nothing may follow a question mark")
 
@@ -209,7 +210,7 @@ def _check_listen(addresses: tuple[str, ...]) -> None:
 
 def _check_server(text: str) -> None:
     try:
-        uri = SipUri.parse(text if text.startswith("sip:") else f"sip:{text}")
+        uri = SipUri.parse(text if text.startswith(("sip:", "sips:")) else f"sip:{text}")
     except MalformedUri as error:
         raise ValueError(str(error)) from None
     if uri.user or uri.password:

@@ -6,18 +6,22 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
+from voip_engine.network_settings import TlsSettings
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.trace import SipTrace, SipTraces
+from voip_engine.sip.tls import TlsContexts, TlsFiles
 from voip_engine.sip.transport import SipTransport
 
 
 class Signalling:
     """Joins core and sockets. What concerns calls and accounts is handed to `on_effect`, in order."""
 
-    def __init__(self, core: SipCore, on_effect: Callable[[Effect], None]) -> None:
+    def __init__(
+        self, core: SipCore, on_effect: Callable[[Effect], None], *, tls: TlsSettings | None = None
+    ) -> None:
         self.core = core
         self._on_effect = on_effect
         self._loop = asyncio.get_running_loop()
@@ -28,6 +32,7 @@ class Signalling:
             on_failure=self._transport_failed,
             on_framing_error=self._framing_failed,
             on_flow_lost=self._flow_lost,
+            tls=TlsContexts(TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file)) if tls else None,
         )
 
     @property

@@ -21,6 +21,8 @@ ACCOUNTS = (HOME, OTHER)
         ("100", "sip:100@pbx.example", "sip:alice@pbx.example", NextHop("TCP", "pbx.example", 0)),
         ("  100 ", "sip:100@pbx.example", "sip:alice@pbx.example", NextHop("TCP", "pbx.example", 0)),
         ("sip:100@PBX.example", "sip:100@PBX.example", "sip:alice@pbx.example", NextHop("TCP", "pbx.example", 0)),
+        ("sips:carol@sec.example", "sips:carol@sec.example", None, NextHop("TLS", "sec.example", 0)),
+        ("sip:carol@192.0.2.1;transport=TLS", "sip:carol@192.0.2.1;transport=TLS", None, NextHop("TLS", "192.0.2.1", 0)),
         ("100@192.0.2.9", "sip:100@192.0.2.9", "sip:bob@192.0.2.9:5070", NextHop("UDP", "proxy.example", 5080)),
     ],
 )
@@ -37,6 +39,22 @@ def test_a_named_account_is_taken():
 def test_a_registrar_elsewhere():
     account = AccountSettings(uri="sip:alice@pbx.example", registrar="192.0.2.4:5066")
     assert registrar_of(account) == NextHop("UDP", "192.0.2.4", 5066)
+
+
+def test_a_sips_account_dials_sips_addresses():
+    account = AccountSettings(uri="sips:alice@pbx.example", outbound_proxy="sips:edge.example")
+    found = destination("100", (account,), None)
+    assert (str(found.target), found.next_hop) == ("sips:100@pbx.example", NextHop("TLS", "edge.example", 0))
+
+
+def test_a_sips_address_is_not_reached_over_less_than_tls():
+    with pytest.raises(EngineError, match="over TLS only, and sip:alice@pbx.example goes over TCP"):
+        destination("sips:100@pbx.example", ACCOUNTS, None)
+
+
+def test_an_unknown_transport_is_named():
+    with pytest.raises(EngineError, match="The transport SCTP is not supported; there are UDP, TCP and TLS"):
+        destination("sip:100@192.0.2.1;transport=sctp", ACCOUNTS, None)
 
 
 def test_an_unknown_account_is_named():

@@ -163,6 +163,7 @@ def test_account_addresses_are_taken(uri: str) -> None:
         ("sip:pbx.example", "no user name"),
         ("tel:+49301234", "instead of sip:"),
         ("sip:alice@pbx.example;transport=sctp", "udp, tcp or tls"),
+        ("sips:alice@pbx.example;transport=udp", "sips: goes over TLS"),
         ("sip:alice@pbx.example?subject=x", "question mark"),
         ("sip:alice@", "a SIP address with a user name"),
         ("", "a SIP address with a user name"),

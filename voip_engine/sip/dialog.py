@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voip_engine.sip.flow import NextHop, Transport
 from voip_engine.sip.message import Headers, Request, Response
 from voip_engine.sip.uri import NameAddress, SipUri
+
+_TRANSPORTS: Mapping[str, Transport] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
 
 DialogId = tuple[str, str, str]
 """Call-ID, local tag, remote tag."""
@@ -107,10 +110,15 @@ class Dialog:
 
 
 def next_hop_of(uri: SipUri, transport: Transport) -> NextHop:
-    """Return where a request to `uri` goes (RFC 3263 §4 without SRV and NAPTR); `transport` if the URI names none."""
-    named = (uri.parameter("transport") or "").upper()
-    chosen: Transport = "TCP" if named == "TCP" else "UDP" if named == "UDP" else transport
-    return NextHop(chosen, uri.parameter("maddr") or uri.host, uri.port or 0)
+    """Return where a request to `uri` goes, before look-ups (RFC 3263 §4); `transport` if the URI names none."""
+    return NextHop(transport_of(uri) or transport, uri.parameter("maddr") or uri.host, uri.port or 0)
+
+
+def transport_of(uri: SipUri) -> Transport | None:
+    """Return the transport that a URI names, None for none or one we do not speak; sips goes over TLS (RFC 5630 §3.1)."""
+    if uri.scheme == "sips":
+        return "TLS"
+    return _TRANSPORTS.get((uri.parameter("transport") or "").lower())
 
 
 def strip_for_request(uri: SipUri) -> SipUri:

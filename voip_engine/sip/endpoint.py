@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from voip_engine.sip.effects import Effect, SendRequest
-from voip_engine.sip.flow import LocalAddress, NextHop, Transport
+from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.message import Headers, Request, Response, Via, make_response
 from voip_engine.sip.timers import Timers
 from voip_engine.sip.transaction_layer import MAGIC_COOKIE, ServerTransaction, TransactionLayer
 from voip_engine.sip.uri import SipUri
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY, INFO"
+SUPPORTED = "replaces, norefersub"
+"""The extensions that others may require of us, and that we say we have."""
 WILDCARDS = ("0.0.0.0", "::")
 SESSION_DESCRIPTION = "application/sdp"
 
@@ -23,6 +26,8 @@ class Endpoint:
         self.random = random
         self.user_agent = user_agent
         self.timers = Timers()
+        self.trusts: Callable[[Flow], bool] = lambda flow: False
+        """Whether what comes this way may say who somebody is (RFC 3325 §5)."""
         self._addresses: list[LocalAddress] = []
         self._effects: list[Effect] = []
         self.transactions = TransactionLayer(self.timers, self.emit, capacity=capacity)
@@ -83,6 +88,8 @@ class Endpoint:
             response.headers.add("Server", self.user_agent)
         if status == 405 or (request.method in ("INVITE", "OPTIONS") and 200 <= status < 300):
             response.headers.add("Allow", ALLOW)
+        if request.method in ("INVITE", "OPTIONS") and 200 <= status < 300:
+            response.headers.add("Supported", SUPPORTED)
         return response
 
     def respond(
@@ -101,10 +108,17 @@ class Endpoint:
         self.transactions.respond(transaction, response, now)
 
 
-def contact_header(user: str, local: LocalAddress) -> str:
-    """Return our Contact: where requests to `user` reach us."""
+def contact_uri(user: str, local: LocalAddress, *, secure: bool = False) -> SipUri:
+    """Return where requests to `user` reach us, `secure` for those that a sips URI led to (RFC 3261 §8.1.1.8)."""
+    if secure:
+        return SipUri("sips", user or None, local.host, local.port)
     uri = SipUri("sip", user or None, local.host, local.port)
-    return f"<{uri if local.transport == 'UDP' else uri.with_parameter('transport', local.transport.lower())}>"
+    return uri if local.transport == "UDP" else uri.with_parameter("transport", local.transport.lower())
+
+
+def contact_header(user: str, local: LocalAddress, *, secure: bool = False) -> str:
+    """Return our Contact (see `contact_uri`)."""
+    return f"<{contact_uri(user, local, secure=secure)}>"
 
 
 def session_body(message: Request | Response) -> bytes | None:

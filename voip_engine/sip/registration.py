@@ -11,10 +11,10 @@ from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Sequence
 from voip_engine.sip.effects import RegistrationChanged
 from voip_engine.sip.endpoint import ALLOW, Endpoint, contact_header
-from voip_engine.sip.flow import Flow, LocalAddress, NextHop
+from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop
 from voip_engine.sip.message import Headers, Request, Response
 from voip_engine.sip.plain_words import registration_reason
-from voip_engine.sip.transaction_layer import DEFAULT_PORT, ClientTransaction
+from voip_engine.sip.transaction_layer import ClientTransaction
 from voip_engine.sip.uri import NameAddress, SipUri
 
 FIRST_RETRY_S = 2.0
@@ -114,10 +114,11 @@ class Registration:
         headers.add("To", NameAddress("", aor).serialize())
         headers.add("Call-ID", self._call_id)
         headers.add("CSeq", f"{self._sequence.next()} REGISTER")
-        headers.add("Contact", f"{contact_header(self._config.contact_user, self._local)};expires={expires_s}")
+        contact = contact_header(self._config.contact_user, self._local, secure=aor.scheme == "sips")
+        headers.add("Contact", f"{contact};expires={expires_s}")
         headers.add("Expires", str(expires_s))
         headers.add("Allow", ALLOW)
-        request = Request("REGISTER", SipUri("sip", None, aor.host, aor.port), headers)
+        request = Request("REGISTER", SipUri(aor.scheme, None, aor.host, aor.port), headers)
         self._credentials.sign(request)
         self._send_request(request, expires_s, now)
 
@@ -127,7 +128,7 @@ class Registration:
         def on_response(response: Response, flow: Flow, now: float) -> None:
             if response.status >= 200:
                 self._reached = True
-                self._flow = flow if flow.transport == "TCP" else None
+                self._flow = flow if flow.transport != "UDP" else None
                 self._transaction = None
                 self._on_final(request, response, expires_s, now)
 
@@ -214,7 +215,7 @@ class Registration:
         ours = (self._config.contact_user or None, self._local.host.lower(), self._local.port)
         for contact in response.contacts:
             uri = contact.uri
-            if (uri.user, uri.host.lower(), uri.port or DEFAULT_PORT) == ours:
+            if (uri.user, uri.host.lower(), uri.port or DEFAULT_PORTS[self._local.transport]) == ours:
                 granted_s = _seconds(contact.parameter("expires"))
                 if granted_s is not None:
                     return granted_s

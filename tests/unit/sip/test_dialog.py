@@ -111,7 +111,8 @@ def test_an_ack_has_the_number_of_its_invite_and_uses_none_up() -> None:
         ("sip:a@example.com:5080;transport=udp", NextHop("UDP", "example.com", 5080)),
         ("sip:a@[2001:db8::1]:5080", NextHop("TCP", "2001:db8::1", 5080)),
         ("sip:a@example.com;maddr=10.1.1.1", NextHop("TCP", "10.1.1.1", 0)),
-        ("sip:a@example.com;transport=tls", NextHop("TCP", "example.com", 0)),
+        ("sip:a@example.com;transport=tls", NextHop("TLS", "example.com", 0)),
+        ("sips:a@example.com;transport=tcp", NextHop("TLS", "example.com", 0)),
     ],
 )
 def test_the_next_hop_of_a_uri(uri: str, hop: NextHop) -> None:
