@@ -1,0 +1,49 @@
+"""Calls that are sent elsewhere, by real messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from support.happenings import Happenings
+from support.sip_responder import reply, responder
+from support.uris import uri_of
+
+from voip_engine.events import CallAnswered, CallEnded
+from voip_engine.network_settings import DiallingSettings
+from voip_engine.sip.message import Request, Response
+
+
+def sends_to(*uris: str):
+    def answer(request: Request) -> Iterable[Response]:
+        contacts = ", ".join(f"<{uri}>" for uri in uris)
+        return [reply(request, 302, ("Contact", contacts))] if request.method == "INVITE" else []
+
+    return answer
+
+
+async def test_a_redirected_call_reaches_the_one_it_was_sent_to(make_engine, echo):
+    caller = await make_engine()
+    happened = Happenings(caller)
+    async with responder(sends_to(uri_of(echo, "tcp"))) as server:
+        call = await caller.dial(f"sip:bob@{server.address}")
+        await happened.wait_for(CallAnswered)
+    assert call.snapshot().peer_uri == uri_of(echo, "tcp")
+    assert call.snapshot().transport == "TCP"
+
+
+async def test_only_those_are_called_that_may_be_called(make_engine, echo):
+    caller = await make_engine(dialling=DiallingSettings(deny=("premium*",)))
+    happened = Happenings(caller)
+    async with responder(sends_to(uri_of(echo).replace("echo@", "premium@"))) as server:
+        await caller.dial(f"sip:bob@{server.address}")
+        ended = await happened.wait_for(CallEnded)
+    assert ended.reason.startswith("The call was sent on (302), but not followed: sip:premium@127.0.0.1 may not be")
+    assert not echo.calls
+
+
+async def test_an_address_that_cannot_be_reached_is_passed_over(make_engine, echo):
+    caller = await make_engine()
+    happened = Happenings(caller)
+    async with responder(sends_to("sip:bob@127.0.0.1;transport=sctp", uri_of(echo))) as server:
+        await caller.dial(f"sip:bob@{server.address}")
+        await happened.wait_for(CallAnswered)
