@@ -155,6 +155,14 @@ class SessionDigitPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionDigitSent:
+    """Our key sent by INFO was answered with this status, 408 if it was not."""
+
+    session: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionReferred:
     """The other side wants us to call somebody (REFER, RFC 3515): `accept_referral` or `reject_referral`.
 
@@ -212,6 +220,7 @@ Effect = (
     | SessionRedirected
     | SessionIdentified
     | SessionDigitPressed
+    | SessionDigitSent
     | SessionReferred
     | ReferralProgressed
     | MessagesWaiting

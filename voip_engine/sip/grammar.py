@@ -12,6 +12,7 @@ from ipaddress import IPv6Address
 Parameters = tuple[tuple[str, str | None], ...]
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_CALL_ID = re.compile(r"[A-Za-z0-9\-.!%*_+`'~()<>:\\\"/\[\]?{}]+(?:@[A-Za-z0-9\-.!%*_+`'~()<>:\\\"/\[\]?{}]+)?")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9\-.!%*_+`'~:\[\]]+")
 _HOST = re.compile(r"[A-Za-z0-9._\-]+")
 _QUOTE_OR_ESCAPE = re.compile(r'["\\]')
@@ -28,6 +29,11 @@ class MalformedHeader(ValueError):
 def is_token(text: str) -> bool:
     """Say whether the text is a token (RFC 3261 §25.1)."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def is_call_id(text: str) -> bool:
+    """Say whether the text is a Call-ID: `word [ "@" word ]` (RFC 3261 §25.1)."""
+    return _CALL_ID.fullmatch(text) is not None
 
 
 def parse_number(text: str, limit: int, what: str) -> int:

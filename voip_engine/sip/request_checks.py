@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, media_type_of
+from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, media_type_of
 from voip_engine.sip.message import Request
 
 METHODS = frozenset(ALLOW.split(", "))
+EXTENSIONS = frozenset(SUPPORTED.split(", "))
 Refusal = tuple[int, tuple[tuple[str, str], ...]]
 
 
@@ -24,9 +25,9 @@ def find_refusal(request: Request, *, merged: bool) -> Refusal | None:
         return 405, ()  # Allow is on every 405
     if merged:
         return 482, ()
-    required = request.headers.get_list("Require")
-    if required:
-        return 420, (("Unsupported", ", ".join(required)),)
+    lacking = [each for each in request.headers.get_list("Require") if each.lower() not in EXTENSIONS]
+    if lacking:
+        return 420, (("Unsupported", ", ".join(lacking)),)
     if request.method != "INVITE":
         return None
     if not request.contacts:
