@@ -36,14 +36,22 @@ class MediaLoop:
     """All legs and the clock that drives them."""
 
     def __init__(
-        self, report: Callable[[AnyReport], None], *, randomness: random.Random, judge: Judge | None = None
+        self,
+        report: Callable[[AnyReport], None],
+        *,
+        randomness: random.Random,
+        judge: Judge | None = None,
+        arrivals: ArrivalClock | None = None,
     ) -> None:
-        """`judge` tells speech from noise on the legs that ask for it; without one loudness decides."""
+        """`judge` tells speech from noise on the legs that ask for it; without one loudness decides.
+
+        `arrivals` says what time it is and when datagrams came, where that is not the machine's own clock.
+        """
         self.clock = TickClock()
         self.legs: dict[int, Leg] = {}
         self._report = report
         self._random = randomness
-        self._arrivals = ArrivalClock()
+        self._arrivals = arrivals or ArrivalClock()
         self._readiness = Readiness()
         self._banks = {
             rate_hz: Bank(rate_hz, report, self._arrivals, judge) for rate_hz in sorted(set(AUDIO_RATE_HZ.values()))
