@@ -185,9 +185,11 @@ async def baresip(
         await child.wait_for("baresip is ready")
         phone = Baresip(child, folder, sip_port)
         await phone.connect(control_port)
-        yield phone
-        await child.stop()
-        await phone.close()
+        try:
+            yield phone
+        finally:
+            await child.stop()
+            await phone.close()
 
 
 def _write_folder(folder: Path, config: str, account: str) -> None:

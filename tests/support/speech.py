@@ -26,9 +26,9 @@ class SpokenFile:
     length_s: float
 
 
-def speak_and_listen(path: Path, sentence: str = "ben_saturday") -> SpokenFile:
-    """Write a file that says a sentence and is then silent for as long as its echo takes."""
-    audio = load_speech(sentence)
+def speak_and_listen(path: Path, sentence: str = "ben_saturday", at_most_s: float = 60.0) -> SpokenFile:
+    """Write a file that says a sentence, or its beginning, and is then silent for as long as its echo takes."""
+    audio = load_speech(sentence)[: round(at_most_s * RATE_HZ)]
     length_s = len(audio) / RATE_HZ
     silence = np.zeros(round((ENDPOINT_S + length_s + SLACK_S) * RATE_HZ), dtype=np.float32)
     write_wave(path, np.concatenate([audio, silence]), RATE_HZ)
