@@ -16,7 +16,6 @@ from collections.abc import Callable
 from random import Random
 
 from voip_engine.sip.call_features import CallFeatures
-from voip_engine.sip.call_features import CallFeatures
 from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Sequence
 from voip_engine.sip.effects import Effect, MessageRejected, SendOnFlow, SessionInvited

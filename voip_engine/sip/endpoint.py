@@ -28,8 +28,6 @@ class Endpoint:
         self.timers = Timers()
         self.trusts: Callable[[Flow], bool] = lambda flow: False
         """Whether what comes this way may say who somebody is (RFC 3325 §5)."""
-        self.trusts: Callable[[Flow], bool] = lambda flow: False
-        """Whether what comes this way may say who somebody is (RFC 3325 §5)."""
         self._addresses: list[LocalAddress] = []
         self._effects: list[Effect] = []
         self.transactions = TransactionLayer(self.timers, self.emit, capacity=capacity)
@@ -90,8 +88,6 @@ class Endpoint:
             response.headers.add("Server", self.user_agent)
         if status == 405 or (request.method in ("INVITE", "OPTIONS") and 200 <= status < 300):
             response.headers.add("Allow", ALLOW)
-        if request.method in ("INVITE", "OPTIONS") and 200 <= status < 300:
-            response.headers.add("Supported", SUPPORTED)
         if request.method in ("INVITE", "OPTIONS") and 200 <= status < 300:
             response.headers.add("Supported", SUPPORTED)
         return response

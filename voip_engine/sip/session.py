@@ -39,7 +39,6 @@ from voip_engine.sip.redirects import DECISION_S, REDIRECTIONS, Redirects
 from voip_engine.sip.reoffers import Reoffers
 from voip_engine.sip.session_context import SessionContext
 from voip_engine.sip.session_features import SessionFeatures
-from voip_engine.sip.session_features import SessionFeatures
 from voip_engine.sip.session_index import SessionIndex
 from voip_engine.sip.transaction_layer import ServerTransaction
 from voip_engine.sip.uri import NameAddress, SipUri
@@ -74,10 +73,6 @@ class Session:
         self._reoffers: Reoffers | None = None
         self._forks: set[str] = set()
         self._requests = DialogRequests(context, lambda now: self._settle())
-        self.features = SessionFeatures(
-            context, self._requests, lambda: self._dialog if self.phase is Phase.UP else None
-        )
-        """What the dialog carries besides the call."""
         self.features = SessionFeatures(
             context, self._requests, lambda: self._dialog if self.phase is Phase.UP else None
         )
@@ -273,7 +268,6 @@ class Session:
             body = session_body(response)
             self._endpoint.emit(SessionProgressed(self.id, response.status, response.reason, body))
             self.features.learn(response.headers, flow)
-            self.features.learn(response.headers, flow)
 
     def amended(self, request: Request, response: Response, cseq: int) -> Request | None:
         """Nothing but credentials mends an INVITE."""
@@ -299,7 +293,6 @@ class Session:
             self._index.drop_dialogs(self)
             self._adopt(dialog)
             self._endpoint.emit(SessionAnswered(self.id, session_body(response), flow))
-            self.features.learn(response.headers, flow)
             self.features.learn(response.headers, flow)
         else:
             self._bye(dialog, now)

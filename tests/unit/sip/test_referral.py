@@ -305,4 +305,6 @@ def test_a_report_without_a_status_is_refused_and_the_transfer_goes_on() -> None
     assert replies(alice, nonsense, wire, source=bob.host) == [400]
     assert progress(alice) == before
     sound = forged(notify, "NOTIFY", cseq=91, Event="refer")
+    sound.body = b"SIP/2.0 200 OK\r\n"
     assert replies(alice, sound, wire, source=bob.host) == [200]
+    assert progress(alice)[-1] == (200, True)
