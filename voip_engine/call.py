@@ -32,6 +32,10 @@ SILENT_AFTER_S = 2.0
 """Packets come fifty times a second, but counters may be half a second old."""
 
 
+_HOLDERS = {"sendrecv": Holder.NOBODY, "sendonly": Holder.US, "recvonly": Holder.THEM, "inactive": Holder.BOTH}
+"""Who holds, by what our side does with its audio."""
+
+
 class Call:
     """One call of the engine. Commands answer with their result or raise EngineError; `snapshot` says how things stand."""
 
@@ -365,9 +369,10 @@ class Call:
     def _media_changed(self) -> None:
         plan = self._negotiation.plan if self._negotiation else None
         if plan is not None:
-            on_hold = plan.direction != "sendrecv"
-            self._held_by = Holder.THEM if on_hold else Holder.NOBODY
-            self._publish(events.MediaChanged(time.time(), self.call_id, codec_snapshot(plan), on_hold))
+            self._held_by = _HOLDERS[plan.direction]
+            on_hold = self._held_by is not Holder.NOBODY
+            changed = events.MediaChanged(time.time(), self.call_id, codec_snapshot(plan), on_hold, self._held_by)
+            self._publish(changed)
 
     def _connected(self) -> None:
         self._state = CallState.CONNECTED

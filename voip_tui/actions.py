@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voip_engine.events import CallSnapshot, CallState, MonitorState
+from voip_engine.events import CallSnapshot, CallState, Holder, MonitorState
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def _call_action(
 def _hold_hint(situation: Situation) -> str:
     if _connected("hold")(situation):
         return ""
-    return "resume" if situation.selected and situation.selected.on_hold else "hold"
+    return "resume" if situation.selected and situation.selected.held_by in (Holder.US, Holder.BOTH) else "hold"
 
 
 def _listen_hint(situation: Situation) -> str:

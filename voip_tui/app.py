@@ -25,6 +25,8 @@ from voip_engine.events import (
     CallDirection,
     CallEnded,
     CallEvent,
+    CallReferred,
+    CallTransferring,
     MediaChangeRefused,
     MediaRestarted,
     MediaTimedOut,
@@ -32,6 +34,8 @@ from voip_engine.events import (
     ModeTroubled,
     MonitorChanged,
     MonitorState,
+    TransferState,
+    VoicemailChanged,
 )
 from voip_tui.bridge import BoardChanged, Bridge, ConsoleEngine, EngineHappened
 from voip_tui.commanding import explain
@@ -258,6 +262,16 @@ def notable(event: AnyEvent) -> tuple[str, SeverityLevel] | None:
             return event.detail, "error"
         case MediaTimedOut():
             return f"No audio from the other side for {event.silent_s:.0f} s.", "warning"
+        case CallTransferring(transfer=transfer) if transfer.state is TransferState.FAILED:
+            return f"Not transferred to {bare_uri(transfer.target)}: {transfer.detail}", "warning"
+        case CallTransferring(transfer=transfer) if transfer.state is TransferState.DONE:
+            return f"Transferred to {bare_uri(transfer.target)}.", "information"
+        case CallReferred(target=target, refusal=refusal):
+            if refusal:
+                return f"Wanted to send us to {bare_uri(target)}, refused: {refusal}", "warning"
+            return f"Sends us to {bare_uri(target)}.", "information"
+        case VoicemailChanged(voicemail=voicemail) if voicemail.waiting and voicemail.new:
+            return f"{bare_uri(event.account)} has {count(voicemail.new, 'new message')}.", "information"
         case MediaRestarted():
             return f"The media process was replaced; {event.outage_s:.1f} s without audio.", "warning"
     return None

@@ -19,6 +19,7 @@ from voip_engine.events import (
     DtmfReceived,
     EngineStarted,
     EngineStopped,
+    Holder,
     LineState,
     MediaChanged,
     MediaChangeRefused,
@@ -58,6 +59,14 @@ SPEECH_EVENTS = (
 """These come by the second; they belong to their call's page and would drown everything else in the log."""
 
 
+HOLD_SENTENCES = {
+    Holder.NOBODY: "Put on hold",
+    Holder.US: "We hold the call",
+    Holder.THEM: "{} holds the call",
+    Holder.BOTH: "Both sides hold the call",
+}
+
+
 def log_line(event: AnyEvent, *, other_side: str = "Caller") -> LogLine:
     """The event in plain words; `other_side` is what the person at the other end is called."""
     text, tone = sentence(event, other_side)
@@ -90,8 +99,9 @@ def sentence(event: AnyEvent, other_side: str = "Caller") -> tuple[str, Tone]:
             failed = event.status is not None and event.status >= 400
             return f"Ended{lasted}: {reason}", Tone.FAIR if failed else Tone.PLAIN
         case MediaChanged(codec=codec):
-            held = "put on hold" if event.on_hold else f"now {words.codec(codec)}" if codec else "changed"
-            return f"Media {held}", Tone.PLAIN
+            if event.on_hold:
+                return HOLD_SENTENCES[event.held_by].format(other_side), Tone.PLAIN
+            return f"Media now {words.codec(codec)}" if codec else "Media changed", Tone.PLAIN
         case MediaChangeRefused(reason=reason):
             return f"The other side refused the change: {reason}", Tone.FAIR
         case ModeChanged(mode=mode):

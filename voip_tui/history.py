@@ -94,7 +94,7 @@ class CallHistory:
         self.ours.follow(media.level_out_dbfs, now, elapsed_s)
         self.dialogue = _joined(self.dialogue, call.dialogue, DIALOGUE_KEPT)
         self.turns = _joined(self.turns, call.turns, TURNS_KEPT)
-        if call.state is not CallState.CONNECTED:
+        if call.state is not CallState.CONNECTED and not call.early_media:
             return
         if now - self.levels_at >= LEVELS_EVERY_S:
             self.levels_at = now

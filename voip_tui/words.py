@@ -10,7 +10,15 @@ from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
 
-from voip_engine.events import CallDirection, CallSnapshot, CallState, CodecSnapshot
+from voip_engine.events import (
+    CallDirection,
+    CallSnapshot,
+    CallState,
+    CodecSnapshot,
+    Holder,
+    TransferSnapshot,
+    TransferState,
+)
 
 SILENCE_DBFS = -60.0
 """Where meters begin. Below this, speech is not heard over a telephone."""
@@ -68,13 +76,22 @@ def bare_uri(uri: str) -> str:
     return clean(uri.split(";", 1)[0].split("?", 1)[0])
 
 
+def identity(call: CallSnapshot) -> tuple[str, str]:
+    """Name and URI of who is on the line: what a trusted network says goes before what the other side says of itself."""
+    if not call.asserted_uri:
+        return call.peer_name, call.peer_uri
+    same = bare_uri(call.asserted_uri).partition("@")[0] == bare_uri(call.peer_uri).partition("@")[0]
+    return call.asserted_name or (call.peer_name if same else ""), call.asserted_uri
+
+
 def peer(call: CallSnapshot) -> str:
     """Who is on the line: the display name, or else the telephone number, or else the address."""
-    address = bare_uri(call.peer_uri)
+    name, uri = identity(call)
+    address = bare_uri(uri)
     number = address.partition("@")[0]
     if number.lstrip("+").isdigit() and "@" in address:
         address = number
-    return clean(call.peer_name) or address or "unknown"
+    return clean(name) or address or "unknown"
 
 
 def direction_arrow(call: CallSnapshot) -> str:
@@ -82,11 +99,36 @@ def direction_arrow(call: CallSnapshot) -> str:
     return "↙" if call.direction is CallDirection.INBOUND else "↗"
 
 
-def state(call: CallSnapshot) -> str:
-    """Where the call stands, in a word."""
-    if call.state is CallState.CONNECTED and call.on_hold:
-        return "on hold"
-    return str(call.state.value)
+HOLDERS = {
+    Holder.US: ("on hold", "on hold by us"),
+    Holder.THEM: ("they hold", "on hold by them"),
+    Holder.BOTH: ("both hold", "on hold by both"),
+}
+
+
+def state(call: CallSnapshot, *, whole: bool = False) -> str:
+    """Where the call stands, in a word or two; `whole` also says by whom it is held."""
+    if call.state is not CallState.CONNECTED:
+        return str(call.state.value)
+    if call.transfer is not None and call.transfer.state not in (TransferState.DONE, TransferState.FAILED):
+        return "transfer"
+    return HOLDERS[call.held_by][whole] if call.on_hold else str(call.state.value)
+
+
+def transfer(transfer: TransferSnapshot) -> str:
+    """How a transfer goes, in a few words that name its target."""
+    target = bare_uri(transfer.target)
+    match transfer.state:
+        case TransferState.ASKED:
+            return f"asked to call {target}"
+        case TransferState.TRYING:
+            return f"calling {target}"
+        case TransferState.RINGING:
+            return f"{target} rings"
+        case TransferState.DONE:
+            return f"transferred to {target}"
+        case TransferState.FAILED:
+            return f"not transferred to {target}: {clean(transfer.detail)}"
 
 
 def length(call: CallSnapshot, now: float) -> float:

@@ -8,12 +8,25 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec.structs import replace
 from support.still_dialogue import REPLY, agents_at_work, booking, said
-from support.still_engine import NOON, OPUS, REFUSED, REGISTERED, StillEngine, busy_day, ringing_in, speech
+from support.still_engine import (
+    NOON,
+    OPUS,
+    REFUSED,
+    REGISTERED,
+    TRUNK,
+    StillEngine,
+    busy_day,
+    network_day,
+    ringing_in,
+    speech,
+    transferring,
+)
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from voip_engine.events import (
     AccountChanged,
+    AccountSnapshot,
     AnyEvent,
     CallAnswered,
     CallCreated,
@@ -29,6 +42,7 @@ from voip_engine.events import (
     PlayoutStarted,
     SpeechStarted,
     SpeechStopped,
+    TransferState,
 )
 from voip_tui.app import ConsoleApp
 from voip_tui.context import Setup
@@ -60,10 +74,12 @@ class Scene:
     keys: Sequence[str] = ()
     happened: Sequence[AnyEvent] = CONVERSATION
     theme: str = "night"
+    accounts: tuple[AccountSnapshot, ...] = (REGISTERED, REFUSED)
+    turned_away: int = 0
     _now: float = field(default=NOON - 90, init=False)
 
     def app(self) -> ConsoleApp:
-        self._engine = StillEngine(self.calls, (REGISTERED, REFUSED), happened=self.happened)
+        self._engine = StillEngine(self.calls, self.accounts, happened=self.happened, turned_away=self.turned_away)
         return ConsoleApp(self._engine.open, Setup(poll_s=None, now=lambda: self._now, bell=False))
 
     async def play(self, pilot: Pilot[int]) -> None:
@@ -112,6 +128,32 @@ def test_calls_in_every_state(snap_compare: Compare, size: tuple[int, int]) -> N
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
 def test_page_of_a_call(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert compare(snap_compare, Scene(busy_day(), keys=["enter"]), size)
+
+
+def on_networks(*keys: str) -> Scene:
+    return Scene(network_day(), keys=keys, accounts=(TRUNK,), turned_away=1482)
+
+
+@EVERY_SIZE
+def test_what_networks_bring(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert compare(snap_compare, on_networks(), size)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "place", [0, 1, 2, 3, 5, 7], ids=["encrypted", "in-clear", "identified", "held", "transfer", "early-media"]
+)
+def test_page_of_a_call_over_a_network(snap_compare: Compare, size: tuple[int, int], place: int) -> None:
+    assert compare(snap_compare, on_networks(*"j" * place, "enter"), size)
+
+
+def test_page_of_a_call_that_was_not_transferred(snap_compare: Compare) -> None:
+    refused = transferring(network_day()[0], TransferState.FAILED, "The other side does not want to (603).")
+    assert compare(snap_compare, Scene([refused], keys=["enter"]), SMALL)
+
+
+def test_settings_behind_nat(snap_compare: Compare) -> None:
+    assert compare(snap_compare, on_networks("i"), LARGE)
 
 
 @EVERY_SIZE

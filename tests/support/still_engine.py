@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from voip_engine.events import (
     AccountSnapshot,
     AccountState,
@@ -22,6 +24,10 @@ from voip_engine.events import (
     Holder,
     MediaSnapshot,
     MonitorState,
+    SecuritySnapshot,
+    TransferSnapshot,
+    TransferState,
+    VoicemailSnapshot,
 )
 from voip_tui.bridge import ConsoleEngine, PullProgressLike
 
@@ -36,6 +42,17 @@ PCMU = CodecSnapshot("PCMU", 0, 8000, 8000, 20)
 REGISTERED = AccountSnapshot("sip:desk@pbx.example", AccountState.REGISTERED, "UDP", "pbx.example:5060", 200)
 REFUSED = AccountSnapshot(
     "sip:sales@carrier.example", AccountState.FAILED, "TCP", "carrier.example:5060", 403, "wrong password (403)"
+)
+
+
+TRUNK = AccountSnapshot(
+    "sip:desk@pbx.example",
+    AccountState.REGISTERED,
+    "TLS",
+    "pbx.example:5061",
+    200,
+    public_address="203.0.113.40:5062",
+    voicemail=VoicemailSnapshot(waiting=True, new=3, old=1),
 )
 
 
@@ -67,6 +84,7 @@ class StillEngine:
     listening: tuple[str, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
     modes: tuple[str, ...] = ("echo", "silence", "transcribe", "agent")
     lateness_p99_ms: float = 0.4
+    turned_away: int = 0
     volume: float = field(default=0.8, init=False)
 
     @property
@@ -86,6 +104,7 @@ class StillEngine:
             lateness_p99_ms=self.lateness_p99_ms,
             busy_fraction=0.03,
             malformed_messages=0,
+            turned_away=self.turned_away,
         )
 
     async def events(self) -> AsyncIterator[AnyEvent]:
@@ -189,6 +208,39 @@ def busy_day() -> list[CallSnapshot]:
         call(7, "Edsger Dijkstra", CallState.CALLING, ago_s=1, outbound=True),
         call(8, "Barbara Liskov", CallState.ENDED, ago_s=75, reason="The other side hung up."),
         call(9, "Alan Kay", CallState.ENDED, ago_s=31, outbound=True, status=486, reason="Busy (486)."),
+    ]
+
+
+def encrypted(call: CallSnapshot, *, tls: bool = True, suite: str = "AES_CM_128_HMAC_SHA1_80") -> CallSnapshot:
+    """The same call with SRTP, and with TLS or without."""
+    safe = SecuritySnapshot(signalling=tls, suite=suite)
+    return replace(call, security=safe, transport="TLS" if tls else call.transport)
+
+
+def transferring(call: CallSnapshot, state: TransferState, detail: str = "") -> CallSnapshot:
+    return replace(call, transfer=TransferSnapshot(target="sip:sales@pbx.example", state=state, detail=detail))
+
+
+def network_day() -> list[CallSnapshot]:
+    """What networks bring: encryption and what is half of it, holding in all forms, transfers, early media, identities."""
+    ada = encrypted(call(1, "Ada Lovelace", ago_s=4083, media=figures(-19, -100)))
+    grace = encrypted(
+        call(2, "Grace Hopper", codec=G722, ago_s=641, media=figures(-100, -16, packets=32_040)), tls=False
+    )
+    bank = call(3, "Your Bank", codec=PCMA, ago_s=312, media=figures(-27, -100, packets=15_600))
+    zuse = call(4, "Konrad Zuse", ago_s=204, mode="silence", activity="", media=figures(-100, -100))
+    perlman = call(5, "Radia Perlman", ago_s=93, mode="silence", activity="", media=figures(-100, -100))
+    turing = call(6, "Alan Turing", codec=PCMU, ago_s=61, media=figures(-31, -100, packets=3_050))
+    ringing = call(8, "Edsger Dijkstra", CallState.RINGING, ago_s=6, outbound=True)
+    return [
+        ada,
+        grace,
+        replace(bank, asserted_uri="sip:+4930901820@pbx.example"),
+        replace(encrypted(zuse), held_by=Holder.THEM),
+        replace(perlman, held_by=Holder.BOTH),
+        transferring(encrypted(turing, suite="AES_256_CM_HMAC_SHA1_80"), TransferState.RINGING),
+        replace(call(7, "Hedy Lamarr", ago_s=22, media=figures(-100, -18)), referred_by="sip:grace@198.51.100.2"),
+        replace(ringing, early_media=True, media=figures(-24, -100)),
     ]
 
 

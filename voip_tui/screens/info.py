@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
+from voip_engine.events import AccountSnapshot, AccountState
 from voip_tui import words
 from voip_tui.bridge import Board
 from voip_tui.theme import Palette
@@ -53,15 +54,21 @@ class InfoScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
+def _account(account: AccountSnapshot) -> Iterator[tuple[str, str]]:
+    by = f"by {account.transport}" if account.state is AccountState.REGISTERED else words.clean(account.detail)
+    yield words.bare_uri(account.account), f"{account.state.value} {by}".strip()
+    if account.public_address:
+        yield "", f"seen as {words.clean(account.public_address)}"
+    if account.voicemail is not None:
+        yield "", f"voicemail: {account.voicemail.new:,} new, {account.voicemail.old:,} old"
+
+
 def live_facts(board: Board, volume: float) -> Facts:
     """What the engine says of itself."""
     engine = board.engine
     if engine is None:
         return ()
-    accounts = [
-        (words.bare_uri(account.account), f"{account.state.value} {words.clean(account.detail)}".strip())
-        for account in board.accounts
-    ]
+    accounts = [fact for account in board.accounts for fact in _account(account)]
     media = "running" if engine.media_running else "restarting"
     return (
         ("Listening", [("", words.listening(address)) for address in engine.listening] or [("", "nowhere")]),
@@ -75,6 +82,7 @@ def live_facts(board: Board, volume: float) -> Facts:
                 ("overrun ticks", f"{engine.tick_overruns:,}"),
                 ("load", f"{engine.busy_fraction * 100:.0f} % of a core"),
                 ("malformed messages", f"{engine.malformed_messages:,}"),
+                ("requests turned away", f"{engine.turned_away:,}"),
                 ("speaker volume", f"{volume:.0%}"),
             ],
         ),

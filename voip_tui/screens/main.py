@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
-from voip_engine.events import CallState, MonitorState
+from voip_engine.events import CallState, Holder, MonitorState
 from voip_tui import words
 from voip_tui.actions import ACTIONS, BY_NAME, Situation, hints
 from voip_tui.bridge import Board, ConsoleCall
@@ -245,7 +245,7 @@ class MainScreen(Screen[None]):
     def action_hold(self) -> None:
         """Put the other side on hold, or take the call back."""
         if self._applies("hold") and (call := self._selected_call()):
-            on = not call.snapshot().on_hold
+            on = call.snapshot().held_by not in (Holder.US, Holder.BOTH)
             self._do(lambda: call.hold(on), "Cannot hold" if on else "Cannot resume")
 
     def action_monitor(self) -> None:

@@ -10,18 +10,20 @@ from textual.containers import Vertical
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import CallSnapshot, CallState, MonitorState
+from voip_engine.events import CallSnapshot, CallState, Holder, MonitorState
 from voip_tui import words
 from voip_tui.doing import CONVERSING, converses
 from voip_tui.history import CallHistory, CallView
 from voip_tui.pulling import Pull
+from voip_tui.security import protection
 from voip_tui.theme import Palette, blend, style
 from voip_tui.transcripts import other_side
-from voip_tui.widgets.calls_table import STATE_ROLES
+from voip_tui.widgets.calls_table import state_colour
 from voip_tui.widgets.dialogue import NAME_WIDTHS, Dialogue
 from voip_tui.widgets.facts import Facts
 from voip_tui.widgets.lines import Pieces, ends, strip_of
 from voip_tui.widgets.log_lines import LogLines
+from voip_tui.widgets.notes import CallNotes
 from voip_tui.widgets.tabs import PageTabs, Pane
 from voip_tui.widgets.trouble import TroubleBanner
 from voip_tui.widgets.turns import TurnLine, Turns
@@ -52,11 +54,13 @@ class CallPage(Vertical):
         self._title = PageTitle(palette)
         self._meters = VoiceMeters(palette)
         self._wave = VoiceWave(palette)
+        self._notes = CallNotes(palette)
         self._controls = Controls(palette)
         self._facts = Facts(palette)
         self._log = LogLines(palette, empty="nothing has happened yet")
         self._parts = (
             self._title,
+            self._notes,
             self._trouble,
             self._meters,
             self._wave,
@@ -86,6 +90,7 @@ class CallPage(Vertical):
             self.set_class(known is pane, f"-{known.value}")
         self.set_class(bool(history.turns), "-replied")
         self._title.show(view, now)
+        self._notes.show(call)
         self._trouble.show(call.trouble if call.state is not CallState.ENDED else None, pull)
         self._tabs.show(call, pane, following=self._dialogue.following)
         self._dialogue.show(
@@ -152,7 +157,7 @@ class CallPage(Vertical):
 
 def speaker_name(call: CallSnapshot) -> str:
     """The other side's name where it is short, or their first one, or else `Caller`."""
-    if call.peer_name:
+    if words.identity(call)[0]:
         name = words.peer(call)
         for short in (name, name.split()[0] if name.split() else ""):
             if 0 < cell_len(short) <= NAME_WIDTHS[1]:
@@ -188,7 +193,14 @@ class PageTitle(Widget):
     def show(self, view: CallView, now: float) -> None:
         """Show this call; draws once a second at most, or when a word differs."""
         call = view.call
-        drawn = (words.peer(call), call.peer_uri, words.state(call), call.end_reason, int(words.length(call, now)))
+        drawn = (
+            words.identity(call),
+            words.peer(call),
+            words.state(call, whole=True),
+            call.end_reason,
+            call.security,
+            int(words.length(call, now)),
+        )
         if drawn != self._drawn:
             self._view, self._drawn, self._seconds = view, drawn, words.length(call, now)
             self.refresh()
@@ -205,16 +217,19 @@ class PageTitle(Widget):
         if self._view is None:
             return Strip.blank(width, ground)
         call = self._view.call
-        name, address = words.peer(call), words.bare_uri(call.peer_uri)
+        name, address = words.peer(call), words.bare_uri(words.identity(call)[1])
         arrow = palette.caller if words.direction_arrow(call) == "↙" else palette.ours
         left: Pieces = [
             (f" {words.direction_arrow(call)} ", style(arrow, palette.surface, bold=True)),
             (name, style(palette.text, palette.surface, bold=True)),
             (f"  {address}" if address != name else "", ground),
         ]
-        role = "fair" if call.on_hold and call.state is CallState.CONNECTED else STATE_ROLES[call.state]
-        said = call.end_reason if call.state is CallState.ENDED and call.end_reason else words.state(call)
-        right: Pieces = [
+        role, shield = state_colour(call), protection(call)
+        said = call.end_reason if call.state is CallState.ENDED and call.end_reason else words.state(call, whole=True)
+        right: Pieces = []
+        if shield.word and call.state is not CallState.ENDED:
+            right.append((f" {shield.sign} {shield.word} ", style(getattr(palette, shield.role), palette.surface)))
+        right += [
             (f" {words.clean(said)}", style(getattr(palette, role), palette.surface)),
             (f"  {words.duration(self._seconds)} ", style(palette.text, palette.surface, bold=True)),
         ]
@@ -234,7 +249,7 @@ class Controls(Widget):
     def show(self, view: CallView, modes: tuple[str, ...]) -> None:
         """Show this call's switches; draws only when one differs."""
         call = view.call
-        drawn = (call.state, call.mode, call.monitor, call.on_hold, modes)
+        drawn = (call.state, call.mode, call.monitor, call.held_by, modes)
         if drawn != self._drawn:
             self._drawn, self._view, self._modes = drawn, view, modes
             self.refresh()
@@ -259,9 +274,8 @@ class Controls(Widget):
         pieces.append(("   " if width >= NARROW_BELOW_WIDTH else " ", ground))
         listening = call.monitor in (MonitorState.ON, MonitorState.STARTING)
         pieces += self._button("l", "on speakers" if listening else "listen", listening, _click("monitor"))
-        pieces += self._button(
-            "h", "on hold" if call.on_hold and live else "hold", call.on_hold and live, _click("hold")
-        )
+        holding = live and call.held_by in (Holder.US, Holder.BOTH)
+        pieces += self._button("h", "on hold" if holding else "hold", holding, _click("hold"))
         return strip_of(pieces, width, ground)
 
     def _button(self, key: str, word: str, on: bool, click: Style) -> Pieces:

@@ -24,6 +24,7 @@ from voip_tui import words
 from voip_tui.bridge import Board
 from voip_tui.doing import TROUBLED, converses, doing
 from voip_tui.history import CallView
+from voip_tui.security import protection
 from voip_tui.theme import Palette, blend, style
 from voip_tui.widgets.meter import eighths, meter
 
@@ -59,6 +60,7 @@ class Columns:
     state: int
     mode: int
     codec: int
+    sign: int
     meter: int
     loss: int
     jitter: int
@@ -67,7 +69,7 @@ class Columns:
     @property
     def media(self) -> int:
         """The room from the mode to the jitter, which a sentence takes on calls without media."""
-        return self.mode + self.codec + 2 * self.meter + self.loss + self.jitter + 5
+        return self.mode + self.codec + self.sign + 2 * self.meter + self.loss + self.jitter + 5
 
 
 @lru_cache(maxsize=16)
@@ -76,11 +78,12 @@ def columns(width: int) -> Columns:
     spare = max(0, width - 80)
     meter_width = 5 + min(15, spare // 5)
     mode = 10 + min(2, spare // 10)
-    codec = 5 if spare < 20 else 7
+    codec = 5 if spare < 20 else 8
+    sign = 1 if spare < 20 else 2
     time = 5 if spare < 20 else 7
     state = 11 if spare < 20 else 14
-    fixed = 3 + 1 + state + 1 + (mode + 1) + (codec + 1) + 2 * (meter_width + 1) + 6 + 7 + (time + 1) + 2
-    return Columns(max(6, width - fixed), state, mode, codec, meter_width, 5, 6, time)
+    fixed = 3 + 1 + state + 1 + (mode + 1) + (codec + sign + 1) + 2 * (meter_width + 1) + 6 + 7 + (time + 1) + 2
+    return Columns(max(6, width - fixed), state, mode, codec, sign, meter_width, 5, 6, time)
 
 
 class CallsTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -266,8 +269,9 @@ def row_of(view: CallView, now: float, layout: Columns) -> Row:
     """One call as cells."""
     call, media = view.call, view.call.media
     over = call.state is CallState.ENDED
+    shield = protection(call)
     name_role = "muted" if over else "text"
-    state_role = "fair" if call.on_hold and not over else STATE_ROLES[call.state]
+    state_role = state_colour(call)
     arrow_role = "faint" if over else "caller" if words.direction_arrow(call) == "↙" else "ours"
     head: Row = (
         (Word(words.direction_arrow(call), arrow_role), 2),
@@ -293,6 +297,7 @@ def row_of(view: CallView, now: float, layout: Columns) -> Row:
         (Word(words.clean(call.mode)), layout.mode),
         GAP,
         (Word(words.codec(call.codec, short=layout.codec < 7), "muted"), layout.codec),
+        (Word(shield.sign, shield.role), layout.sign),
         GAP,
         (_bar(view.level_in_dbfs, view.peak_in_dbfs, layout.meter), layout.meter),
         GAP,
@@ -304,9 +309,16 @@ def row_of(view: CallView, now: float, layout: Columns) -> Row:
     )
 
 
+def state_colour(call: CallSnapshot) -> str:
+    """The role of the colour in which a call's state is written."""
+    if call.state is CallState.CONNECTED and words.state(call) == "transfer":
+        return "accent"
+    return "fair" if call.on_hold and call.state is not CallState.ENDED else STATE_ROLES[call.state]
+
+
 def _state(call: CallSnapshot, role: str) -> Word:
     """Where the call stands; of one whose mode converses, what it is doing: then it is connected."""
-    if call.state is CallState.CONNECTED and not call.on_hold:
+    if call.state is CallState.CONNECTED and words.state(call) == str(CallState.CONNECTED.value):
         if call.trouble is not None:
             return Word(str(TROUBLED), TROUBLED.role, bold=True)
         if converses(call) and (busy := doing(call)) is not None:
@@ -347,7 +359,7 @@ def _situation(view: CallView) -> str:
         case CallState.CALLING:
             return "no answer yet"
         case CallState.RINGING:
-            return "it rings"
+            return "it rings, with early media" if view.call.early_media else "it rings"
     return words.clean(view.call.end_reason) or "over"
 
 
@@ -367,7 +379,7 @@ def _heading(width: int, palette: Palette) -> Strip:
         ("peer", layout.peer + 1, False),
         ("state", layout.state + 1, False),
         ("mode", layout.mode + 1, False),
-        ("codec", layout.codec + 1, False),
+        ("codec", layout.codec + layout.sign + 1, False),
         ("them", layout.meter + 1, False),
         ("us", layout.meter, False),
         ("loss", layout.loss + 1, True),

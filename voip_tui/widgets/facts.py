@@ -13,6 +13,7 @@ from voip_engine.events import CallSnapshot, CallState
 from voip_tui import words
 from voip_tui.history import CallHistory
 from voip_tui.quality import line_quality
+from voip_tui.security import protection
 from voip_tui.theme import Palette, blend, style
 from voip_tui.widgets.calls_table import jitter_role, loss_role
 from voip_tui.widgets.lines import Pieces, strip_of
@@ -110,7 +111,7 @@ def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[
             "muted",
         ),
     ]
-    return [[*line, *short], [*route, packets[-1]]]
+    return [[*line, *short], [*route, *packets[-2:]]]
 
 
 def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:
@@ -159,25 +160,24 @@ def _packets(call: CallSnapshot) -> list[Fact]:
         Fact("received", f"{media.received_packets:,}"),
         Fact("sent", f"{media.sent_packets:,}"),
         Fact("lost", f"{media.lost_packets:,}"),
-        Fact("late", f"{media.late_packets:,}"),
-        Fact("duplicate", f"{media.duplicate_packets:,}"),
+        Fact("late", f"{media.late_packets:,}, {media.duplicate_packets:,} twice"),
         Fact("refused", f"{media.rejected_packets:,}"),
+        Fact("account", words.bare_uri(call.account) if call.account else "none, a direct call"),
         Fact("call id", words.clean(call.sip_call_id), "muted"),
     ]
 
 
 def _route(call: CallSnapshot) -> list[Fact]:
-    codec = call.codec
-    account = words.bare_uri(call.account) if call.account else "none, a direct call"
+    codec, shield = call.codec, protection(call)
     return [
         Fact("codec", f"{words.codec(codec)}, {words.rate(codec.audio_rate_hz)} audio" if codec else "none yet"),
         Fact(
             "payload",
             f"{codec.payload_type} · {words.rate(codec.clock_rate_hz)} clock · {codec.packet_ms} ms" if codec else "—",
         ),
+        Fact("encryption", shield.detail if codec else "—", "fair" if shield.role == "fair" else "text"),
         Fact("signalling", f"{words.clean(call.transport)} {words.clean(call.remote_signalling)}".strip() or "—"),
         Fact("RTP here", words.clean(call.local_rtp) or "—"),
         Fact("RTP there", words.clean(call.remote_rtp) or "—"),
-        Fact("address", words.clean(call.peer_uri)),
-        Fact("account", account),
+        Fact("address", words.clean(words.identity(call)[1])),
     ]

@@ -82,6 +82,9 @@ class Header(Widget):
             sign, role = ACCOUNT_SIGNS[account.state]
             pieces.append((f"{sign} ", style(getattr(self.palette, role), surface)))
             pieces.append((words.bare_uri(account.account), style(self.palette.text, surface)))
+            if account.voicemail is not None and account.voicemail.waiting:
+                new = f" {account.voicemail.new}" if account.voicemail.new else ""
+                pieces.append((f" ✉{new}", style(self.palette.accent, surface)))
             detail = account_detail(account)
             if detail:
                 colour = self.palette.bad if account.state is AccountState.FAILED else self.palette.muted
@@ -109,6 +112,8 @@ def _health(engine: EngineSnapshot | None) -> tuple[str, str]:
     late = engine.lateness_p99_ms
     role = "muted" if late < LATE_MS else "fair" if late < VERY_LATE_MS else "bad"
     text = f"clock {words.milliseconds(late)}  load {engine.busy_fraction * 100:.0f} %"
+    if engine.turned_away:
+        text = f"{engine.turned_away:,} turned away  {text}"
     if engine.media_restarts:
         text = f"{words.count(engine.media_restarts, 'media restart')}  {text}"
     return text, role

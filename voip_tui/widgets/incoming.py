@@ -45,8 +45,11 @@ class IncomingBar(Widget):
         first, more = self._waiting[0], len(self._waiting) - 1
         strong = style(palette.background, back, bold=True)
         left: Pieces = [(" ● ", strong), (words.peer(first), strong), (" is calling", ground)]
-        if words.peer(first) != words.bare_uri(first.peer_uri):
-            left.append((f"  {words.bare_uri(first.peer_uri)}", ground))
+        address = words.bare_uri(words.identity(first)[1])
+        if words.peer(first) != address:
+            left.append((f"  {address}", ground))
+        if first.asserted_uri:
+            left.append(("  as the network says", ground))
         if more:
             left.append((f"  and {words.count(more, 'more waits', 'more wait')}", ground))
         button = style(palette.text, palette.background, bold=True)
