@@ -18,14 +18,16 @@ from random import Random
 from voip_engine.sip.call_features import CallFeatures
 from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Sequence
-from voip_engine.sip.effects import Effect, MessageRejected, SendOnFlow, SessionInvited
+from voip_engine.sip.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper
+from voip_engine.sip.effects import Effect, MessageRejected, RequestTurnedAway, SendOnFlow, SessionInvited
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, Endpoint, contact_header, session_body
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
+from voip_engine.sip.peek import peek
 from voip_engine.sip.registration import AccountConfig, Registration
 from voip_engine.sip.request_checks import find_refusal, is_for_us_to_parse
-from voip_engine.sip.session import Session
+from voip_engine.sip.session import Phase, Session
 from voip_engine.sip.session_context import SessionContext
 from voip_engine.sip.session_index import SessionIndex
 from voip_engine.sip.transaction_layer import ServerTransaction, note_source, reply_path
@@ -43,11 +45,15 @@ class SipCore:
 
     At most `capacity` sessions and `capacity` transactions of either side are kept. Beyond that, new calls and other
     requests are answered with 503 (see `TransactionLayer` for what makes room), and `invite` raises CapacityError.
-    Commands on a session that has ended do nothing: its `SessionEnded` was told before.
+    Commands on a session that has ended do nothing: its `SessionEnded` was told before. `door` says which requests are
+    taken at all; without it all are.
     """
 
-    def __init__(self, random: Random, *, user_agent: str, capacity: int = 10_000) -> None:
+    def __init__(
+        self, random: Random, *, user_agent: str, capacity: int = 10_000, door: Doorkeeper | None = None
+    ) -> None:
         self._endpoint = Endpoint(random, user_agent=user_agent, capacity=capacity)
+        self._door = door
         self._capacity = capacity
         self._sessions = SessionIndex()
         self._registrations: dict[str, Registration] = {}
@@ -70,10 +76,13 @@ class SipCore:
         """Take one datagram, or one message that framing cut out of a stream."""
         if not is_for_us_to_parse(data):
             return []
+        known = self._door is None or self._door.knows(flow, now)
+        if not known and not self._concerns_us(data, flow):
+            return self._endpoint.take_effects()
         try:
             message = parse_message(data, stream=flow.transport != "UDP")
         except MalformedMessage as error:
-            self._reject(error.request, error.status, error.reason, flow)
+            self._reject(error.request if known else None, error.status, error.reason, flow)
             return self._endpoint.take_effects()
         if isinstance(message, Response):
             self._receive_response(message, flow, now)
@@ -88,7 +97,8 @@ class SipCore:
             message: Request | Response | None = parse_message(error.head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
         except MalformedMessage as malformed:
             message = malformed.request
-        request = message if isinstance(message, Request) and message.method != "ACK" else None
+        known = self._door is None or self._door.knows(flow, now)
+        request = message if known and isinstance(message, Request) and message.method != "ACK" else None
         self._reject(request, error.status, error.reason, flow)
         return self._endpoint.take_effects()
 
@@ -269,6 +279,8 @@ class SipCore:
             if session is not None:
                 session.on_ack(request, now)
             return
+        if not self._is_welcome(request, flow, now):
+            return
         transaction = transactions.open(request, flow, now)
         if transaction is None:
             self._turn_away(request, flow)
@@ -276,6 +288,37 @@ class SipCore:
             self._on_cancel(transaction, now)
         else:
             self._on_request(transaction, now)
+
+    def _concerns_us(self, data: bytes, flow: Flow) -> bool:
+        """Whether a stranger's message may belong to a call or a request that is there, or prove who sends it."""
+        seen = peek(data)
+        if self._sessions.knows(seen.call_id) or self._endpoint.transactions.knows(seen.call_id):
+            return True
+        if self._door is not None and self._door.may_prove_itself(seen.method):
+            return True
+        self._endpoint.emit(RequestTurnedAway(flow, seen.method, STRANGER if seen.method else NOTHING_ASKED))
+        return False
+
+    def _is_welcome(self, request: Request, flow: Flow, now: float) -> bool:
+        """Whether a request that no transaction knows is taken; one that is not is answered if the door wants it."""
+        if self._door is None:
+            return True
+        if request.method == "CANCEL":
+            belongs = self._endpoint.transactions.find(request, "INVITE") is not None
+        else:
+            belongs = request.to.tag is not None and self._sessions.find(dialog_id(request)) is not None
+        refusal = None if belongs else self._door.judge(request, flow, now, self._still_rings)
+        if refusal is None:
+            return True
+        if refusal.status is not None:
+            self._answer_stateless(request, refusal.status, flow, refusal.headers)
+        if refusal.counted:
+            self._endpoint.emit(RequestTurnedAway(flow, request.method, refusal.reason))
+        return False
+
+    def _still_rings(self, name: str) -> bool:
+        session = self._sessions.get(name)
+        return session is not None and session.phase is Phase.CALLED
 
     def _on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         """Answer a CANCEL, and take back the INVITE it names if that is not answered yet (RFC 3261 §9.2)."""
@@ -329,6 +372,8 @@ class SipCore:
         )
         session = Session.take(context, self._sessions, transaction, now)
         self._sessions.add(session)
+        if self._door is not None:
+            self._door.rings(session.id, flow)
         offer = session_body(request)
         endpoint.emit(SessionInvited(session.id, request, request.from_, request.to, account, offer, flow))
 

@@ -42,6 +42,10 @@ class SessionIndex:
         """Return the session of this name."""
         return self._sessions.get(name)
 
+    def knows(self, call_id: str) -> bool:
+        """Whether there is a session of this Call-ID."""
+        return call_id in self._sessions or f"{call_id};2" in self._sessions
+
     def find(self, dialog: DialogId) -> Session | None:
         """Return the session that has this dialog."""
         return self._dialogs.get(dialog)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -198,6 +199,7 @@ class TransactionLayer:
         self._servers: dict[Key, ServerTransaction] = {}
         self._absorbing: dict[Key, ServerTransaction] = {}
         self._origins: dict[Key, Key] = {}
+        self._call_ids: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -206,6 +208,10 @@ class TransactionLayer:
     def full(self) -> bool:
         """Whether another request of ours would exceed the capacity."""
         return len(self._clients) >= self._capacity
+
+    def knows(self, call_id: str) -> bool:
+        """Whether there is a transaction of this Call-ID, on either side."""
+        return call_id in self._call_ids
 
     # ---- our requests ----
 
@@ -222,7 +228,8 @@ class TransactionLayer:
         """Send a request in a transaction of its own; its top Via must carry a fresh branch."""
 
         def end(now: float) -> None:
-            self._clients.pop(transaction.id, None)
+            if self._clients.pop(transaction.id, None) is not None:
+                self._forget(request.call_id)
             if on_end is not None:
                 on_end(now)
 
@@ -236,6 +243,7 @@ class TransactionLayer:
             on_end=end,
         )
         self._clients[transaction.id] = transaction
+        self._call_ids[request.call_id] += 1
         transaction.start(now)
         return transaction
 
@@ -279,13 +287,15 @@ class TransactionLayer:
         origin = origin_key(request)
 
         def end(now: float) -> None:
-            self._servers.pop(key, None)
+            if self._servers.pop(key, None) is not None:
+                self._forget(request.call_id)
             self._absorbing.pop(key, None)
             if self._origins.get(origin) == key:
                 del self._origins[origin]
 
         transaction = ServerTransaction(key, request, flow, timers=self._timers, emit=self._emit, on_end=end)
         self._servers[key] = transaction
+        self._call_ids[request.call_id] += 1
         self._origins.setdefault(origin, key)
         transaction.start(now)
         return transaction
@@ -295,6 +305,11 @@ class TransactionLayer:
         transaction.respond(response, now)
         if transaction.request.method != "INVITE" and transaction.key in self._servers and transaction.answered:
             self._absorbing[transaction.key] = transaction
+
+    def _forget(self, call_id: str) -> None:
+        self._call_ids[call_id] -= 1
+        if not self._call_ids[call_id]:
+            del self._call_ids[call_id]
 
 
 def client_id(branch: str, method: str) -> str:
