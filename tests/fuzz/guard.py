@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import zlib
-from dataclasses import dataclass
 from typing import Final
 
 from .target import Target
@@ -21,15 +20,12 @@ _A_BYTE_S: Final = 25e-6
 """Several times what the slowest parser takes for a byte while the fuzzer counts its branches."""
 
 
-@dataclass(frozen=True, slots=True)
 class Finding(Exception):
     """An input that a parser fails on; `data` reproduces it."""
 
-    data: bytes
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.reason}, with {len(self.data)} bytes"
+    def __init__(self, data: bytes, reason: str) -> None:
+        super().__init__(f"{reason}, with {len(data)} bytes")
+        self.data = data
 
 
 def check(target: Target, data: bytes) -> None:

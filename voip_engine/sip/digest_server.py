@@ -52,12 +52,15 @@ class _Use:
 
     def take(self, count: int) -> bool:
         """Note a count; False if it came before, or may have."""
+        # Shifted by no more than the window: a count of four thousand million would make half a gigabyte of it.
         if count > self.highest:
-            self.seen = ((self.seen << (count - self.highest)) | 1) & ((1 << COUNT_WINDOW) - 1)
+            self.seen = ((self.seen << min(count - self.highest, COUNT_WINDOW)) | 1) & ((1 << COUNT_WINDOW) - 1)
             self.highest = count
             return True
+        if self.highest - count >= COUNT_WINDOW:
+            return False
         bit = 1 << (self.highest - count)
-        if self.highest - count >= COUNT_WINDOW or self.seen & bit:
+        if self.seen & bit:
             return False
         self.seen |= bit
         return True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from random import Random
 
 import pytest
 
-from voip_engine.sip.auth import Challenge, DigestClient, parse_challenges
+from voip_engine.sip.auth import Challenge, DigestClient, digest_response, parse_challenges
 from voip_engine.sip.digest_server import COUNT_WINDOW, NONCE_LIFE_S, DigestServer, Verdict
 from voip_engine.sip.headers import Headers
 from voip_engine.sip.message import Request
@@ -148,3 +149,37 @@ def test_altered_credentials_are_refused(before, after):
     assert before in field
     request.headers.set("Authorization", field.replace(before, after))
     assert digest.check(request, HERE, 5.1) is not Verdict.GOOD
+
+
+def test_a_leap_to_the_highest_count_and_back_costs_no_memory():
+    digest = server()
+    offered = challenges(digest, 5.0)
+    client = DigestClient("branch", "secret", Random(2))
+    assert digest.check(signed(offered, client=client), HERE, 5.1) is Verdict.GOOD
+    leaping = signed(offered)
+    credentials = leaping.headers.get("Authorization") or ""
+    given = {
+        key.strip(): text.strip('"') for key, _, text in (pair.partition("=") for pair in credentials[7:].split(","))
+    }
+    response = digest_response(
+        offered[0],
+        username="branch",
+        password="secret",
+        method="INVITE",
+        uri_text=TARGET,
+        body=b"",
+        qop="auth",
+        nonce_count=0xFFFFFFFF,
+        cnonce=given["cnonce"],
+    )
+    leaping.headers.set(
+        "Authorization",
+        credentials.replace(given["response"], response).replace("nc=00000001", "nc=ffffffff"),
+    )
+    tracemalloc.start()
+    try:
+        assert digest.check(leaping, HERE, 5.2) is Verdict.GOOD
+        assert digest.check(signed(offered, client=client), HERE, 5.3) is Verdict.STALE
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
