@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from voip_engine.errors import EngineError
 from voip_engine.settings import AccountSettings
 from voip_engine.sip.dialog import transport_of as named_transport
 from voip_engine.sip.flow import NextHop, Transport
+from voip_engine.sip.sockets import is_literal
 from voip_engine.sip.uri import MalformedUri, SipUri
 
 
@@ -23,12 +26,31 @@ class Destination:
 def registrar_of(account: AccountSettings) -> NextHop:
     """Return where an account's requests go: its outbound proxy, its registrar or its domain."""
     uri = SipUri.parse(account.uri)
-    transport = transport_of(uri)
     server = account.outbound_proxy or account.registrar
     if server is None:
-        return NextHop(transport, uri.host, uri.port or 0)
+        return next_hop_of(uri)
     hop = SipUri.parse(server if server.startswith(("sip:", "sips:")) else f"sip:{server}")
-    return NextHop(transport_of(hop) if hop.has_parameter("transport") else transport, hop.host, hop.port or 0)
+    if hop.scheme == "sips" or hop.has_parameter("transport") or not _names_transport(uri):
+        return next_hop_of(hop)
+    return NextHop(transport_of(uri), hop.host, hop.port or 0)
+
+
+def next_hop_of(uri: SipUri) -> NextHop:
+    """Return where a request to a URI goes. Raises EngineError for a transport we do not speak."""
+    free = not (_names_transport(uri) or uri.port or is_literal(uri.host))
+    return NextHop(transport_of(uri), uri.host, uri.port or 0, any_transport=free)
+
+
+def _names_transport(uri: SipUri) -> bool:
+    return uri.scheme == "sips" or uri.has_parameter("transport")
+
+
+def servers_of(account: AccountSettings) -> tuple[NextHop, ...]:
+    """Return where calls for an account may come from: its outbound proxy, and its registrar or its domain."""
+    servers = [registrar_of(account)]
+    if account.outbound_proxy is not None:
+        servers.append(registrar_of(replace(account, outbound_proxy=None)))
+    return tuple(servers)
 
 
 def transport_of(uri: SipUri) -> Transport:
@@ -72,7 +94,7 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
     if chosen is None:
         chosen = next((name for name in by_name if SipUri.parse(name).host.lower() == target.host.lower()), None)
     if chosen is None:
-        return Destination(target, None, NextHop(transport_of(target), target.host, target.port or 0))
+        return Destination(target, None, next_hop_of(target))
     next_hop = registrar_of(by_name[chosen])
     if target.scheme == "sips" and next_hop.transport != "TLS":
         raise EngineError(

@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterable
 from voip_engine.network_settings import TlsSettings
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest, SessionInvited
-from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
+from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.framing import FramingError
-from voip_engine.sip.trace import SipTrace, SipTraces
 from voip_engine.sip.tls import TlsContexts, TlsFiles
+from voip_engine.sip.trace import SipTrace, SipTraces
 from voip_engine.sip.transport import SipTransport
 
 
 class Signalling:
     """Joins core and sockets. What concerns calls and accounts is handed to `on_effect`, in order."""
 
-    def __init__(
-        self, core: SipCore, on_effect: Callable[[Effect], None], *, tls: TlsSettings | None = None
-    ) -> None:
+    def __init__(self, core: SipCore, on_effect: Callable[[Effect], None], *, tls: TlsSettings | None = None) -> None:
         self.core = core
         self._on_effect = on_effect
         self._loop = asyncio.get_running_loop()
@@ -44,9 +42,17 @@ class Signalling:
         """Bind a listening socket. Raises TransportError in plain words."""
         return await self._transport.listen(transport, host, port)
 
+    async def paths_to(self, next_hop: NextHop) -> tuple[Path, ...]:
+        """Return the servers of `next_hop` in the order to try them, with our address towards each. Raises TransportError."""
+        return await self._transport.paths_to(next_hop)
+
     async def local_address_for(self, next_hop: NextHop) -> LocalAddress:
         """Return the address at which `next_hop` can reach us. Raises TransportError for a name that does not resolve."""
         return await self._transport.local_address_for(next_hop)
+
+    async def addresses_of(self, next_hop: NextHop) -> list[str]:
+        """Return every literal address that a next hop may have. Raises TransportError for a name that does not resolve."""
+        return await self._transport.addresses_of(next_hop)
 
     def trace(self, session: str) -> SipTrace:
         """What is sent and received on a session from now on, as long as the caller holds it."""

@@ -41,10 +41,20 @@ class NextHop:
     """Where a request goes: host name or literal address. Port 0 is the transport's default.
 
     `domain` is what a TLS peer's certificate has to name (RFC 5922 §4): the domain that was asked for before look-ups turned
-    it into this host. Empty means the host itself.
+    it into this host. Empty means the host itself. `any_transport`: nobody has named one, so that the domain's records may
+    choose another (RFC 3263 §4.1).
     """
 
     transport: Transport
     host: str
     port: int
     domain: str = ""
+    any_transport: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way to a server: a next hop that needs no look-up, and our address towards it."""
+
+    hop: NextHop
+    local: LocalAddress

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Hashable
+from random import Random
 from typing import Generic, TypeVar
 
 from voip_engine.sip.flow import NextHop, Transport
-from voip_engine.sip.sockets import is_literal, look_up, source_address
+from voip_engine.sip.locating import Resolver, locate
+from voip_engine.sip.sockets import is_literal, source_address
 
 CACHE_S = 30.0
 CACHE_ENTRIES = 1024
@@ -22,38 +25,48 @@ class _Cache(Generic[T]):
     """A bounded number of answers, each trusted for a while."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[str, tuple[float, T]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
 
-    def get(self, key: str) -> T | None:
+    def get(self, key: Hashable) -> T | None:
         expires_at, value = self._entries.get(key, (0.0, None))
         return value if asyncio.get_running_loop().time() < expires_at else None
 
-    def put(self, key: str, value: T) -> None:
+    def put(self, key: Hashable, value: T) -> None:
         self._entries[key] = asyncio.get_running_loop().time() + CACHE_S, value
         self._entries.move_to_end(key)
         if len(self._entries) > CACHE_ENTRIES:
             self._entries.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
 
 class Routes:
     """Addresses of next hops, and ours towards them, remembered for 30 s."""
 
-    def __init__(self) -> None:
-        self._addresses = _Cache[list[str]]()
+    def __init__(self, resolver: Resolver, random: Random) -> None:
+        self._resolver = resolver
+        self._random = random
+        self._targets = _Cache[tuple[NextHop, ...]]()
         self._sources = _Cache[str]()
 
-    def known(self, hop: NextHop) -> list[str]:
-        """Literal addresses of a next hop as far as known without looking it up."""
-        return [hop.host] if is_literal(hop.host) else self._addresses.get(f"{hop.transport} {hop.host}") or []
+    def known(self, hop: NextHop) -> tuple[NextHop, ...]:
+        """Literal next hops as far as known without looking anything up."""
+        return (hop,) if is_literal(hop.host) else self._targets.get(hop) or ()
 
-    async def find(self, hop: NextHop) -> list[str]:
-        """Literal addresses of a next hop, best first. Raises TransportError."""
-        known = self.known(hop)
-        if known:
-            return known
-        addresses = await look_up(hop.host, hop.transport)
-        self._addresses.put(f"{hop.transport} {hop.host}", addresses)
-        return addresses
+    async def find(self, hop: NextHop) -> tuple[NextHop, ...]:
+        """Literal next hops, in the order to try them (see `locate`). Raises TransportError."""
+        targets = self._targets.get(hop)
+        if targets is None:
+            targets = await locate(hop, self._resolver, self._random)
+            self._targets.put(hop, targets)
+        return targets
+
+    def forget(self) -> None:
+        """Look everything up anew: the network has changed."""
+        self._targets.clear()
+        self._sources.clear()
 
     def source(self, remote_host: str) -> str:
         """Our address on the way to a literal address. Raises TransportError."""

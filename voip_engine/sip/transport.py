@@ -12,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from itertools import groupby
+from random import Random
 from typing import Any
 
+from voip_engine.sip.dns_resolver import DnsResolver
 from voip_engine.sip.effects import SendOnFlow, SendRequest
-from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Transport
+from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.framing import FramingError
+from voip_engine.sip.locating import Resolver
 from voip_engine.sip.routes import PendingTransactions, Remote, Routes
 from voip_engine.sip.sockets import (
     TransportError,
@@ -56,6 +59,7 @@ class SipTransport:
         *,
         limits: TcpLimits | None = None,
         tls: TlsContexts | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self._on_data = on_data
         self._on_failure = on_failure
@@ -71,7 +75,7 @@ class SipTransport:
         self._udp: list[UdpSocket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
-        self._routes = Routes()
+        self._routes = Routes(resolver or DnsResolver(), Random())
         self._pending = PendingTransactions()
         self._closed = False
 
@@ -93,18 +97,45 @@ class SipTransport:
 
         Over TLS, which takes a certificate to listen with, that is a connection to the next hop. Raises TransportError.
         """
-        remote_host = await self._choose_address(next_hop)
-        if next_hop.transport == "TLS" and self._local_address("TLS", remote_host) is None:
-            domain = next_hop.domain or next_hop.host
-            flow = await self._streams.connect(replace(next_hop, host=remote_host, domain=domain))
-            return LocalAddress("TLS", flow.local_host, flow.local_port)
+        return (await self.paths_to(next_hop))[0].local
+
+    async def paths_to(self, next_hop: NextHop) -> tuple[Path, ...]:
+        """Find the servers of a next hop in the order to try them, and our address towards each.
+
+        Left out is what no network route leads to or takes no TLS connection. Raises TransportError for nothing left.
+        """
+        paths: list[Path] = []
+        failure: TransportError | None = None
+        for hop in self._in_reach(await self._routes.find(next_hop)):
+            try:
+                over_tls = next((path.local for path in paths if path.hop.transport == "TLS"), None)
+                if hop.transport == "TLS" and over_tls is not None:
+                    local = LocalAddress("TLS", self._routes.source(hop.host), over_tls.port)
+                else:
+                    local = await self._local_address_towards(hop)
+                paths.append(Path(hop, local))
+            except TransportError as error:
+                failure = failure or error
+        if not paths and failure is not None:
+            raise failure
+        return tuple(paths)
+
+    async def addresses_of(self, next_hop: NextHop) -> list[str]:
+        """Find every literal address that a next hop may have. Raises TransportError."""
+        return list(dict.fromkeys(hop.host for hop in await self._routes.find(next_hop)))
+
+    async def _local_address_towards(self, hop: NextHop) -> LocalAddress:
+        """Find or open what reaches a literal next hop. Raises TransportError."""
         async with self._opening:
-            found = self._local_address(next_hop.transport, remote_host)
-            if found is None:
-                await self.listen(next_hop.transport, wildcard_like(remote_host), 0)
-                found = self._local_address(next_hop.transport, remote_host)
+            found = self._local_address(hop.transport, hop.host)
+            if found is None and hop.transport != "TLS":
+                await self.listen(hop.transport, wildcard_like(hop.host), 0)
+                found = self._local_address(hop.transport, hop.host)
+        if found is None and hop.transport == "TLS":
+            flow = await self._streams.connect(hop)
+            return LocalAddress("TLS", flow.local_host, flow.local_port)
         if found is None:
-            raise TransportError(f"No socket reaches {next_hop.host}.")
+            raise TransportError(f"No socket reaches {hop.host}.")
         return found
 
     def send(self, effect: SendOnFlow | SendRequest) -> None:
@@ -176,45 +207,38 @@ class SipTransport:
     # ---- requests ---------------------------------------------------------------------------------------------------
 
     def _send_request(self, effect: SendRequest) -> None:
-        hop = effect.next_hop
-        known = self._routes.known(hop)
-        if known and hop.transport != "UDP":
-            self._send_request_on_stream(effect, self._preferred(hop.transport, known))
-        elif known and self._reaches("UDP", address := self._preferred("UDP", known)):
-            self._send_request_datagram(effect, address)
+        known = self._in_reach(self._routes.known(effect.next_hop))
+        if known and (known[0].transport != "UDP" or self._reaches(known[0])):
+            self._send_request_to(effect, known[0])
         else:
             self._start(self._resolve_and_send(effect))
 
     async def _resolve_and_send(self, effect: SendRequest) -> None:
         try:
-            if effect.next_hop.transport == "UDP":
-                await self.local_address_for(effect.next_hop)
-                self._send_request_datagram(effect, await self._choose_address(effect.next_hop))
-            else:
-                self._send_request_on_stream(effect, await self._choose_address(effect.next_hop))
+            hop = self._in_reach(await self._routes.find(effect.next_hop))[0]
+            if hop.transport == "UDP":
+                await self._local_address_towards(hop)
+            self._send_request_to(effect, hop)
         except TransportError as error:
             self._fail(effect.transaction, str(error))
 
-    def _send_request_datagram(self, effect: SendRequest, host: str) -> None:
-        remote = host, effect.next_hop.port or DEFAULT_PORTS["UDP"]
-        self._pending.add(effect.transaction, "UDP", remote)
+    def _send_request_to(self, effect: SendRequest, hop: NextHop) -> None:
+        """Send a request to a literal next hop."""
+        remote = hop.host, hop.port or DEFAULT_PORTS[hop.transport]
+        self._pending.add(effect.transaction, hop.transport, remote)
+        if hop.transport != "UDP":
+            self._streams.send(hop, effect.data, effect.transaction)
+            return
         failure = self._send_datagram(effect.data, *remote)
         if failure is not None:
             self._fail(effect.transaction, failure)
-
-    def _send_request_on_stream(self, effect: SendRequest, host: str) -> None:
-        hop = effect.next_hop
-        remote = host, hop.port or DEFAULT_PORTS[hop.transport]
-        self._pending.add(effect.transaction, hop.transport, remote)
-        literal = NextHop(hop.transport, *remote, hop.domain or (hop.host if hop.transport == "TLS" else ""))
-        self._streams.send(literal, effect.data, effect.transaction)
 
     # ---- streams ----------------------------------------------------------------------------------------------------
 
     async def _send_on_fallback(self, data: bytes, hop: NextHop) -> None:
         """Open a connection for a response whose own one is gone (RFC 3261 §18.2.2)."""
         try:
-            self._streams.send(replace(hop, host=await self._choose_address(hop)), data, None)
+            self._streams.send(self._in_reach(await self._routes.find(hop))[0], data, None)
         except TransportError as error:
             log.debug("a response cannot be delivered: %s", error)
 
@@ -225,16 +249,14 @@ class SipTransport:
 
     # ---- addresses --------------------------------------------------------------------------------------------------
 
-    async def _choose_address(self, hop: NextHop) -> str:
-        """Literal address of a next hop: the first that a socket we have reaches, else the first. Raises."""
-        return self._preferred(hop.transport, await self._routes.find(hop))
+    def _in_reach(self, hops: tuple[NextHop, ...]) -> list[NextHop]:
+        """Put first, of the addresses of one server, what a socket we have reaches."""
+        by_server = groupby(hops, key=lambda hop: (hop.transport, hop.port))
+        return [hop for _, same in by_server for hop in sorted(same, key=lambda hop: not self._reaches(hop))]
 
-    def _preferred(self, transport: Transport, addresses: list[str]) -> str:
-        return next((address for address in addresses if self._reaches(transport, address)), addresses[0])
-
-    def _reaches(self, transport: Transport, remote_host: str) -> bool:
+    def _reaches(self, hop: NextHop) -> bool:
         try:
-            return self._local_address(transport, remote_host) is not None
+            return self._local_address(hop.transport, hop.host) is not None
         except TransportError:
             return False
 
