@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from voip_engine.sdp.crypto import SrtpKeys
 from voip_engine.sdp.description import SessionDescription
 from voip_engine.sdp.negotiation import LocalMedia, accept_answer, make_answer, make_offer
-from voip_engine.sdp.plan import CodecName, HostPort, MediaDirection, MediaPlan
+from voip_engine.sdp.plan import CodecName, HostPort, MediaDirection, MediaPlan, SrtpPolicy
 
 
 class CallNegotiation:
@@ -16,10 +17,25 @@ class CallNegotiation:
     Whatever reads a peer's description raises MalformedSdp or NotAcceptable, and then the plan stays as it was.
     """
 
-    def __init__(self, local: HostPort, codecs: tuple[CodecName, ...]) -> None:
+    def __init__(
+        self,
+        local: HostPort,
+        codecs: tuple[CodecName, ...],
+        *,
+        srtp: SrtpPolicy = "off",
+        rtcp_port: int | None = None,
+    ) -> None:
+        """`local` is where RTP is to come, `rtcp_port` where RTCP is if not one above. Keys are made for this call alone."""
         session_id = secrets.randbits(31)
         self._media = LocalMedia(
-            host=local.host, port=local.port, session_id=session_id, session_version=session_id, codecs=codecs
+            host=local.host,
+            port=local.port,
+            session_id=session_id,
+            session_version=session_id,
+            codecs=codecs,
+            srtp=srtp,
+            keys=SrtpKeys(secrets.token_bytes) if srtp != "off" else None,
+            rtcp_port=rtcp_port,
         )
         self._offer: SessionDescription | None = None
         self._described: SessionDescription | None = None

@@ -11,9 +11,6 @@ from msgspec import Meta
 from voip_engine.secret import Secret
 from voip_engine.settings_fields import SettingsError, check, check_fields
 
-SrtpPolicy = Literal["off", "offered", "required"]
-"""Whether audio is encrypted (SDES, RFC 4568): never, where the other side can, or not at all without."""
-
 DtmfPolicy = Literal["auto", "rfc4733", "info"]
 """How keys are sent: as telephone-events where the other side takes them and else by INFO, or one way only."""
 

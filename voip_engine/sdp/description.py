@@ -18,15 +18,18 @@ class MalformedSdp(ValueError):
     """A body that is no session description; the text says which line and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Attribute:
-    """One `a=` line (RFC 8866 §5.13). `value` is None for a flag such as `a=sendonly`."""
+    """One `a=` line (RFC 8866 §5.13). `value` is None for a flag such as `a=sendonly`. `repr` shows no key."""
 
     name: str
     value: str | None = None
 
     def __str__(self) -> str:
         return self.name if self.value is None else f"{self.name}:{self.value}"
+
+    def __repr__(self) -> str:
+        return f"Attribute({'crypto:***' if self.name.lower() == 'crypto' else str(self)!r})"
 
 
 @dataclass(frozen=True, slots=True)

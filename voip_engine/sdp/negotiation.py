@@ -5,6 +5,9 @@
 
 One audio stream a call. Our answers name one codec, so that both sides know which one is spoken; other media sections
 are refused with port 0 in the order they came.
+
+Encryption by keys in the description (RFC 4568) follows a policy: `off` offers and takes plain RTP only; `offered` offers
+both, as RTP/AVP with keys beside it, which phones without encryption read over; `required` knows RTP/SAVP alone.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from voip_engine.sdp.crypto import CryptoLine, SrtpKeys, answering_line, crypto_lines, offered_lines
 from voip_engine.sdp.description import Attribute, MediaDescription, Origin, SessionDescription, parse_number
 from voip_engine.sdp.formats import (
     AudioFormats,
@@ -22,10 +26,20 @@ from voip_engine.sdp.formats import (
     format_numbers,
     offer_formats,
 )
-from voip_engine.sdp.plan import CODEC_PREFERENCE, CodecName, HostPort, MediaDirection, MediaPlan, PayloadType
+from voip_engine.sdp.plan import (
+    CODEC_PREFERENCE,
+    CodecName,
+    HostPort,
+    MediaDirection,
+    MediaPlan,
+    PayloadType,
+    SrtpPlan,
+    SrtpPolicy,
+)
 
 _PLAIN_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
 """AVPF without rtcp-fb lines is AVP under another name (RFC 4585 §4), and softphones offer it."""
+_ENCRYPTED_PROTOCOLS = ("RTP/SAVP", "RTP/SAVPF")
 
 _SENDS: tuple[MediaDirection, ...] = ("sendrecv", "sendonly")
 _RECEIVES: tuple[MediaDirection, ...] = ("sendrecv", "recvonly")
@@ -51,6 +65,11 @@ class LocalMedia:
     codecs: tuple[CodecName, ...] = CODEC_PREFERENCE
     direction: MediaDirection = "sendrecv"
     packet_ms: int = 20
+    srtp: SrtpPolicy = "off"
+    keys: SrtpKeys | None = None
+    """Needed unless `srtp` is off; the same ones as long as the session lives."""
+    rtcp_port: int | None = None
+    """Where RTCP is to go, if not to the port above (RFC 3605)."""
 
 
 def make_offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
@@ -64,8 +83,13 @@ def make_offer(local: LocalMedia, previous: SessionDescription | None = None) ->
     known = AudioFormats.of(sections[ours]) if ours is not None else AudioFormats((), {})
     taken = (parse_number(text, 127) for text in sections[ours].formats) if ours is not None else ()
     formats = offer_formats(local.codecs, known, (number for number in taken if number is not None))
-    protocol = sections[ours].protocol if ours is not None else "RTP/AVP"
-    audio = _audio_section(local, formats, protocol, local.direction)
+    if ours is not None:
+        # The keys stay as they are: what does not change keeps its packet counters (RFC 4568 §7.1.4).
+        protocol, crypto = sections[ours].protocol, crypto_lines(sections[ours])
+    else:
+        protocol = "RTP/SAVP" if local.srtp == "required" else "RTP/AVP"
+        crypto = offered_lines(local.keys) if local.keys is not None and local.srtp != "off" else ()
+    audio = _audio_section(local, formats, protocol, local.direction, crypto, rtcp_mux=True)
     if ours is None:
         return _describe(local, (*map(_refuse, sections), audio))
     return _describe(local, (audio if index == ours else _refuse(other) for index, other in enumerate(sections)))
@@ -97,7 +121,8 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Medi
     if index is None or index >= len(answer.media):
         raise NotAcceptable("The answer has no audio in it.")
     asked, section = offer.media[index], answer.media[index]
-    _check_plain_audio(section, "answer")
+    _check_audio(section, "answer")
+    srtp = _accept_key(asked, section)
     offered, answered = AudioFormats.of(asked), AudioFormats.of(section)
     common = [known for known in answered.codecs if offered.first(known.codec)]
     if not common:
@@ -118,6 +143,8 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Medi
         own_direction=_direction(offer, asked),
         events=common_events(answered, offered, common[0]),
         packet_ms=_packet_ms(offer, asked, 20),
+        srtp=srtp,
+        rtcp_mux=_has_flag(asked, "rtcp-mux") and _has_flag(section, "rtcp-mux"),
         what="answer",
     )
 
@@ -125,7 +152,9 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Medi
 def _answer_section(
     offer: SessionDescription, section: MediaDescription, local: LocalMedia
 ) -> tuple[MediaDescription, MediaPlan]:
-    _check_plain_audio(section, "offer")
+    _check_audio(section, "offer")
+    line = _choose_line(section, local)
+    key = answering_line(line, local.keys) if line is not None and local.keys is not None else None
     offered = AudioFormats.of(section)
     chosen = next((known for codec in local.codecs if (known := offered.first(codec))), None)
     if chosen is None:
@@ -140,10 +169,14 @@ def _answer_section(
         own_direction=local.direction,
         events=events,
         packet_ms=local.packet_ms,
+        srtp=_srtp_plan(key, line) if key is not None and line is not None else None,
+        rtcp_mux=_has_flag(section, "rtcp-mux"),
         what="offer",
     )
     formats = AudioFormats((chosen,), {events.clock_rate_hz: events.send} if events else {})
-    return _audio_section(local, formats, section.protocol, plan.direction), plan
+    crypto = (key,) if key is not None else ()
+    answer = _audio_section(local, formats, section.protocol, plan.direction, crypto, rtcp_mux=plan.rtcp_mux)
+    return answer, plan
 
 
 def _plan(
@@ -156,6 +189,8 @@ def _plan(
     own_direction: MediaDirection,
     events: TelephoneEvents | None,
     packet_ms: int,
+    srtp: SrtpPlan | None,
+    rtcp_mux: bool,
     what: str,
 ) -> MediaPlan:
     """The plan for talking with what the peer described in `section`."""
@@ -168,7 +203,7 @@ def _plan(
         peer = _direction_of(sends=peer in _SENDS, receives=False)
     return MediaPlan(
         remote_rtp=HostPort(host, section.port),
-        remote_rtcp=_rtcp_address(described, section, host),
+        remote_rtcp=HostPort(host, section.port) if rtcp_mux else _rtcp_address(described, section, host),
         send=send,
         receive=receive,
         direction=_direction_of(
@@ -179,18 +214,61 @@ def _plan(
         telephone_event_send=events.send if events else None,
         telephone_event_receive=events.receive if events else None,
         telephone_event_clock_hz=events.clock_rate_hz if events else send.clock_rate_hz,
+        srtp=srtp,
+        rtcp_mux=rtcp_mux,
     )
 
 
-def _check_plain_audio(section: MediaDescription, what: str) -> None:
+def _check_audio(section: MediaDescription, what: str) -> None:
     if section.kind != "audio":
         raise NotAcceptable(f"The {what} has no audio in it.")
     if section.port == 0:
         raise NotAcceptable(f"The {what}'s audio is switched off.")
-    if section.protocol not in _PLAIN_PROTOCOLS:
-        encrypted = "SAVP" in section.protocol
-        words = "encrypted audio only, which is not supported yet" if encrypted else "audio over an unknown protocol"
-        raise NotAcceptable(f"The {what} wants {words} ({section.protocol}).")
+    if section.protocol not in (*_PLAIN_PROTOCOLS, *_ENCRYPTED_PROTOCOLS):
+        words = (
+            "encrypted audio by DTLS, which is not supported" if "SAVP" in section.protocol else "an unknown protocol"
+        )
+        raise NotAcceptable(f"The {what} wants {words} ({section.protocol[:40]}).")
+
+
+def _choose_line(section: MediaDescription, local: LocalMedia) -> CryptoLine | None:
+    """The key of an offer that we answer, by our policy; None for plain audio. The offer's first usable line wins."""
+    encrypted = section.protocol in _ENCRYPTED_PROTOCOLS
+    if local.srtp == "off":
+        if encrypted:
+            raise NotAcceptable("The offer wants encrypted audio only, which is switched off here (srtp).")
+        return None
+    lines = crypto_lines(section)
+    if lines:
+        return lines[0]
+    if encrypted:
+        raise NotAcceptable("The offer wants encrypted audio only and brings no key that can be used here.")
+    if local.srtp == "required":
+        raise NotAcceptable("The offer's audio is not encrypted, which is required here (srtp).")
+    return None
+
+
+def _accept_key(asked: MediaDescription, section: MediaDescription) -> SrtpPlan | None:
+    """The keys that an answer leads to: ours of the line it takes, and the one it brings (RFC 4568 §5.1.3)."""
+    ours = crypto_lines(asked)
+    encrypted = asked.protocol in _ENCRYPTED_PROTOCOLS or section.protocol in _ENCRYPTED_PROTOCOLS
+    if not any(attribute.name == "crypto" for attribute in section.attributes) or not ours:
+        if encrypted:
+            raise NotAcceptable("The answer brings no key for the encrypted audio that was agreed on.")
+        return None
+    for theirs in crypto_lines(section):
+        own = next((line for line in ours if line.suite == theirs.suite), None)
+        if own is not None and own.key != theirs.key:  # our own key thrown back would encrypt both ways alike
+            return _srtp_plan(own, theirs)
+    raise NotAcceptable("The answer brings no usable key of an encryption that was offered.")
+
+
+def _srtp_plan(own: CryptoLine, theirs: CryptoLine) -> SrtpPlan:
+    return SrtpPlan(own.suite, own.key, theirs.key, theirs.mki)
+
+
+def _has_flag(section: MediaDescription, name: str) -> bool:
+    return any(attribute.name == name and attribute.value is None for attribute in section.attributes)
 
 
 def _literal_host(description: SessionDescription, section: MediaDescription, what: str) -> str:
@@ -253,10 +331,21 @@ def _first_open_audio(sections: Iterable[MediaDescription]) -> int | None:
 
 
 def _audio_section(
-    local: LocalMedia, formats: AudioFormats, protocol: str, direction: MediaDirection
+    local: LocalMedia,
+    formats: AudioFormats,
+    protocol: str,
+    direction: MediaDirection,
+    crypto: tuple[CryptoLine, ...],
+    *,
+    rtcp_mux: bool,
 ) -> MediaDescription:
-    attributes = (*format_attributes(formats), Attribute("ptime", str(local.packet_ms)), Attribute(direction))
-    return MediaDescription("audio", local.port, protocol, format_numbers(formats), attributes=attributes)
+    attributes = [*format_attributes(formats), Attribute("ptime", str(local.packet_ms)), Attribute(direction)]
+    attributes += [line.serialize() for line in crypto]
+    if local.rtcp_port is not None:
+        attributes.append(Attribute("rtcp", str(local.rtcp_port)))
+    if rtcp_mux:
+        attributes.append(Attribute("rtcp-mux"))
+    return MediaDescription("audio", local.port, protocol, format_numbers(formats), attributes=tuple(attributes))
 
 
 def _refuse(section: MediaDescription) -> MediaDescription:

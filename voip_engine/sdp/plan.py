@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 CodecName = Literal["opus", "G722", "PCMA", "PCMU"]
 MediaDirection = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+
+SrtpPolicy = Literal["off", "offered", "required"]
+"""Whether audio is encrypted (SDES, RFC 4568): never, where the other side can, or not at all without."""
+
+SrtpSuite = Literal["AES_CM_128_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"]
 
 CODEC_PREFERENCE: tuple[CodecName, ...] = ("opus", "G722", "PCMA", "PCMU")
 
@@ -30,6 +35,24 @@ class PayloadType(msgspec.Struct, frozen=True):
     clock_rate_hz: int
 
 
+class SrtpPlan(msgspec.Struct, frozen=True):
+    """How one call's audio is encrypted: a suite, and master key with salt for each direction. `repr` shows no key.
+
+    `receive_mki` is what stands before the tag of every packet that the peer sends (RFC 3711 §3.1); we send none.
+    """
+
+    suite: SrtpSuite
+    send_key: bytes
+    receive_key: bytes
+    receive_mki: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"SrtpPlan({self.suite})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("suite", self.suite)]
+
+
 class MediaPlan(msgspec.Struct, frozen=True):
     """All that the media plane must know to carry one call's audio.
 
@@ -47,3 +70,7 @@ class MediaPlan(msgspec.Struct, frozen=True):
     telephone_event_receive: int | None = None
     telephone_event_clock_hz: int = 8000
     """What telephone-event durations count in: the codec's clock, or 8000 Hz beside Opus if the peer knows no other."""
+    srtp: SrtpPlan | None = None
+    """None for plain RTP."""
+    rtcp_mux: bool = False
+    """Whether RTCP comes and goes on the RTP ports (RFC 5761)."""

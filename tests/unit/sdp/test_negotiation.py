@@ -43,6 +43,7 @@ def test_an_offer_names_all_codecs_in_our_order() -> None:
         "a=fmtp:101 0-15",
         "a=ptime:20",
         "a=sendrecv",
+        "a=rtcp-mux",
         "",
     ]
 
@@ -182,6 +183,22 @@ def test_packets_are_as_long_as_the_peer_wants_them_in_whole_frames(lines: str, 
     assert answer_to(f"m=audio 4000 RTP/AVP 0{lines}").packet_ms == packet_ms
 
 
+def test_rtcp_shares_the_port_where_both_sides_say_so() -> None:
+    asked = sdp("m=audio 4000 RTP/AVP 0|a=rtcp:4007|a=rtcp-mux")
+    answer, plan = make_answer(asked, LOCAL)
+    assert (plan.rtcp_mux, plan.remote_rtcp) == (True, HostPort("192.0.2.1", 4000))
+    assert b"a=rtcp-mux\r\n" in answer.serialize()
+    refused, plan = make_answer(sdp("m=audio 4000 RTP/AVP 0"), LOCAL)
+    assert (plan.rtcp_mux, plan.remote_rtcp) == (False, HostPort("192.0.2.1", 4001))
+    assert b"rtcp-mux" not in refused.serialize()
+    assert accept_answer(make_offer(LOCAL), sdp("m=audio 4000 RTP/AVP 0|a=rtcp-mux")).rtcp_mux
+    assert not accept_answer(make_offer(LOCAL), sdp("m=audio 4000 RTP/AVP 0")).rtcp_mux
+
+
+def test_rtcp_ports_that_are_not_one_above_are_named() -> None:
+    assert b"a=rtcp:50123\r\n" in make_offer(replace(LOCAL, rtcp_port=50123)).serialize()
+
+
 @pytest.mark.parametrize(
     ("rtcp", "expected"),
     [
@@ -298,7 +315,7 @@ def test_an_answer_without_usable_audio_is_not_acceptable(answer: SessionDescrip
         (["m=audio 0 RTP/AVP 0"], "IN IP4 192.0.2.1", "switched off"),
         (["m=video 4000 RTP/AVP 99", "m=audio 4000 RTP/AVP 18"], "IN IP4 192.0.2.1", "none of our codecs"),
         (["m=audio 4000 RTP/SAVP 0"], "IN IP4 192.0.2.1", "encrypted audio only"),
-        (["m=audio 4000 UDP/TLS/RTP/SAVPF 0"], "IN IP4 192.0.2.1", "encrypted audio only"),
+        (["m=audio 4000 UDP/TLS/RTP/SAVPF 0"], "IN IP4 192.0.2.1", "encrypted audio by DTLS"),
         (["m=audio 4000 TCP/MRCPv2 0"], "IN IP4 192.0.2.1", "unknown protocol"),
         (["m=audio 4000 RTP/AVP"], "IN IP4 192.0.2.1", "none of our codecs"),
         (["m=audio 4000 RTP/AVP 200 -1 x"], "IN IP4 192.0.2.1", "none of our codecs"),
