@@ -10,6 +10,7 @@ from voip_engine.sdp.crypto import KEY_BYTES, CryptoLine, SrtpKeys, answering_li
 from voip_engine.sdp.description import MalformedSdp, SessionDescription
 from voip_engine.sip.auth import Challenge, digest_response, parse_challenges
 from voip_engine.sip.digest_server import NONCES, DigestServer, Verdict
+from voip_engine.sip.extension_headers import RAck, SessionExpires, read_min_se, read_rseq
 from voip_engine.sip.grammar import MalformedHeader
 from voip_engine.sip.headers import Headers
 from voip_engine.sip.identity import asserted_identity
@@ -72,6 +73,23 @@ def run_referral(data: bytes) -> None:
         status, phrase = read_sipfrag(data)
         assert 100 <= status <= 699
         assert "\n" not in phrase
+
+
+def run_extensions(data: bytes) -> None:
+    """Numbers of PRACK and session timers are read or refused, and survive writing and reading."""
+    text = text_of(data)
+    headers = Headers(
+        [(name, text) for name in ("RAck", "RSeq", "Session-Expires", "Min-SE")] + [("Require", "100rel")]
+    )
+    with contextlib.suppress(MalformedHeader):
+        rack = RAck.read(headers)
+        assert RAck.read(Headers([("RAck", str(rack))])) == rack
+    with contextlib.suppress(MalformedHeader):
+        expires = SessionExpires.read(headers)
+        assert SessionExpires.read(Headers([("Session-Expires", str(expires))])) == expires
+    assert read_min_se(headers) >= 0
+    rseq = read_rseq(headers)
+    assert rseq is None or rseq >= 0
 
 
 def run_identity(data: bytes) -> None:
@@ -203,6 +221,9 @@ FEATURE_TARGETS = {
         (b"Replaces=", b"to-tag=", b"from-tag=", b"%3B", b"%40", b"early-only", b"terminated", b"SIP/2.0 "),
         1024,
     ),
+    "extensions": Target(
+        run_extensions, (b"776656 1 INVITE", b"1800;refresher=uas", b"90", b"90 ; x=y"), (b";refresher=uac", b" "), 256
+    ),
     "identity": Target(
         run_identity,
         (
@@ -216,7 +237,7 @@ FEATURE_TARGETS = {
     "peek": Target(run_peek, (*seeds.MESSAGES, *seeds.TORTURE), (b"Call-ID: ", b"i:", b"\r\n ", b" SIP/2.0\r\n")),
     "trace": Target(
         run_trace,
-        (_WITH_SECRETS, *seeds.MESSAGES),
+        (_WITH_SECRETS, _WITH_SECRETS.replace(b"a=crypto:", b" a= crypto :"), *seeds.MESSAGES),
         (b"Authorization:", b"a=crypto:", b"inline:", b"\r\n ", b"message/sipfrag", b"application/sdp"),
     ),
     "digest_server": Target(

@@ -36,8 +36,10 @@ _CREDENTIALS = re.compile(
     re.IGNORECASE,
 )
 _URI_PASSWORD = re.compile(rb"(sips?:[^\s:@<>]{0,256}+:)[^\s@<>]{1,256}+(?=@)", re.IGNORECASE)
+# Wherever in a line: descriptions are read with blanks in odd places, and so must their keys be found.
 _KEYS = re.compile(
-    rb"(?:^|(?<=[\r\n]))(k=|a=ice-pwd:|a=key-mgmt:|a=crypto:(?:[0-9]{1,9} [A-Z0-9_]{1,40} )?)[^\r\n]*", re.IGNORECASE
+    rb"((?:(?:^|(?<=[\r\n]))[^\r\n!-~]*k=|ice-pwd|key-mgmt|inline|crypto(?::[0-9]{1,9} [A-Z0-9_]{1,40} )?):?)[^\r\n]*",
+    re.IGNORECASE,
 )
 _SHOWN_BODIES = (b"application/sdp", b"message/sipfrag")
 
@@ -165,6 +167,7 @@ def redacted(data: bytes) -> bytes:
             body = b"(%d bytes of %s, not kept)" % (len(body) + cut, kinds[0] if kinds else b"something")
             cut = 0
         else:
+            body = body.replace(b"\0", b"")  # as our own reader does, before it looks for keys
             body = _KEYS.sub(rb"\1" + _NOT_KEPT, _CREDENTIALS.sub(rb"\1" + _NOT_KEPT, body))
     return head + blank + body + (b"(%d bytes more)" % cut if cut else b"")
 
