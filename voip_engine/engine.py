@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from importlib import import_module
@@ -19,8 +18,10 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from voip_engine import events
+from voip_engine.account_servers import watch_servers
 from voip_engine.accounts import Accounts
 from voip_engine.addresses import bracketed, destination, host_port
+from voip_engine.admission import Admission
 from voip_engine.bus import Bus, Subscription
 from voip_engine.call import Call
 from voip_engine.call_services import CallIdentity, CallServices
@@ -104,7 +105,10 @@ class Engine:
 
     async def start(self) -> None:
         """Start the media process, bind the listening sockets, begin to register. Raises EngineError in plain words."""
-        core = SipCore(random.Random(secrets.randbits(128)), user_agent=USER_AGENT)
+        # Tags, branches and nonces are to be guessed by nobody (RFC 3261 §19.3), not even from those seen before.
+        randomness = random.SystemRandom()
+        door = Admission(self.settings.admission, has_accounts=bool(self.settings.accounts), random=randomness)
+        core = SipCore(randomness, user_agent=USER_AGENT, door=door)
         self._signalling = Signalling(core, self._apply, tls=self.settings.tls)
         self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)
         self._placed = PlacedCalls(self.settings.dialling, self._end_call)
@@ -133,6 +137,14 @@ class Engine:
             raise EngineError(str(error)) from error
         self._publish(events.EngineStarted(time.time(), self._listening))
         self._accounts.start()
+        self._spawn(
+            watch_servers(
+                self.settings.accounts,
+                self._signalling,
+                lambda hosts: door.servers_found(hosts, self._signalling.now),
+            ),
+            "watch servers",
+        )
         self._spawn(self._warm_up(), "warm up")
 
     async def close(self) -> None:

@@ -1,0 +1,36 @@
+"""Where the servers of our accounts are now, so that calls from there are let in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from voip_engine.addresses import servers_of
+from voip_engine.settings import AccountSettings
+from voip_engine.signalling import Signalling
+from voip_engine.sip.flow import NextHop
+from voip_engine.sip.transport import TransportError
+
+LOOK_UP_EVERY_S = 60.0
+"""Names move, and a name with many addresses gives another one each time."""
+RETRY_S = 5.0
+
+
+async def watch_servers(
+    accounts: tuple[AccountSettings, ...], signalling: Signalling, found: Callable[[list[str]], None]
+) -> None:
+    """Look up every account's servers again and again until cancelled, and tell the literal addresses of each."""
+    hops = {hop for account in accounts for hop in servers_of(account)}
+    while hops:
+        missing = False
+        for hosts in await asyncio.gather(*(_addresses(signalling, hop) for hop in hops)):
+            found(hosts)
+            missing |= not hosts
+        await asyncio.sleep(RETRY_S if missing else LOOK_UP_EVERY_S)
+
+
+async def _addresses(signalling: Signalling, hop: NextHop) -> list[str]:
+    try:
+        return await signalling.addresses_of(hop)
+    except TransportError:
+        return []  # its registration says why
