@@ -55,6 +55,8 @@ class Seat:
     source: FrameSource | None = None
     row: int = -1
     listen: Listen | None = None
+    protect: Callable[[bytes], bytes | None] | None = None
+    """Encrypts a datagram; None for plain RTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,8 @@ class Bank:
         self.speak_lane.speak()
         for seat in self._slow_speakers.values():
             datagram = self._datagram(seat, coded)
+            if datagram is not None and seat.protect is not None:
+                datagram = seat.protect(datagram)
             if datagram is not None:
                 outbox.append((seat.send, datagram))
 

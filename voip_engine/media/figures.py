@@ -55,11 +55,14 @@ class FiguresRounds:
         self._share = 0
         self._banks: dict[int, BankFigures] = {}
         self._done: list[LegFigures] = []
+        self.begun_s = 0.0
+        """When the round in the making began, on `time.monotonic`."""
         self._counters: dict[int, tuple[Counters, HostPort | None]] = {}
 
-    def begin(self, banks: dict[int, Bank], legs: list[Leg]) -> None:
+    def begin(self, banks: dict[int, Bank], legs: list[Leg], now: float) -> None:
         """Begin a round with the levels as they are now."""
         self._round += 1
+        self.begun_s = now
         self._banks = {rate_hz: bank.figures() for rate_hz, bank in banks.items()}
         self._waiting = legs
         self._share = -(-len(legs) // TICKS_A_REPORT)
@@ -92,5 +95,9 @@ class FiguresRounds:
             levels = bank.levels_in[row], bank.levels_out[row]
             speaking = bank.speaking[row]
             sequence, timestamp = bank.next_packets.get(row, (sequence, timestamp))
-        values: tuple[Any, ...] = (leg_id, *levels, *counters, speaking, leg.playout.audible, peer, sequence, timestamp)
+        mark = leg.encryption.mark
+        values: tuple[Any, ...] = (
+            *(leg_id, *levels, *counters, speaking, leg.playout.audible),
+            *(peer, sequence, timestamp, mark),
+        )
         return LegFigures(*values)

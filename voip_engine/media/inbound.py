@@ -156,6 +156,19 @@ class Inbound:
                 self._latched(source)
             self._file(packet, arrived_s)
 
+    def receive_authentic(self, data: bytes, source: Source, arrived_s: float) -> None:
+        """File a datagram that was encrypted with the peer's key, wherever it came from."""
+        if self.latch is None:
+            return
+        try:
+            packet = RtpPacket.parse(data)
+        except MalformedRtp as error:
+            self.reject(source, f"malformed RTP: {error}")
+            return
+        if self.latch.judge_authentic(source, packet.ssrc, packet.sequence) is Verdict.LATCHED:
+            self._latched(source)
+        self._file(packet, arrived_s)
+
     def reject(self, source: Source, reason: str) -> None:
         """Count a packet that is not heard, and report its source the first time."""
         self.rejected_packets += 1

@@ -21,13 +21,15 @@ from voip_engine.media.protocol import (
     PlayoutEnded,
     PlayoutProgress,
     RtpStart,
+    SrtpMark,
     StartMonitor,
     StopMonitor,
 )
-from voip_engine.sdp.plan import HostPort
+from voip_engine.sdp.plan import HostPort, SrtpPlan
 
 _MARGIN_FRAMES: Final = 10
-"""Figures are up to so many ticks old when they come; a little too far ahead is harmless, going back is not."""
+"""A little too far ahead is harmless, going back is not: encrypted packets must never repeat an index."""
+_MARGIN_RTCP: Final = 5
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class _LegEntry:
     noted_s: float = 0.0
     """When the two above were true."""
     remote: HostPort | None = None
+    srtp_mark: SrtpMark | None = None
 
 
 class Ledger:
@@ -54,8 +57,8 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._legs)
 
-    def command(self, command: AnyCommand) -> None:
-        """Note a command."""
+    def command(self, command: AnyCommand, now: float) -> None:
+        """Note a command that is sent at `now`."""
         if isinstance(command, OpenLeg):
             start = command.start
             self._legs[command.leg_id] = _LegEntry(
@@ -76,6 +79,10 @@ class Ledger:
             if isinstance(command, ConfigureLeg):
                 if entry.configured is not None and entry.configured.plan.remote_rtp != command.plan.remote_rtp:
                     entry.remote = None
+                if entry.configured is None:
+                    entry.noted_s = now  # nothing is sent before
+                else:
+                    entry.srtp_mark = _mark_under(entry.srtp_mark, entry.configured.plan.srtp, command.plan.srtp)
                 entry.configured = command
             elif isinstance(command, Listen):
                 entry.listening = command
@@ -89,8 +96,9 @@ class Ledger:
                 entry = self._legs.get(figures.leg_id)
                 if entry is not None:
                     entry.next_sequence, entry.next_timestamp = figures.next_sequence, figures.next_timestamp
-                    entry.noted_s = now
+                    entry.noted_s = report.begun_s or now
                     entry.remote = figures.remote_rtp
+                    entry.srtp_mark = figures.srtp_mark
         elif isinstance(report, LegOpened):
             entry = self._legs.get(report.leg_id)
             if entry is not None:
@@ -122,21 +130,35 @@ class Ledger:
         """Make the commands that open every leg again: same ports, same SSRC, sequence and timestamp as time has moved them."""
         commands: list[AnyCommand] = []
         for entry in self._legs.values():
-            opened = entry.opened
-            plan = entry.configured.plan if entry.configured is not None else None
-            if plan is not None and entry.noted_s:
+            opened, configured = entry.opened, entry.configured
+            if configured is not None:
+                plan = configured.plan
                 missed = round(max(0.0, now - entry.noted_s) * 50) + _MARGIN_FRAMES
+                packets = -(-missed * 20 // plan.packet_ms)
                 start = RtpStart(
                     ssrc=opened.start.ssrc,
-                    sequence=entry.next_sequence + -(-missed * 20 // plan.packet_ms) & 0xFFFF,
+                    sequence=entry.next_sequence + packets & 0xFFFF,
                     timestamp=entry.next_timestamp + missed * plan.send.clock_rate_hz // 50 & 0xFFFFFFFF,
                 )
+                mark = entry.srtp_mark
+                if mark is not None:
+                    next_index = mark.next_index + packets
+                    mark = SrtpMark(next_index, mark.rtcp_packets + _MARGIN_RTCP, mark.heard)
+                    start = msgspec.structs.replace(start, sequence=next_index & 0xFFFF)
                 opened = msgspec.structs.replace(opened, start=start)
+                configured = msgspec.structs.replace(configured, latched=entry.remote, srtp_mark=mark)
             commands.append(opened)
-            if entry.configured is not None:
-                commands.append(msgspec.structs.replace(entry.configured, latched=entry.remote))
+            if configured is not None:
+                commands.append(configured)
             if entry.listening is not None:
                 commands.append(entry.listening)
         if self._monitor is not None:
             commands.append(self._monitor)
         return commands
+
+
+def _mark_under(mark: SrtpMark | None, old: SrtpPlan | None, new: SrtpPlan | None) -> SrtpMark | None:
+    """What of a mark still holds under a new plan: counters belong to keys."""
+    if mark is None or old is None or new is None or old.send_key != new.send_key:
+        return None
+    return mark if old == new else msgspec.structs.replace(mark, heard=None)

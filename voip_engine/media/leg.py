@@ -10,6 +10,7 @@ from functools import partial
 
 from voip_engine.codecs import g711
 from voip_engine.media.bank import Bank, Seat
+from voip_engine.media.encryption import Encryption
 from voip_engine.media.inbound import Inbound
 from voip_engine.media.outbound import Outbound
 from voip_engine.media.playout import Ended, PlayoutQueue
@@ -38,6 +39,7 @@ from voip_engine.rtp.jitter import JitterBuffer
 from voip_engine.rtp.packet import looks_like_rtcp
 from voip_engine.rtp.rtcp import MalformedRtcp
 from voip_engine.rtp.session import RtcpSession
+from voip_engine.rtp.srtp import Replayed, SrtpError
 from voip_engine.sdp.plan import HostPort, MediaPlan
 
 _STALE_DATAGRAMS = 64
@@ -72,6 +74,7 @@ class Leg:
         self.local = HostPort(*self._rtp.getsockname()[:2])
         self.jitter = JitterBuffer(8000)
         self.outbound = Outbound(command.start)
+        self.encryption = Encryption(self.outbound)
         self.playout = PlayoutQueue(8000, self._playout_ended)
         self.seat = Seat(self.leg_id, self.outbound, self.playout, self._rtp.send, frame_number)
         self.bank: Bank | None = None
@@ -98,9 +101,12 @@ class Leg:
         if self.bank is not bank:
             self._move(bank)
         assert self.seat.source is not None
+        self.encryption.configure(plan.srtp, command.srtp_mark)
+        self.seat.protect = self.encryption.protect if self.encryption.active else None
         self.outbound.configure(plan)
         self.seat.source.set_codecs({payload_type.number: payload_type for payload_type in plan.receive})
-        self._coded = next(((one.codec, one.number) for one in plan.receive if one.codec in G711), None)
+        coded = ((one.codec, one.number) for one in plan.receive if one.codec in G711)
+        self._coded = next(coded, None) if plan.srtp is None else None  # the express lane reads plain packets only
         if previous is None or previous.remote_rtp != plan.remote_rtp or command.latched is not None:
             signalled = (plan.remote_rtp.host, plan.remote_rtp.port)
             known = (command.latched.host, command.latched.port) if command.latched else None
@@ -190,30 +196,57 @@ class Leg:
     # ---- sockets -----------------------------------------------------------------------------------------------------
 
     def _read_peer(self, data: bytes, arrived_s: float, _: Source) -> None:
-        bank = self.bank
+        bank, latch = self.bank, self.inbound.latch
+        if looks_like_rtcp(data) and self.plan is not None and self.plan.rtcp_mux and latch is not None:
+            self._read_rtcp(data, arrived_s, latch.peer)
+            return
         if bank is not None and self.seat.row in bank.hear_lane:
             bank.hear_lane.leave(self.seat.row)  # a key, or anything else that isn't 20 ms of G.711
-        self.inbound.receive_from_peer(data, arrived_s)
+        if not self.encryption.active:
+            self.inbound.receive_from_peer(data, arrived_s)
+        elif latch is not None:
+            self._read_encrypted(data, arrived_s, latch.peer)
 
     def _read_anyone(self, data: bytes, arrived_s: float, address: Source) -> None:
         source = address[:2]
         if looks_like_rtcp(data):
-            self.inbound.reject(source, "RTCP on the RTP port")
+            if self.plan is not None and self.plan.rtcp_mux:
+                self._read_rtcp(data, arrived_s, source)
+            else:
+                self.inbound.reject(source, "RTCP on the RTP port")
+        elif self.encryption.active:
+            self._read_encrypted(data, arrived_s, source)
         else:
             self.inbound.receive(data, source, arrived_s)
+
+    def _read_encrypted(self, data: bytes, arrived_s: float, source: Source) -> None:
+        latch = self.inbound.latch
+        try:
+            packet = self.encryption.unprotect(data)
+        except Replayed as error:
+            if latch is not None and source == latch.peer:
+                self.jitter.figures.duplicate += 1  # networks double packets, too
+            else:
+                self.inbound.reject(source, f"SRTP that is not taken: {error}")
+        except SrtpError as error:
+            self.inbound.reject(source, f"SRTP that is not taken: {error}")
+        else:
+            self.inbound.receive_authentic(packet, source, arrived_s)
 
     def _read_rtcp(self, data: bytes, arrived_s: float, address: Source) -> None:
         source = address[:2]
         latch = self.inbound.latch
         if latch is None or self.plan is None:
             return
-        if source[0] not in (self.plan.remote_rtcp.host, latch.peer[0]):
-            self.inbound.reject(source, "RTCP from a source that is not the call's")
-            return
         try:
+            if self.encryption.active:
+                data = self.encryption.unprotect_rtcp(data)
+            elif source[0] not in (self.plan.remote_rtcp.host, latch.peer[0]):
+                self.inbound.reject(source, "RTCP from a source that is not the call's")
+                return
             self.rtcp.receive(data, self._clock.epoch_s(arrived_s), self.plan.send.clock_rate_hz)
-        except MalformedRtcp as error:
-            self.inbound.reject(source, f"malformed RTCP: {error}")
+        except (MalformedRtcp, SrtpError) as error:
+            self.inbound.reject(source, f"RTCP that is not taken: {error}")
             return
         self._rtcp_remote = source  # behind NAT it comes from elsewhere than was signalled
 
@@ -255,8 +288,14 @@ class Leg:
         data = compose(
             self._clock.epoch_s(), outbound.timestamp, outbound.packets, outbound.octets, self.inbound.statistics
         )
+        protected = self.encryption.protect_rtcp(data) if self.encryption.active else data
+        if protected is None:
+            return
         with contextlib.suppress(OSError):  # RTCP is sent again in seconds
-            self._rtcp.sendto(data, self._rtcp_remote)
+            if self.plan is not None and self.plan.rtcp_mux:
+                self.seat.send(protected)
+            else:
+                self._rtcp.sendto(protected, self._rtcp_remote)
 
     def close(self) -> None:
         """Say goodbye, end speech and playouts, free the ports."""
@@ -276,6 +315,7 @@ class Leg:
         self.inbound.disconnect()
         self.seat.source = None
         self.seat.send = _send_nowhere
+        self.seat.protect = None
 
 
 def _send_to(sender: socket.socket, remote: Source, data: bytes | memoryview) -> int:

@@ -162,7 +162,7 @@ class MediaLoop:
         done = self._figures.advance()
         if done is not None:
             self.report_figures(done)
-            self._figures.begin(self._banks, list(self.legs.values()))
+            self._figures.begin(self._banks, list(self.legs.values()), self._arrivals.now_s)
 
     def report_figures(self, legs: tuple[LegFigures, ...] = ()) -> None:
         """Tell of the clock's health, and of the legs given."""
@@ -174,6 +174,7 @@ class MediaLoop:
                 overruns=clock.overruns - self._reported_overruns,
                 lateness_p99_ms=clock.lateness_p99_s() * 1000,
                 busy_fraction=clock.busy_fraction(),
+                begun_s=self._figures.begun_s,
                 unjudged_windows=sum(bank.speech.take_unjudged() for bank in self._banks.values()),
             )
         )

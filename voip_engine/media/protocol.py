@@ -44,6 +44,17 @@ class VoiceActivitySettings(msgspec.Struct, frozen=True):
     """Of the silence that ended an utterance, so much stays with it."""
 
 
+class SrtpMark(msgspec.Struct, frozen=True, array_like=True):
+    """How far both directions of an encrypted leg are, so that a replaced media process neither repeats nor loses count.
+
+    `heard` is the peer's SSRC and its newest packet's index, None before the first (RFC 3711 §3.3.1).
+    """
+
+    next_index: int
+    rtcp_packets: int
+    heard: tuple[int, int] | None = None
+
+
 # ---- engine → media process -------------------------------------------------------------------------------------------
 
 
@@ -74,6 +85,8 @@ class ConfigureLeg(Command, frozen=True, tag=True):
     plan: MediaPlan
     media_timeout_s: float | None = None
     latched: HostPort | None = None
+    srtp_mark: SrtpMark | None = None
+    """Where that process stopped, if the audio is encrypted."""
 
 
 class CloseLeg(Command, frozen=True, tag=True):
@@ -285,6 +298,7 @@ class LegFigures(msgspec.Struct, frozen=True, array_like=True):
     remote_rtp: HostPort | None
     next_sequence: int
     next_timestamp: int
+    srtp_mark: SrtpMark | None = None
 
 
 class Figures(Report, frozen=True, tag=True):
@@ -297,6 +311,8 @@ class Figures(Report, frozen=True, tag=True):
     busy_fraction: float
     unjudged_windows: int = 0
     """Windows of 32 ms that the voice activity model was too late for; loudness decided."""
+    begun_s: float = 0.0
+    """When the gathering began, on `time.monotonic`: nothing that the legs say is older."""
 
 
 class MediaTimedOut(Report, frozen=True, tag=True):

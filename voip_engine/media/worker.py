@@ -22,6 +22,7 @@ from voip_engine.media.pipe import CommandInput, ReportOutput
 from voip_engine.media.protocol import Ready
 from voip_engine.media.silero import JudgeThread, Silero, SileroUnavailable
 from voip_engine.processes.worker import leave_ending_to_the_engine
+from voip_engine.rtp import srtp
 
 _COMMANDS_S = 0.005
 """So much of a tick may go to commands; what is left over waits for the next one."""
@@ -37,6 +38,7 @@ def main() -> int:
     judge = _start_judge()
     loop = MediaLoop(reports.put, randomness=random.SystemRandom(), judge=judge)
     _load_codecs()
+    srtp.load()
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -27,7 +27,8 @@ class Latch:
     """Decides for one leg, from one plan on, whose packets are heard.
 
     The signalled address is the peer from its first packet on. If another source holds for `HOLD_PACKETS` before that, it is
-    the peer (a caller behind NAT). Once decided, nothing but a new plan changes it.
+    the peer (a caller behind NAT). Once decided, nothing but a new plan changes it, or a peer that proves by
+    its key that it moved.
     """
 
     __slots__ = ("_candidates", "decided", "peer")
@@ -46,14 +47,38 @@ class Latch:
             return Verdict.ACCEPTED
         if self.decided:
             return Verdict.FOREIGN
+        known = source in self._candidates
+        held = self._hold(source, ssrc, sequence)
+        if held < HOLD_PACKETS:
+            return Verdict.HELD if held > 1 or not known else Verdict.FOREIGN
+        self._move(source)
+        return Verdict.LATCHED
+
+    def judge_authentic(self, source: Source, ssrc: int, sequence: int) -> Verdict:
+        """Judge a packet that nobody but the peer can have made, and that was not heard before (SRTP).
+
+        It is heard wherever it comes from. What we send follows it at once as long as the peer's address is not decided, and
+        later when it holds: whoever overtakes single packets on their way gets nothing by that.
+        """
+        if source == self.peer:
+            self.decided = True
+            self._candidates.clear()
+            return Verdict.ACCEPTED
+        if self.decided and self._hold(source, ssrc, sequence) < HOLD_PACKETS:
+            return Verdict.ACCEPTED
+        self._move(source)
+        return Verdict.LATCHED
+
+    def _hold(self, source: Source, ssrc: int, sequence: int) -> int:
+        """Count a candidate's packets in unbroken sequence."""
         last = self._candidates.get(source)
         held = last[2] + 1 if last is not None and last[0] == ssrc and last[1] + 1 & 0xFFFF == sequence else 1
         if last is None and len(self._candidates) == _CANDIDATES:
             del self._candidates[next(iter(self._candidates))]  # the oldest: many strangers must not keep the peer out
-        if held < HOLD_PACKETS:
-            self._candidates[source] = (ssrc, sequence, held)
-            return Verdict.HELD if held > 1 or last is None else Verdict.FOREIGN
+        self._candidates[source] = (ssrc, sequence, held)
+        return held
+
+    def _move(self, source: Source) -> None:
         self.peer = source
         self.decided = True
         self._candidates.clear()
-        return Verdict.LATCHED

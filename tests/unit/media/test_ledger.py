@@ -9,12 +9,12 @@ from voip_engine.sdp.plan import HostPort
 
 def test_lost_playouts_end_where_they_were_known_to_be():
     ledger = Ledger()
-    ledger.command(OpenLeg(1, HostPort("127.0.0.1", 0), RtpStart(1, 1, 1)))
+    ledger.command(OpenLeg(1, HostPort("127.0.0.1", 0), RtpStart(1, 1, 1)), now=0.0)
     for playout_id in (3, 4, 5):
-        ledger.command(Play(1, playout_id, b"", rate_hz=8000, progress=True))
+        ledger.command(Play(1, playout_id, b"", rate_hz=8000, progress=True), now=0.0)
     for heard_samples in (160, 960):
         ledger.report(PlayoutProgress(1, 4, heard_samples, 8000, 1.0), now=1.0)
-    ledger.command(Play(1, 4, b"", rate_hz=8000, progress=True))
+    ledger.command(Play(1, 4, b"", rate_hz=8000, progress=True), now=0.0)
     ledger.report(PlayoutEnded(1, 3, 800, True, 8000), now=1.0)
     ledger.report(PlayoutProgress(1, 3, 800, 8000, 1.0), now=1.0)
     ledger.report(PlayoutProgress(2, 4, 800, 8000, 1.0), now=1.0)
