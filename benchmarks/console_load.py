@@ -24,6 +24,7 @@ from pathlib import Path
 from benchmarks.console_callers import callers
 from benchmarks.console_terminal import terminal
 from benchmarks.free_port import free_udp_port
+from benchmarks.open_door import OPEN_DOOR
 from voip_engine import Engine, EngineSettings
 from voip_engine.events import CallAnswered
 
@@ -74,7 +75,9 @@ async def _watch(engine: Engine, calls: int, seconds: float) -> Cost:
 
 
 def _settings(port: int, calls: int) -> EngineSettings:
-    return EngineSettings(listen=(f"udp:127.0.0.1:{port}",), auto_answer=True, max_calls=calls + 10)
+    return EngineSettings(
+        listen=(f"udp:127.0.0.1:{port}",), auto_answer=True, max_calls=calls + 10, admission=OPEN_DOOR
+    )
 
 
 def _console(port: int, calls: int, seconds: float, result: Path) -> None:

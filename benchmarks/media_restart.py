@@ -11,6 +11,7 @@ import os
 import signal
 import statistics
 
+from benchmarks.open_door import OPEN_DOOR
 from voip_engine import Engine, EngineSettings
 from voip_engine.events import CallAnswered, CallState, MediaRestarted
 
@@ -19,7 +20,7 @@ POLL_S = 0.02
 
 
 async def main(calls: int, kills: int) -> None:
-    settings = EngineSettings(listen=LISTEN, auto_answer=True, max_calls=calls)
+    settings = EngineSettings(listen=LISTEN, auto_answer=True, max_calls=calls, admission=OPEN_DOOR)
     async with Engine(settings) as desk, Engine(EngineSettings(listen=LISTEN, max_calls=calls)) as phones:
         events = phones.events()
         target = f"sip:desk@{desk.snapshot().listening[0].removeprefix('udp:')}"

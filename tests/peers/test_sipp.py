@@ -14,6 +14,7 @@ from support.speech import ENDPOINT_S, SLACK_S
 
 from voip_engine import SAMPLE_RATE_HZ, Engine, EngineSettings, events
 from voip_engine.demo.speech import load_speech
+from voip_engine.network_settings import AdmissionSettings
 from voip_engine.settings import ListenAddress
 
 CALLS = 50
@@ -70,7 +71,14 @@ async def crowd_calls(engine: Engine, folder: Path, address: ListenAddress) -> N
 @pytest.mark.peer("sipp")
 async def test_fifty_calls_at_once_hear_themselves_and_leave_nothing(tmp_path: Path) -> None:
     listen = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
-    settings = EngineSettings(listen=listen, mode="echo", auto_answer=True, max_calls=CALLS, keep_ended_s=0)
+    settings = EngineSettings(
+        listen=listen,
+        mode="echo",
+        auto_answer=True,
+        max_calls=CALLS,
+        keep_ended_s=0,
+        admission=AdmissionSettings(calls_burst=2 * CALLS, ringing_calls=CALLS),
+    )
     async with Engine(settings) as engine:
         udp, tcp = map(ListenAddress.parse, engine.snapshot().listening)
         sockets = held(engine)[:2]
