@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from itertools import groupby
 from random import Random
 from typing import Any
@@ -207,7 +208,7 @@ class SipTransport:
     # ---- requests ---------------------------------------------------------------------------------------------------
 
     def _send_request(self, effect: SendRequest) -> None:
-        known = self._in_reach(self._routes.known(effect.next_hop))
+        known = self._in_reach(self._routes.known(_as_named(effect.next_hop)))
         if known and (known[0].transport != "UDP" or self._reaches(known[0])):
             self._send_request_to(effect, known[0])
         else:
@@ -215,7 +216,7 @@ class SipTransport:
 
     async def _resolve_and_send(self, effect: SendRequest) -> None:
         try:
-            hop = self._in_reach(await self._routes.find(effect.next_hop))[0]
+            hop = self._in_reach(await self._routes.find(_as_named(effect.next_hop)))[0]
             if hop.transport == "UDP":
                 await self._local_address_towards(hop)
             self._send_request_to(effect, hop)
@@ -304,3 +305,8 @@ class SipTransport:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _as_named(hop: NextHop) -> NextHop:
+    """Keep a request to the transport that its Via names already."""
+    return replace(hop, any_transport=False) if hop.any_transport else hop
