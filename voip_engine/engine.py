@@ -34,8 +34,10 @@ from voip_engine.modes.base import Mode
 from voip_engine.modes.registry import available_modes
 from voip_engine.monitoring import Monitoring
 from voip_engine.negotiation import CallNegotiation
+from voip_engine.network_settings import DtmfPolicy
 from voip_engine.placed_calls import PlacedCalls
 from voip_engine.redirection import Redirection
+from voip_engine.referrals import Referrals
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName, HostPort
@@ -99,6 +101,7 @@ class Engine:
         self._accounts: Accounts
         self._placed: PlacedCalls
         self._redirection: Redirection
+        self._referrals: Referrals
         self._services: CallServices
 
     # ---- life ---------------------------------------------------------------------------------------------------------
@@ -108,11 +111,12 @@ class Engine:
         # Tags, branches and nonces are to be guessed by nobody (RFC 3261 §19.3), not even from those seen before.
         randomness = random.SystemRandom()
         door = Admission(self.settings.admission, has_accounts=bool(self.settings.accounts), random=randomness)
-        core = SipCore(randomness, user_agent=USER_AGENT, door=door)
+        core = SipCore(randomness, user_agent=USER_AGENT, door=door, session_timer_s=self.settings.session_timer_s)
         self._signalling = Signalling(core, self._apply, tls=self.settings.tls)
         self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)
         self._placed = PlacedCalls(self.settings.dialling, self._end_call)
         self._redirection = Redirection(self.settings.accounts, self._signalling, self._placed.rules)
+        self._referrals = Referrals(self._signalling, self._placed.rules, self._dial, self._publish, self._spawn)
         self._services = CallServices(
             signalling=self._signalling,
             plane=self._plane,
@@ -125,6 +129,10 @@ class Engine:
             monitor=self._monitoring.switch,
             open_leg=self._open_leg,
             rules=self._placed.rules,
+            find=lambda text, account: destination(text, self.settings.accounts, account).target,
+            dtmf=self._dtmf_of,
+            referred=lambda call, effect: self._referrals.referred(call, effect),
+            spawn=self._spawn,
             media_timeout_s=self.settings.media_timeout_s,
             hang_up_on_media_timeout=self.settings.hang_up_on_media_timeout,
         )
@@ -237,6 +245,20 @@ class Engine:
         plain words for an address that is none, a host that does not resolve, one that [dialling] of the settings does not
         let be called, or one call more than the settings allow.
         """
+        return await self._dial(target, account=account, mode=mode, agent=agent, codecs=codecs, caller=caller)
+
+    async def _dial(
+        self,
+        target: str,
+        *,
+        account: str | None,
+        mode: str | Mode | None,
+        agent: AgentSettings | None,
+        codecs: tuple[CodecName, ...] | None = None,
+        caller: str | None = None,
+        extra: tuple[tuple[str, str], ...] = (),
+        referred_by: str = "",
+    ) -> Call:
         self._require_room()
         chosen_mode = self.settings.mode if mode is None else mode
         if isinstance(chosen_mode, str):
@@ -245,7 +267,8 @@ class Engine:
         self._placed.require(to.target)
         number = self._take_number()
         try:
-            local = await self._signalling.local_address_for(to.next_hop)
+            first, *further = await self._signalling.paths_to(to.next_hop)
+            local = first.local
             rtp = await self._open_leg_at(number, local)
         except (MediaError, TransportError) as error:
             raise EngineError(str(error)) from error
@@ -255,12 +278,14 @@ class Engine:
             self._placed.require(to.target)
             session, wanted = self._signalling.core.invite(
                 target=to.target,
-                next_hop=to.next_hop,
+                next_hop=first.hop,
                 local=local,
+                further=tuple(path.hop for path in further),
                 account=to.account,
                 caller=self._caller(to.account, caller, local),
                 offer=negotiation.offer(),
                 now=self._signalling.now,
+                extra=extra,
             )
         except (CapacityError, EngineError) as error:
             self._plane.send(protocol.CloseLeg(number))
@@ -272,8 +297,9 @@ class Engine:
             account=to.account,
             peer_uri=str(to.target),
             peer_name="",
-            peer_hop=to.next_hop,
+            peer_hop=first.hop,
             codecs=codecs,
+            referred_by=referred_by,
         )
         call = self._add(identity, chosen_mode)
         if agent is not None:
@@ -344,7 +370,8 @@ class Engine:
                     self._placed.follow(call.call_id, call.state)
 
     def _invited(self, effect: effects.SessionInvited) -> None:
-        refusal = self._refusal(effect.offer, effect.flow.local_host)
+        replaced = self._by_session.get(effect.replaces) if effect.replaces is not None else None
+        refusal = self._refusal(effect.offer, effect.flow.local_host, makes_room=replaced is not None)
         if refusal is not None:
             self._signalling.perform(self._signalling.core.reject(effect.session, refusal, self._signalling.now))
             return
@@ -358,10 +385,15 @@ class Engine:
             peer_name=effect.caller.display_name,
             peer_hop=NextHop(flow.transport, flow.remote_host, flow.remote_port),
             codecs=self.settings.codecs,
+            asserted_uri=str(effect.asserted.uri) if effect.asserted is not None else "",
+            asserted_name=effect.asserted.display_name if effect.asserted is not None else "",
+            referred_by=effect.referred_by,
         )
-        call = self._add(identity, self.settings.mode)
+        call = self._add(identity, self.settings.mode if replaced is None else replaced.mode)
         call.invited(effect.offer)
-        if self.settings.auto_answer:
+        if replaced is not None:
+            self._spawn(self._referrals.replace(replaced, call), f"replace call {replaced.call_id}")
+        elif self.settings.auto_answer:
             self._spawn(self._auto_answer(call), f"answer call {call.call_id}")
 
     async def _warm_up(self) -> None:
@@ -386,8 +418,8 @@ class Engine:
         except EngineError as error:
             logger.warning("Call %s could not be answered: %s", call.call_id, error)
 
-    def _refusal(self, offer: bytes | None, local_host: str) -> int | None:
-        if self._closing or not self._has_room():
+    def _refusal(self, offer: bytes | None, local_host: str, *, makes_room: bool) -> int | None:
+        if self._closing or not (makes_room or self._has_room()):
             return 486
         if offer is None:
             return None
@@ -505,6 +537,10 @@ class Engine:
             return NameAddress.parse(caller or f"<sip:voip-tui@{bracketed(local.host)}>")
         except MalformedUri as error:
             raise EngineError(f"{caller!r} is no caller address: {error}") from error
+
+    def _dtmf_of(self, account: str | None) -> DtmfPolicy:
+        named = (each.dtmf for each in self.settings.accounts if str(each.address_of_record) == account)
+        return next(named, "auto")
 
     def _end_call(self, call_id: str, reason: str) -> None:
         if (call := self._calls.get(call_id)) is not None:

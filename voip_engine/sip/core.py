@@ -25,7 +25,9 @@ from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
 from voip_engine.sip.peek import peek
+from voip_engine.sip.referral_headers import read_referred_by
 from voip_engine.sip.registration import AccountConfig, Registration
+from voip_engine.sip.replacing import find_replaced
 from voip_engine.sip.request_checks import find_refusal, is_for_us_to_parse
 from voip_engine.sip.session import Phase, Session
 from voip_engine.sip.session_context import SessionContext
@@ -34,6 +36,7 @@ from voip_engine.sip.transaction_layer import ServerTransaction, note_source, re
 from voip_engine.sip.uri import NameAddress, SipUri
 
 OVERLOAD_RETRY_S = 10
+FOREIGN = "a request for a call came from a host that has no part in it"
 
 
 class CapacityError(RuntimeError):
@@ -46,14 +49,23 @@ class SipCore:
     At most `capacity` sessions and `capacity` transactions of either side are kept. Beyond that, new calls and other
     requests are answered with 503 (see `TransactionLayer` for what makes room), and `invite` raises CapacityError.
     Commands on a session that has ended do nothing: its `SessionEnded` was told before. `door` says which requests are
-    taken at all; without it all are.
+    taken at all; without it all are. `session_timer_s` is how often calls are to be confirmed (RFC 4028), 0 for never.
     """
 
     def __init__(
-        self, random: Random, *, user_agent: str, capacity: int = 10_000, door: Doorkeeper | None = None
+        self,
+        random: Random,
+        *,
+        user_agent: str,
+        capacity: int = 10_000,
+        door: Doorkeeper | None = None,
+        session_timer_s: int = 0,
     ) -> None:
         self._endpoint = Endpoint(random, user_agent=user_agent, capacity=capacity)
+        self._endpoint.session_timer_s = session_timer_s
         self._door = door
+        if door is not None:
+            self._endpoint.trusts = door.vouches
         self._capacity = capacity
         self._sessions = SessionIndex()
         self._registrations: dict[str, Registration] = {}
@@ -159,9 +171,13 @@ class SipCore:
         caller: NameAddress,
         offer: bytes,
         now: float,
+        further: tuple[NextHop, ...] = (),
         extra: tuple[tuple[str, str], ...] = (),
     ) -> tuple[str, list[Effect]]:
         """Call `target`; returns the session's name. `extra` headers stand besides the usual ones.
+
+        `further` next hops are tried in order when one says 503, nothing, or is not reached (RFC 3263 §4.3). Those of another
+        address family are left out, for Contact and the offer name addresses of the first one's.
 
         Raises KeyError for an unknown account and CapacityError when there is no room.
         """
@@ -181,6 +197,7 @@ class SipCore:
             credentials=self._credentials_of(config),
             sequence=Sequence(),
             owns_call_id=True,
+            further=tuple(hop for hop in further if (":" in hop.host) == (":" in next_hop.host)),
         )
         headers = Headers([("Max-Forwards", "70")])
         headers.add("From", caller.with_tag(endpoint.token()).serialize())
@@ -274,6 +291,9 @@ class SipCore:
         elif known is not None and request.method != "ACK":
             self._endpoint.emit(MessageRejected(flow, "a request has the branch of another call's"))
             return
+        if self._is_foreign(request, flow):
+            self._endpoint.emit(RequestTurnedAway(flow, request.method, FOREIGN))
+            return
         if request.method == "ACK":
             session = self._sessions.find(dialog_id(request))
             if session is not None:
@@ -288,6 +308,14 @@ class SipCore:
             self._on_cancel(transaction, now)
         else:
             self._on_request(transaction, now)
+
+    def _is_foreign(self, request: Request, flow: Flow) -> bool:
+        """Whether a request names a call of ours, but comes from a host that has no part in it (see `reachability`)."""
+        if request.method == "CANCEL":
+            invite = self._endpoint.transactions.find(request, "INVITE")
+            return invite is not None and invite.flow.remote_host != flow.remote_host
+        session = self._sessions.find(dialog_id(request)) if request.to.tag is not None else None
+        return session is not None and not session.admits(flow)
 
     def _concerns_us(self, data: bytes, flow: Flow) -> bool:
         """Whether a stranger's message may belong to a call or a request that is there, or prove who sends it."""
@@ -356,6 +384,10 @@ class SipCore:
         if len(self._sessions) >= self._capacity:
             endpoint.respond(transaction, 503, now, headers=(("Retry-After", str(OVERLOAD_RETRY_S)),))
             return
+        replaced = find_replaced(self._sessions, request.headers)
+        if isinstance(replaced, int):
+            endpoint.respond(transaction, replaced, now)
+            return
         local = LocalAddress(flow.transport, flow.local_host, flow.local_port)
         if flow.transport != "UDP":
             local = endpoint.listening_address(flow.transport, flow.local_host, flow.local_port)
@@ -374,8 +406,20 @@ class SipCore:
         self._sessions.add(session)
         if self._door is not None:
             self._door.rings(session.id, flow)
-        offer = session_body(request)
-        endpoint.emit(SessionInvited(session.id, request, request.from_, request.to, account, offer, flow))
+        endpoint.emit(
+            SessionInvited(
+                session.id,
+                request,
+                request.from_,
+                request.to,
+                account,
+                session_body(request),
+                flow,
+                asserted=session.features.introduce(request.headers, flow, now),
+                replaces=None if replaced is None else replaced.id,
+                referred_by=read_referred_by(request.headers),
+            )
+        )
 
     def _credentials_of(self, config: AccountConfig | None) -> Callable[[], Credentials]:
         return lambda: Credentials(config.digest(self._endpoint.random) if config else None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from voip_engine.sip.flow import NextHop, Transport
+from voip_engine.sip.flow import Flow, NextHop, Transport
 from voip_engine.sip.message import Headers, Request, Response
+from voip_engine.sip.reachability import return_hop
 from voip_engine.sip.uri import NameAddress, SipUri
 
 _TRANSPORTS: Mapping[str, Transport] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
@@ -41,6 +42,10 @@ class Dialog:
     transport: Transport
     local_sequence: Sequence
     remote_cseq: int | None = None
+    methods: frozenset[str] = frozenset()
+    """What the other side says it takes (Allow); empty as long as it says nothing."""
+    return_hop: NextHop | None = None
+    """Where requests go in the place of a remote target that cannot be right."""
 
     @classmethod
     def from_response(
@@ -86,6 +91,17 @@ class Dialog:
     def refresh_target(self, message: Request | Response) -> None:
         """Follow the Contact of a target refresh request or of its 2xx (RFC 3261 §12.2)."""
         self.remote_target = contact_of(message) or self.remote_target
+        self.note_abilities(message)
+
+    def note_abilities(self, message: Request | Response) -> None:
+        """Note which methods the other side takes, if a message says so."""
+        if "Allow" in message.headers:
+            self.methods = frozenset(message.headers.get_list("Allow"))
+
+    def heard_from(self, message: Request | Response, flow: Flow) -> None:
+        """Note where the message that named the remote target came from, in case it stands behind NAT."""
+        if message.contacts:
+            self.return_hop = return_hop(message, flow)
 
     def build(self, method: str, cseq: int | None = None) -> Request:
         """Build a request without a Via (RFC 3261 §12.2.1.1). An ACK has the `cseq` of its INVITE."""
@@ -105,7 +121,9 @@ class Dialog:
 
     @property
     def next_hop(self) -> NextHop:
-        """Where requests within the dialog go: the first route, strict or loose, else the remote target."""
+        """Where requests within the dialog go: the first route, strict or loose, else the remote target, if that can be."""
+        if not self.route_set and self.return_hop is not None:
+            return self.return_hop
         return next_hop_of(self.route_set[0].uri if self.route_set else self.remote_target, self.transport)
 
 

@@ -66,11 +66,14 @@ class SessionProgressed:
 
 @dataclass(frozen=True, slots=True)
 class SessionAnswered:
-    """Our INVITE or re-INVITE was answered with 2xx; the ACK is already sent. `flow` is where the answer came from."""
+    """Our INVITE or re-INVITE was answered with 2xx, and the ACK is already sent, or our UPDATE was.
+
+    `body` may have come before, with a 1xx. `flow` is where the answer to an INVITE came from.
+    """
 
     session: str
     body: bytes | None
-    flow: Flow
+    flow: Flow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class SessionConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class SessionReoffered:
-    """A re-INVITE came: `accept_reoffer` or `reject_reoffer`. `offer` is None when we are asked to offer."""
+    """A re-INVITE or UPDATE came: `accept_reoffer` or `reject_reoffer`. `offer` is None when we are asked to offer."""
 
     session: str
     offer: bytes | None
@@ -91,7 +94,7 @@ class SessionReoffered:
 
 @dataclass(frozen=True, slots=True)
 class SessionReofferFailed:
-    """Our re-INVITE was refused; the session goes on as it was. `reason` is plain words."""
+    """Our re-INVITE or UPDATE was refused; the session goes on as it was. `reason` is plain words."""
 
     session: str
     status: int

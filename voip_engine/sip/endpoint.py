@@ -12,8 +12,8 @@ from voip_engine.sip.timers import Timers
 from voip_engine.sip.transaction_layer import MAGIC_COOKIE, ServerTransaction, TransactionLayer
 from voip_engine.sip.uri import SipUri
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY, INFO"
-SUPPORTED = "replaces, norefersub"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, REFER, NOTIFY, INFO"
+SUPPORTED = "100rel, timer, replaces, norefersub"
 """The extensions that others may require of us, and that we say we have."""
 WILDCARDS = ("0.0.0.0", "::")
 SESSION_DESCRIPTION = "application/sdp"
@@ -26,8 +26,12 @@ class Endpoint:
         self.random = random
         self.user_agent = user_agent
         self.timers = Timers()
-        self.trusts: Callable[[Flow], bool] = lambda flow: False
+        self.trusts: Callable[[Flow, float], bool] = lambda flow, now: False
         """Whether what comes this way may say who somebody is (RFC 3325 §5)."""
+        self.session_timer_s = 0
+        """How often calls are to be confirmed (RFC 4028); 0 asks for no such thing."""
+        self.without_tcp: set[tuple[str, int]] = set()
+        """Hosts and ports that took a long request over UDP only."""
         self._addresses: list[LocalAddress] = []
         self._effects: list[Effect] = []
         self.transactions = TransactionLayer(self.timers, self.emit, capacity=capacity)
@@ -59,6 +63,12 @@ class Endpoint:
         """
         ports = [a.port for a in self._addresses if a.transport == transport and a.host in (host, *WILDCARDS)]
         return LocalAddress(transport, host, port if port in ports or not ports else ports[0])
+
+    def note_without_tcp(self, hop: NextHop) -> None:
+        """Remember a server that takes no TCP; of 256 all are forgotten."""
+        if len(self.without_tcp) >= 256:
+            self.without_tcp.clear()
+        self.without_tcp.add((hop.host, hop.port))
 
     def address(self, request: Request, next_hop: NextHop, local: LocalAddress) -> None:
         """Give a request its Via with a fresh branch, asking for `rport` (RFC 3581 §3), and our name."""

@@ -24,6 +24,7 @@ PLAIN_WORDS: dict[int, str] = {
     416: "The other side does not know this kind of address",
     420: "The other side lacks an extension",
     421: "The other side wants an extension we lack",
+    422: "The other side wants to confirm the call more rarely",
     423: "The registrar wants a longer registration",
     480: "Nobody is available there at present",
     481: "The other side no longer knows this call",
@@ -56,6 +57,10 @@ HUNG_UP_THERE = "The other side hung up."
 CANCELLED_THERE = "The caller hung up before the call was answered."
 NO_REPLY = "The other side did not reply at all (408)."
 NO_ANSWER = "Nobody answered and nothing more was heard for three minutes (408)."
+RANG_TOO_LONG = "Nobody answered within five minutes (408)."
+RANG_TOO_LONG_HERE = "Nobody answered on this side in time (480)."
+RINGING_UNHEARD = "The caller never acknowledged that it rings here (504)."
+SESSION_EXPIRED = "The other side no longer confirmed that it is still there."
 NO_ACKNOWLEDGEMENT = "The caller never acknowledged the answer."
 VANISHED = "The other side no longer replies."
 UNUSABLE_ANSWER = "The other side's answer could not be understood."

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from voip_engine.sip.dialog import Dialog
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionReoffered, SessionReofferFailed
-from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, session_body
+from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, session_body
 from voip_engine.sip.flow import Flow
 from voip_engine.sip.invite_client import InviteClient
 from voip_engine.sip.invite_server import InviteServer
 from voip_engine.sip.message import Request, Response
 from voip_engine.sip.session_context import SessionContext
+from voip_engine.sip.session_timer import SessionTimer
 from voip_engine.sip.transaction_layer import ServerTransaction
 
 MAX_GLARES = 8
@@ -30,6 +31,7 @@ class Reoffers:
         self,
         context: SessionContext,
         dialog: Dialog,
+        timer: SessionTimer,
         *,
         on_dead: Callable[[int, str, float], None],
         on_unacknowledged: Callable[[float], None],
@@ -37,6 +39,7 @@ class Reoffers:
     ) -> None:
         self._context = context
         self._dialog = dialog
+        self._timer = timer
         self._on_dead = on_dead
         self._on_unacknowledged = on_unacknowledged
         self._is_blocked = is_blocked
@@ -45,6 +48,7 @@ class Reoffers:
         self._glares = 0
         self._retry = 0
         self._holding_off = False
+        self._refreshing = False
         self._closed = False
         self._ours: InviteClient | None = None
         self._theirs: InviteServer | None = None
@@ -60,6 +64,17 @@ class Reoffers:
         return not self._ours_pending and not self._theirs_pending
 
     @property
+    def offering(self) -> bool:
+        """Whether an offer of ours is unanswered: in a re-INVITE, or in the 2xx to one that made none."""
+        late = self._theirs is not None and session_body(self._theirs.request) is None
+        return self._ours_pending or (late and self.awaiting_ack)
+
+    @property
+    def asked(self) -> bool:
+        """Whether an offer of theirs is unanswered."""
+        return self._theirs is not None and not self._theirs.answered
+
+    @property
     def _ours_pending(self) -> bool:
         return self._ours is not None and not self._ours.answered
 
@@ -72,8 +87,17 @@ class Reoffers:
     def offer(self, body: bytes, now: float) -> None:
         """Send an offer as soon as no other exchange is under way."""
         self._waiting = body
-        self._glares = 0
+        self._refreshing = False
+        if not self._holding_off:
+            self._glares = 0
         self.send_waiting(now)
+
+    def refresh(self, now: float) -> None:
+        """Send what both sides agreed on once more, so that the session goes on (RFC 4028 §7.4)."""
+        if self._waiting is None and not self._ours_pending and self._context.described:
+            self._waiting = self._context.described
+            self._refreshing = True
+            self.send_waiting(now)
 
     def send_waiting(self, now: float) -> None:
         """Send the offer that waits, if there is one and nothing stands in its way (RFC 3261 §14.1)."""
@@ -84,6 +108,8 @@ class Reoffers:
         request = self._dialog.build("INVITE")
         request.headers.add("Contact", context.contact)
         request.headers.add("Allow", ALLOW)
+        request.headers.add("Supported", SUPPORTED)
+        self._timer.ask(request)
         request.headers.add("Content-Type", SESSION_DESCRIPTION)
         request.body = self._sent = self._waiting
         self._waiting = None
@@ -104,11 +130,12 @@ class Reoffers:
     def dialog_of(self, response: Response, flow: Flow) -> Dialog:
         """Follow the Contact of the 2xx; the dialog stays what it is."""
         self._dialog.refresh_target(response)
+        self._dialog.heard_from(response, flow)
         return self._dialog
 
     def amended(self, request: Request, response: Response, cseq: int) -> Request | None:
-        """Nothing but credentials mends a re-INVITE."""
-        return None
+        """A longer session interval mends a 422."""
+        return self._timer.amended(request, response, cseq)
 
     def on_redirect(self, response: Response, now: float) -> bool:
         """A dialog is not sent elsewhere: that is a refusal."""
@@ -117,6 +144,8 @@ class Reoffers:
     def on_success(self, response: Response, dialog: Dialog, flow: Flow, now: float) -> None:
         """Our offer was accepted."""
         if not self._closed:
+            self._timer.take_success(response, now)
+            self._context.described = self._sent
             self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response), flow))
             self.send_waiting(now)
 
@@ -132,6 +161,9 @@ class Reoffers:
                 self._waiting = self._sent
             self._holding_off = True
             self._retry = self._context.endpoint.timers.start(now + self._glare_delay_s(), self._try_again)
+        elif self._refreshing:
+            self._timer.refused(now)
+            self.send_waiting(now)
         else:
             self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
             self.send_waiting(now)
@@ -158,6 +190,7 @@ class Reoffers:
             endpoint.respond(transaction, 491, now)
             return
         self._dialog.refresh_target(transaction.request)
+        self._dialog.heard_from(transaction.request, transaction.flow)
         self._theirs = InviteServer(endpoint, transaction, self._on_unacknowledged)
         transaction.on_cancel = self._on_cancel
         self._theirs.progress(endpoint.response(transaction.request, 100), now)
@@ -169,7 +202,8 @@ class Reoffers:
             response = self._context.endpoint.response(self._theirs.request, 200)
             response.headers.add("Contact", self._context.contact)
             response.headers.add("Content-Type", SESSION_DESCRIPTION)
-            response.body = body
+            response.body = self._context.described = body
+            self._timer.answer(self._theirs.request, response, now)
             self._theirs.accept(response, now)
 
     def reject(self, status: int, now: float) -> None:

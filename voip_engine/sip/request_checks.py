@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, media_type_of
+from voip_engine.sip.extension_headers import SessionExpires, lists
+from voip_engine.sip.grammar import MalformedHeader
 from voip_engine.sip.message import Request
+from voip_engine.sip.session_timer import SHORTEST_S
 
 METHODS = frozenset(ALLOW.split(", "))
 EXTENSIONS = frozenset(SUPPORTED.split(", "))
@@ -28,11 +31,23 @@ def find_refusal(request: Request, *, merged: bool) -> Refusal | None:
     lacking = [each for each in request.headers.get_list("Require") if each.lower() not in EXTENSIONS]
     if lacking:
         return 420, (("Unsupported", ", ".join(lacking)),)
+    if request.method in ("INVITE", "UPDATE") and (refusal := _timer_refusal(request)) is not None:
+        return refusal
     if request.method != "INVITE":
         return None
     if not request.contacts:
         return 400, ()
     return _content_refusal(request)
+
+
+def _timer_refusal(request: Request) -> Refusal | None:
+    try:
+        asked = SessionExpires.read(request.headers)
+    except MalformedHeader:
+        return 400, ()
+    if asked is None or asked.interval_s >= SHORTEST_S or not lists(request.headers, "Supported", "timer"):
+        return None  # RFC 4028 §9: a caller that knows no session timers cannot be told to ask for a longer one
+    return 422, (("Min-SE", str(SHORTEST_S)),)
 
 
 def _content_refusal(request: Request) -> Refusal | None:

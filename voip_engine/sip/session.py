@@ -2,6 +2,8 @@
 
 ```
 ours:   CALLING ─ 2xx ─► UP          theirs:   CALLED ─ answer ─► UP          any ─► ENDED
+        Placing          Reoffers              Ringing           Reoffers
+                 Updates                                Updates
 ```
 ENDED means that the engine has been told. What RFC 3261 still wants done then (CANCEL, BYE, the ACK that must come
 before a BYE may go out) is done without another word.
@@ -12,39 +14,36 @@ from __future__ import annotations
 from enum import Enum
 from typing import Literal
 
-from voip_engine.sip.dialog import Dialog, strip_for_request
+from voip_engine.sip.dialog import Dialog
 from voip_engine.sip.dialog_requests import DialogRequests
-from voip_engine.sip.effects import (
-    SessionAnswered,
-    SessionConfirmed,
-    SessionEnded,
-    SessionProgressed,
-    SessionRedirected,
-)
-from voip_engine.sip.endpoint import SESSION_DESCRIPTION, contact_header, session_body
+from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionEnded, SessionProgressed
+from voip_engine.sip.endpoint import session_body
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.invite_client import InviteClient
-from voip_engine.sip.invite_server import InviteServer
+from voip_engine.sip.grammar import MalformedHeader
 from voip_engine.sip.message import Request, Response
+from voip_engine.sip.placing import Placing
 from voip_engine.sip.plain_words import (
     CANCELLED_THERE,
     HUNG_UP_HERE,
     HUNG_UP_THERE,
     NO_ACKNOWLEDGEMENT,
+    SESSION_EXPIRED,
     VANISHED,
-    plain_reason,
     rejected_here,
 )
-from voip_engine.sip.redirects import DECISION_S, REDIRECTIONS, Redirects
+from voip_engine.sip.reachability import has_part
 from voip_engine.sip.reoffers import Reoffers
+from voip_engine.sip.ringing import Ringing
 from voip_engine.sip.session_context import SessionContext
 from voip_engine.sip.session_features import SessionFeatures
 from voip_engine.sip.session_index import SessionIndex
+from voip_engine.sip.session_timer import SessionTimer
 from voip_engine.sip.transaction_layer import ServerTransaction
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.updates import Updates
+from voip_engine.sip.uri import SipUri
 
-MAX_FORKS = 32
-"""How many branches of a forked INVITE are remembered."""
+MAX_SOURCES = 32
+"""How many hosts that have spoken in a call are remembered."""
 
 
 class Phase(Enum):
@@ -67,20 +66,31 @@ class Session:
         self._context = context
         self._endpoint = context.endpoint
         self._index = index
-        self._ours: InviteClient | None = None
-        self._theirs: InviteServer | None = None
+        self._placing: Placing | None = None
+        self._ringing: Ringing | None = None
         self._dialog: Dialog | None = None
         self._reoffers: Reoffers | None = None
-        self._forks: set[str] = set()
+        self._heard: set[str] = set()
         self._requests = DialogRequests(context, lambda now: self._settle())
+        self._timer = SessionTimer(
+            context.endpoint.timers,
+            context.endpoint.random,
+            context.endpoint.session_timer_s,
+            on_refresh=self._refresh,
+            on_expired=self._on_expired,
+        )
+        self._updates = Updates(
+            context,
+            self._requests,
+            self._timer,
+            on_dead=self._on_dead,
+            on_unsupported=lambda now: self._reoffers.refresh(now) if self._reoffers is not None else None,
+        )
         self.features = SessionFeatures(
             context, self._requests, lambda: self._dialog if self.phase is Phase.UP else None
         )
         """What the dialog carries besides the call."""
         self._bye_due = False
-        self._redirects: Redirects | None = None
-        self._undecided = 0
-        self._refusal = (0, "")
         self.phase = phase
 
     @property
@@ -94,141 +104,148 @@ class Session:
     ) -> Session:
         """Place a call with this INVITE."""
         session = cls(context, index, Phase.CALLING)
-        session._redirects = Redirects(request.uri)
-        session._send_invite(request, next_hop, now)
+        session._heard.add(next_hop.host)
+        session._placing = Placing(
+            context, session._requests, session._timer, session, request=request, next_hop=next_hop, now=now
+        )
         return session
 
     @classmethod
     def take(cls, context: SessionContext, index: SessionIndex, transaction: ServerTransaction, now: float) -> Session:
         """Take the call that an INVITE offers: 100 at once (RFC 3261 §8.2.6.1), the rest when the engine says so."""
         session = cls(context, index, Phase.CALLED)
-        request = transaction.request
-        session._theirs = InviteServer(context.endpoint, transaction, session._on_unacknowledged)
+        session._heard.add(transaction.flow.remote_host)
+        session._ringing = Ringing(context, transaction, session._timer, session, now)
         transaction.on_cancel = session._on_cancel
-        session._theirs.progress(context.endpoint.response(request, 100), now)
-        tag = context.endpoint.token()
-        session._adopt(Dialog.from_request(request, tag, transaction.flow.transport, context.sequence))
+        session._adopt(session._ringing.dialog)
         return session
 
     # ---- commands ----
 
     def ring(self, body: bytes | None, now: float) -> None:
         """Send 180, or 183 with a body. Raises SessionStateError."""
-        server = self._unanswered("ring")
-        if server is not None:
-            server.progress(self._response(server, 180 if body is None else 183, body), now)
+        ringing = self._unanswered("ring")
+        if ringing is not None:
+            ringing.ring(body, now)
 
     def answer(self, body: bytes, now: float) -> None:
         """Send 200. Raises SessionStateError."""
-        server = self._unanswered("be answered")
-        if server is not None:
+        ringing = self._unanswered("be answered")
+        if ringing is not None:
             self.phase = Phase.UP
-            server.accept(self._response(server, 200, body), now)
+            ringing.answer(body, now)
 
     def reject(self, status: int, reason: str | None, now: float) -> None:
         """Refuse the call. Raises SessionStateError, and ValueError for a status that is no refusal."""
         _check_refusal(status)
-        server = self._unanswered("be rejected")
-        if server is not None:
-            server.refuse(self._response(server, status, None, reason), now)
+        ringing = self._unanswered("be rejected")
+        if ringing is not None:
+            ringing.refuse(status, now, reason)
             self._end("local", status, rejected_here(status), now)
 
     def hang_up(self, now: float) -> None:
         """End the session, by CANCEL, refusal or BYE; ended already is no error."""
-        phase = self.phase
-        if phase is Phase.ENDED:
+        if self.phase is Phase.ENDED:
             return
-        if self._undecided:
-            self._stay(now)
-            return
-        if phase is Phase.CALLING and self._ours is not None:
-            self._ours.cancel(now)
-        elif phase is Phase.CALLED and self._theirs is not None:
-            self._theirs.refuse(self._response(self._theirs, 480, None), now)
+        if self.phase is Phase.CALLING and self._placing is not None:
+            refusal = self._placing.give_up(now)
+            if refusal is not None:
+                self._end("remote", *refusal, now)
+                return
+        elif self._ringing is not None and self._ringing.refusable:
+            self._ringing.refuse(480, now)
         else:
-            self._close_reoffers(now, by_peer=False)
+            self._close_exchanges(now, by_peer=False)
             self._bye_when_allowed(now)
         self._end("local", None, HUNG_UP_HERE, now)
 
     def redirect(self, target: SipUri, next_hop: NextHop, local: LocalAddress, now: float) -> None:
-        """Place the call anew, at one of the addresses that `SessionRedirected` named (RFC 3261 §8.1.3.4).
+        """Place the call anew, at one of the addresses that `SessionRedirected` named. Raises SessionStateError."""
+        if self.phase is Phase.ENDED:
+            return
+        if self._placing is None or not self._placing.undecided:
+            raise SessionStateError("This call cannot go on elsewhere: nobody has sent it on.")
+        self._hear(next_hop.host)
+        self._placing.redirect(target, next_hop, local, now)
+
+    def reoffer(self, offer: bytes, now: float) -> None:
+        """Send an offer in a re-INVITE as soon as nothing stands in its way; before the answer, in an UPDATE.
 
         Raises SessionStateError.
         """
-        if self.phase is Phase.ENDED:
-            return
-        if not self._undecided or self._ours is None or self._redirects is None:
-            raise SessionStateError("This call cannot go on elsewhere: nobody has sent it on.")
-        self._decided()
-        self._redirects.choose(target)
-        context = self._context
-        user = NameAddress.parse(context.contact).uri.user
-        context.local, context.contact = local, contact_header(user or "", local)
-        headers = self._ours.request.headers.copy()
-        # Credentials were for who asked for them; a route leads where it led before.
-        stale = ("Authorization", "Proxy-Authorization") + (() if next_hop == self._ours.next_hop else ("Route",))
-        for name in stale:
-            headers.remove(name)
-        headers.set("Contact", context.contact)
-        headers.set("CSeq", f"{context.sequence.next()} INVITE")
-        self._index.drop_dialogs(self)
-        self._forks.clear()
-        self._send_invite(Request("INVITE", strip_for_request(target), headers, self._ours.request.body), next_hop, now)
-
-    def reoffer(self, offer: bytes, now: float) -> None:
-        """Send an offer in a re-INVITE, as soon as nothing stands in its way. Raises SessionStateError."""
-        reoffers = self._established()
-        if reoffers is not None:
+        early = self._placing.early.latest if self._placing is not None else None
+        if self.phase is Phase.CALLING and early is not None and "UPDATE" in early.dialog.methods:
+            if self._updates.offering or self._updates.asked:
+                raise SessionStateError("This call cannot be changed now: another change is under way.")
+            self._updates.offer(early.dialog, offer, now)
+        elif (reoffers := self._established()) is not None:
             reoffers.offer(offer, now)
 
     def accept_reoffer(self, body: bytes, now: float) -> None:
-        """Answer their re-INVITE. Raises SessionStateError."""
-        reoffers = self._established()
-        if reoffers is not None:
+        """Answer their re-INVITE or UPDATE. Raises SessionStateError."""
+        if self._updates.asked:
+            self._updates.accept(body, now)
+            self._send_waiting(now)
+        elif (reoffers := self._established()) is not None:
             reoffers.accept(body, now)
 
     def reject_reoffer(self, status: int, now: float) -> None:
-        """Refuse their re-INVITE. Raises SessionStateError, and ValueError for a status that is no refusal."""
+        """Refuse their re-INVITE or UPDATE. Raises SessionStateError, and ValueError for a status that is no refusal."""
         _check_refusal(status)
-        reoffers = self._established()
-        if reoffers is not None:
+        if self._updates.asked:
+            self._updates.reject(status, now)
+            self._send_waiting(now)
+        elif (reoffers := self._established()) is not None:
             reoffers.reject(status, now)
 
     # ---- their requests within the dialog ----
 
+    def admits(self, flow: Flow) -> bool:
+        """Whether a request within the dialog may come from there (see `reachability`)."""
+        dialog = self._dialog
+        if dialog is None:
+            early = self._placing.early.latest if self._placing is not None else None
+            dialog = early.dialog if early is not None else None
+        named = [dialog.remote_target, *(route.uri for route in dialog.route_set)] if dialog is not None else []
+        return has_part(flow.remote_host, self._heard, [uri.host for uri in named])
+
     def receive(self, transaction: ServerTransaction, now: float) -> None:
         """Take a request within the dialog whose CSeq is in order."""
-        self.features.learn(transaction.request.headers, transaction.flow)
+        self.features.learn(transaction.request.headers, transaction.flow, now)
         match transaction.request.method:
             case "REFER" | "NOTIFY" | "INFO":
                 self.features.receive(transaction, now)
             case "BYE":
                 self._on_bye(transaction, now)
-            case "INVITE" if self.phase is Phase.UP and self._reoffers is not None:
-                self._reoffers.receive(transaction, now)
-            case "INVITE" if self.phase is Phase.CALLED:
+            case "UPDATE":
+                self._on_update(transaction, now)
+            case "PRACK":
+                self._on_prack(transaction, now)
+            case "INVITE" if self.phase is Phase.ENDED:
+                self._endpoint.respond(transaction, 481, now)
+            case "INVITE" if self._ringing is not None and self._ringing.refusable:
                 # RFC 3261 §14.2: the first one has no final response yet.
                 self._endpoint.respond(transaction, 500, now, headers=(("Retry-After", "5"),))
+            case "INVITE" if self.phase is Phase.UP and self._reoffers is not None:
+                self._reoffers.receive(transaction, now)
             case "INVITE":
-                self._endpoint.respond(transaction, 481 if self.phase is Phase.ENDED else 491, now)
+                self._endpoint.respond(transaction, 491, now)
             case _:
                 self._endpoint.respond(transaction, 200, now)
 
     def take_cseq(self, request: Request) -> bool:
         """Note the request's number; False when it came out of order."""
-        # Early dialogs of a call of ours have no state of their own: the first request in one decides.
-        return self._dialog is None or self._dialog.take_cseq(request.cseq.number)
+        dialog = self._dialog_of(request)
+        return dialog is None or dialog.take_cseq(request.cseq.number)
 
     def on_ack(self, ack: Request, now: float) -> None:
         """Take the ACK for a 2xx of ours."""
-        if self._theirs is not None and self._theirs.request.cseq.number == ack.cseq.number:
-            if not self._theirs.awaiting_ack:
+        if self._ringing is not None and self._ringing.cseq == ack.cseq.number:
+            if not self._ringing.take_ack():
                 return
-            self._theirs.stop()
             if self.phase is Phase.UP:
                 self._endpoint.emit(SessionConfirmed(self.id, session_body(ack)))
-                if self._reoffers is not None:
-                    self._reoffers.send_waiting(now)
+                self._send_waiting(now)
         elif self._reoffers is not None:
             self._reoffers.on_ack(ack, now)
         if self._bye_due:
@@ -238,104 +255,115 @@ class Session:
     def _on_bye(self, transaction: ServerTransaction, now: float) -> None:
         self._endpoint.respond(transaction, 200, now)
         phase = self.phase
-        if phase is Phase.CALLING and len(self._forks) > 1:
-            return  # one branch of a fork gives up; the others may still answer
+        if phase is Phase.CALLING and self._placing is not None:
+            if len(self._placing.early) > 1:
+                return  # one branch of a fork gives up; the others may still answer
+            self._placing.give_up(now)
         self._bye_due = False
-        if phase is Phase.CALLED and self._theirs is not None:
-            self._theirs.refuse(self._response(self._theirs, 487, None), now)
-        elif phase is Phase.CALLING and self._ours is not None:
-            self._ours.cancel(now)
-        if self._theirs is not None:
-            self._theirs.stop()
-        self._close_reoffers(now, by_peer=True)
+        if self._ringing is not None:
+            if self._ringing.refusable:
+                self._ringing.refuse(487, now)
+            self._ringing.stop()
+        self._close_exchanges(now, by_peer=True)
         reason = CANCELLED_THERE if phase is Phase.CALLED else HUNG_UP_THERE
         self._end("remote", None, reason, now)
 
     def _on_cancel(self, now: float) -> None:
-        if self._theirs is not None and self.phase is Phase.CALLED:
-            self._theirs.refuse(self._response(self._theirs, 487, None), now)
+        if self._ringing is not None and self._ringing.refusable and self.phase is not Phase.ENDED:
+            self._ringing.refuse(487, now)
             self._end("remote", 487, CANCELLED_THERE, now)
+
+    def _on_prack(self, transaction: ServerTransaction, now: float) -> None:
+        try:
+            known = self._ringing is not None and self._ringing.acknowledge(transaction.request, now)
+        except MalformedHeader:
+            self._endpoint.respond(transaction, 400, now)
+            return
+        if known:
+            self._on_update(transaction, now)
+        else:
+            self._endpoint.respond(transaction, 481, now)
+
+    def _on_update(self, transaction: ServerTransaction, now: float) -> None:
+        dialog = self._dialog_of(transaction.request)
+        if self.phase is Phase.ENDED or dialog is None:
+            self._endpoint.respond(transaction, 481, now)
+            return
+        early = self._placing.early.find(dialog.remote.tag) if self._placing is not None else None
+        reoffers, ringing = self._reoffers, self._ringing
+        ours = (reoffers is not None and reoffers.offering) or (ringing is not None and ringing.awaiting_answer)
+        theirs = (reoffers is not None and reoffers.asked) or (ringing is not None and not ringing.described)
+        if self.phase is Phase.CALLING:
+            ours = early is None or early.answer is None
+        self._updates.receive(transaction, dialog, now, ours=ours, theirs=theirs)
 
     # ---- how our INVITE goes ----
 
-    def on_provisional(self, response: Response, flow: Flow, now: float) -> None:
-        """Tell of a 1xx, and remember the early dialog, for a BYE may end it."""
-        tag = response.to.tag
-        if tag and len(self._forks) < MAX_FORKS and tag not in self._forks:
-            self._forks.add(tag)
-            self._index.add_dialog((response.call_id, response.from_.tag or "", tag), self)
-        if self.phase is Phase.CALLING:
-            body = session_body(response)
-            self._endpoint.emit(SessionProgressed(self.id, response.status, response.reason, body))
-            self.features.learn(response.headers, flow)
+    def on_branch(self, dialog: Dialog) -> None:
+        """File an early dialog, for requests may come within it."""
+        self._index.add_dialog(dialog.id, self)
 
-    def amended(self, request: Request, response: Response, cseq: int) -> Request | None:
-        """Nothing but credentials mends an INVITE."""
-        return None
+    def on_restart(self) -> None:
+        """Forget the early dialogs of an INVITE that was sent elsewhere."""
+        self._index.drop_dialogs(self)
 
-    def on_redirect(self, response: Response, now: float) -> bool:
-        """Ask the engine where to go on, if the 3xx names an address that was not tried yet."""
-        if self._redirects is None or response.status not in REDIRECTIONS:
-            return False
-        self._redirects.take(response)
-        return self._ask_where(response.status, plain_reason(response.status, response.reason), now)
+    def on_progress(self, response: Response, flow: Flow, now: float) -> None:
+        """Tell of a 1xx."""
+        self._hear(flow.remote_host)
+        self._endpoint.emit(SessionProgressed(self.id, response.status, response.reason, session_body(response)))
+        self.features.learn(response.headers, flow, now)
 
-    def dialog_of(self, response: Response, flow: Flow) -> Dialog:
-        """Make the dialog of a 2xx; every branch of a fork has its own (RFC 3261 §13.2.2.4)."""
-        assert self._ours is not None
-        hop = self._ours.next_hop
-        return Dialog.from_response(self._ours.request, response, hop.transport, self._context.sequence)
+    def on_placed(self, response: Response, dialog: Dialog, answer: bytes | None, flow: Flow, now: float) -> None:
+        """Go up with the first 2xx."""
+        self.phase = Phase.UP
+        self._hear(flow.remote_host)
+        self._index.drop_dialogs(self)
+        self._adopt(dialog)
+        dialog.note_abilities(response)
+        self._timer.take_success(response, now)
+        if self._placing is not None:
+            self._context.described = self._context.described or self._placing.request.body
+        self._endpoint.emit(SessionAnswered(self.id, answer, flow))
+        self.features.learn(response.headers, flow, now)
 
-    def on_success(self, response: Response, dialog: Dialog, flow: Flow, now: float) -> None:
-        """Go up with the first 2xx. Further ones, and those that come after hanging up, are hung up at once."""
-        if self.phase is Phase.CALLING:
-            self.phase = Phase.UP
-            self._index.drop_dialogs(self)
-            self._adopt(dialog)
-            self._endpoint.emit(SessionAnswered(self.id, session_body(response), flow))
-            self.features.learn(response.headers, flow)
-        else:
-            self._bye(dialog, now)
-            self._settle()
+    def on_surplus(self, dialog: Dialog, now: float) -> None:
+        """Hang up on further branches, and on answers that come after hanging up."""
+        self._bye(dialog, now)
+        self._settle()
 
-    def on_failure(self, status: int, reason: str, now: float) -> None:
-        """Try what is left of the addresses that the call was sent to, else end with the reason why it did not come about."""
-        if status >= 600 or not self._ask_where(status, reason, now):
-            self._end("remote", status, reason, now)
-
-    def _ask_where(self, status: int, reason: str, now: float) -> bool:
-        if self.phase is not Phase.CALLING or self._redirects is None or not self._redirects.targets:
-            return False
-        self._refusal = (status, reason)
-        self._undecided = self._endpoint.timers.start(now + DECISION_S, self._stay)
-        self._endpoint.emit(SessionRedirected(self.id, status, self._redirects.targets))
-        return True
-
-    def _stay(self, now: float) -> None:
-        self._decided()
-        self._end("remote", *self._refusal, now)
-
-    def _decided(self) -> None:
-        self._endpoint.timers.stop(self._undecided)
-        self._undecided = 0
+    def on_not_placed(self, status: int, reason: str, now: float) -> None:
+        """End with the reason why the call did not come about."""
+        self._end("remote", status, reason, now)
 
     # ---- the end ----
 
-    def _on_unacknowledged(self, now: float) -> None:
-        # RFC 3261 §13.3.1.4: without an ACK the session is ended by BYE.
-        self._close_reoffers(now, by_peer=False)
-        self._bye_when_allowed(now)
+    def on_given_up(self, status: int, reason: str, now: float) -> None:
+        """End a call of theirs that was refused without the engine's say."""
+        self._end("local", status, reason, now)
+
+    def on_unacknowledged(self, now: float) -> None:
+        """End the session by BYE, because no ACK came for our 2xx (RFC 3261 §13.3.1.4)."""
+        self._leave(now)
         self._end("local", None, NO_ACKNOWLEDGEMENT, now)
 
+    def _on_expired(self, now: float) -> None:
+        self._leave(now)
+        self._end("local", None, SESSION_EXPIRED, now)
+
     def _on_dead(self, status: int, reason: str, now: float) -> None:
-        self._close_reoffers(now, by_peer=False)
-        if status != 481:
-            self._bye_when_allowed(now)
+        if status == 481:
+            self._close_exchanges(now, by_peer=False)
+        else:
+            self._leave(now)
         self._end("remote", status, VANISHED, now)
+
+    def _leave(self, now: float) -> None:
+        self._close_exchanges(now, by_peer=False)
+        self._bye_when_allowed(now)
 
     def _bye_when_allowed(self, now: float) -> None:
         # RFC 3261 §15: the called side sends no BYE before the ACK came or was given up.
-        waiting = self._theirs is not None and self._theirs.awaiting_ack
+        waiting = self._ringing is not None and self._ringing.awaiting_ack
         self._bye_due = waiting or (self._reoffers is not None and self._reoffers.awaiting_ack)
         if not self._bye_due and self._dialog is not None:
             self._bye(self._dialog, now)
@@ -343,39 +371,28 @@ class Session:
     def _bye(self, dialog: Dialog, now: float) -> None:
         self._requests.send(dialog, dialog.build("BYE"), now)
 
-    def _close_reoffers(self, now: float, *, by_peer: bool) -> None:
+    def _close_exchanges(self, now: float, *, by_peer: bool) -> None:
         if self._reoffers is not None:
             self._reoffers.close(now, by_peer=by_peer)
 
     def _end(self, by: Literal["local", "remote"], status: int | None, reason: str, now: float) -> None:
         if self.phase is not Phase.ENDED:
             self.phase = Phase.ENDED
+            self._timer.stop()
+            self._updates.close(now)
             self.features.close(now)
             self._endpoint.emit(SessionEnded(self.id, by, status, reason))
         self._settle()
 
     def _settle(self) -> None:
         """Be forgotten once nothing more can come that needs this session."""
-        ours = self._ours is not None and not self._ours.answered
-        theirs = self._theirs is not None and self._theirs.pending
+        ours = self._placing is not None and self._placing.pending
+        theirs = self._ringing is not None and self._ringing.pending
         reoffers = self._reoffers is not None and not self._reoffers.idle
         if self.phase is Phase.ENDED and not (ours or theirs or reoffers) and self._requests.idle:
             self._index.remove(self)
 
     # ---- odds ----
-
-    def _send_invite(self, request: Request, next_hop: NextHop, now: float) -> None:
-        context = self._context
-        self._ours = InviteClient(
-            context.endpoint,
-            self,
-            request,
-            next_hop=next_hop,
-            local=context.local,
-            sequence=context.sequence,
-            credentials=context.credentials(),
-        )
-        self._ours.start(now)
 
     def _adopt(self, dialog: Dialog) -> None:
         self._dialog = dialog
@@ -383,27 +400,43 @@ class Session:
         self._reoffers = Reoffers(
             self._context,
             dialog,
+            self._timer,
             on_dead=self._on_dead,
-            on_unacknowledged=self._on_unacknowledged,
-            is_blocked=lambda: self._theirs is not None and self._theirs.awaiting_ack,
+            on_unacknowledged=self.on_unacknowledged,
+            is_blocked=self._is_blocked,
         )
 
-    def _response(self, server: InviteServer, status: int, body: bytes | None, reason: str | None = None) -> Response:
-        tag = self._dialog.local.tag if self._dialog is not None else None
-        response = self._endpoint.response(server.request, status, reason, to_tag=tag)
-        if status < 300:
-            response.headers.add("Contact", self._context.contact)
-        if body is not None:
-            response.headers.add("Content-Type", SESSION_DESCRIPTION)
-            response.body = body
-        return response
+    def _is_blocked(self) -> bool:
+        unacknowledged = self._ringing is not None and self._ringing.awaiting_ack
+        return unacknowledged or self._updates.offering or self._updates.asked
 
-    def _unanswered(self, what: str) -> InviteServer | None:
+    def _send_waiting(self, now: float) -> None:
+        if self._reoffers is not None:
+            self._reoffers.send_waiting(now)
+
+    def _refresh(self, now: float) -> None:
+        dialog = self._dialog
+        if dialog is not None and "UPDATE" in dialog.methods:
+            self._updates.refresh(dialog, now)
+        elif self._reoffers is not None:
+            self._reoffers.refresh(now)
+
+    def _dialog_of(self, request: Request) -> Dialog | None:
+        if self._dialog is not None:
+            return self._dialog
+        early = self._placing.early.find(request.from_.tag) if self._placing is not None else None
+        return early.dialog if early is not None else None
+
+    def _hear(self, host: str) -> None:
+        if len(self._heard) < MAX_SOURCES:
+            self._heard.add(host)
+
+    def _unanswered(self, what: str) -> Ringing | None:
         if self.phase is Phase.ENDED:
             return None
-        if self.phase is not Phase.CALLED or self._theirs is None:
+        if self.phase is not Phase.CALLED or self._ringing is None:
             raise SessionStateError(f"This call cannot {what}: it is not one that waits for an answer.")
-        return self._theirs
+        return self._ringing
 
     def _established(self) -> Reoffers | None:
         if self.phase is Phase.ENDED:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Sequence
 from voip_engine.sip.endpoint import Endpoint
-from voip_engine.sip.flow import LocalAddress
+from voip_engine.sip.flow import LocalAddress, NextHop
 
 
 @dataclass(slots=True)
@@ -22,3 +22,7 @@ class SessionContext:
     credentials: Callable[[], Credentials]
     sequence: Sequence
     owns_call_id: bool
+    further: tuple[NextHop, ...] = ()
+    """Where the first INVITE goes when its next hop does not answer."""
+    described: bytes = b""
+    """The session description of ours that is in force."""
