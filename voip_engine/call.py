@@ -12,7 +12,7 @@ from voip_engine import events
 from voip_engine.addresses import host_port
 from voip_engine.call_services import CallIdentity, CallServices
 from voip_engine.errors import EngineError
-from voip_engine.events import CallDirection, CallSnapshot, CallState, Holder, MediaSnapshot, MonitorState
+from voip_engine.events import CallDirection, CallSnapshot, CallState, Holder, MediaSnapshot, MonitorState, SecuritySnapshot
 from voip_engine.figures import codec_snapshot, media_snapshot
 from voip_engine.media import protocol
 from voip_engine.mode_runner import ModeRunner
@@ -130,6 +130,9 @@ class Call:
             end_reason=self._end_reason,
             held_by=self._held_by,
             codec=codec_snapshot(plan) if plan else None,
+            security=SecuritySnapshot(
+                signalling=identity.peer_hop.transport == "TLS", suite=plan.srtp.suite if plan and plan.srtp else ""
+            ),
             local_rtp=host_port(negotiation.local.host, negotiation.local.port) if negotiation else "",
             remote_rtp=host_port(far.host, far.port) if far else "",
             remote_signalling=host_port(identity.peer_hop.host, identity.peer_hop.port or 5060),
@@ -401,7 +404,10 @@ class Call:
 
     async def _open_media(self) -> CallNegotiation:
         try:
-            local = await self._services.open_leg(self._identity.number, self._identity.peer_hop)
+            identity = self._identity
+            opened = await self._services.open_leg(
+                identity.number, identity.peer_hop, identity.account, identity.codecs
+            )
         except EngineError:
             if self._state is CallState.INCOMING:
                 self._perform(self._core.reject(self.session, 503, self._now))
@@ -409,8 +415,8 @@ class Call:
         if self.ended:  # meanwhile, so nobody else closes this leg
             self._send(protocol.CloseLeg(self._identity.number))
             raise EngineError("The caller hung up before the call was answered.")
-        self._negotiation = CallNegotiation(local, self._identity.codecs)
-        return self._negotiation
+        self._negotiation = opened
+        return opened
 
     def _apply_plan(self) -> None:
         negotiation = self._negotiation

@@ -11,7 +11,8 @@ from voip_engine.dial_rules import DialRules
 from voip_engine.events import CallDirection
 from voip_engine.media.plane import MediaPlane
 from voip_engine.modes.base import Mode
-from voip_engine.sdp.plan import CodecName, HostPort
+from voip_engine.negotiation import CallNegotiation
+from voip_engine.sdp.plan import CodecName
 from voip_engine.signalling import Signalling
 from voip_engine.sip.flow import NextHop
 from voip_engine.speech.base import SpeechServices
@@ -35,7 +36,8 @@ class CallServices:
     language: str | None
     publish: Callable[[events.AnyEvent], None]
     monitor: Callable[[Call, bool], Awaitable[None]]
-    open_leg: Callable[[int, NextHop], Awaitable[HostPort]]
+    open_leg: Callable[[int, NextHop, str | None, tuple[CodecName, ...]], Awaitable[CallNegotiation]]
+    """Opens the ports of a call: its number, its peer, its account and its codecs. Raises EngineError."""
     rules: DialRules
     """Whom this call may be redirected or transferred to."""
     media_timeout_s: float

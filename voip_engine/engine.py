@@ -27,6 +27,7 @@ from voip_engine.call import Call
 from voip_engine.call_services import CallIdentity, CallServices
 from voip_engine.errors import EngineError
 from voip_engine.events import AccountSnapshot, AnyEvent, CallDirection, EngineSnapshot
+from voip_engine.leg_ports import LegPorts
 from voip_engine.media import protocol
 from voip_engine.media.monitor import MonitorError, OutputDevice, list_devices
 from voip_engine.media.plane import MediaError, MediaPlane
@@ -40,7 +41,7 @@ from voip_engine.redirection import Redirection
 from voip_engine.referrals import Referrals
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
-from voip_engine.sdp.plan import CodecName, HostPort
+from voip_engine.sdp.plan import CodecName
 from voip_engine.settings import EngineSettings, ListenAddress
 from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
@@ -96,6 +97,7 @@ class Engine:
             volume=self.settings.monitor_volume,
             layout=self.settings.monitor_layout,
         )
+        self._ports = LegPorts(self._plane, self.settings)
         self._speech = SpeechPlane(self.settings.transcription, self.settings.speaking)
         self._signalling: Signalling
         self._accounts: Accounts
@@ -269,11 +271,10 @@ class Engine:
         try:
             first, *further = await self._signalling.paths_to(to.next_hop)
             local = first.local
-            rtp = await self._open_leg_at(number, local)
+            codecs = codecs or self.settings.codecs
+            negotiation = await self._ports.open(number, local, to.next_hop, to.account, codecs)
         except (MediaError, TransportError) as error:
             raise EngineError(str(error)) from error
-        codecs = codecs or self.settings.codecs
-        negotiation = CallNegotiation(rtp, codecs)
         try:
             self._placed.require(to.target)
             session, wanted = self._signalling.core.invite(
@@ -371,7 +372,7 @@ class Engine:
 
     def _invited(self, effect: effects.SessionInvited) -> None:
         replaced = self._by_session.get(effect.replaces) if effect.replaces is not None else None
-        refusal = self._refusal(effect.offer, effect.flow.local_host, makes_room=replaced is not None)
+        refusal = self._refusal(effect.offer, effect.flow.local_host, effect.account, makes_room=replaced is not None)
         if refusal is not None:
             self._signalling.perform(self._signalling.core.reject(effect.session, refusal, self._signalling.now))
             return
@@ -418,13 +419,13 @@ class Engine:
         except EngineError as error:
             logger.warning("Call %s could not be answered: %s", call.call_id, error)
 
-    def _refusal(self, offer: bytes | None, local_host: str, *, makes_room: bool) -> int | None:
+    def _refusal(self, offer: bytes | None, local_host: str, account: str | None, *, makes_room: bool) -> int | None:
         if self._closing or not (makes_room or self._has_room()):
             return 486
         if offer is None:
             return None
         try:
-            CallNegotiation(HostPort(local_host, 9), self.settings.codecs).answer(offer)
+            self._ports.rehearse(local_host, account, offer)
         except NotAcceptable:
             return 488
         except MalformedSdp:
@@ -462,20 +463,15 @@ class Engine:
     def _media_restarted(self, outage_s: float, legs: int) -> None:
         self._publish(events.MediaRestarted(time.time(), outage_s, legs))
 
-    async def _open_leg(self, leg_id: int, peer: NextHop) -> HostPort:
+    async def _open_leg(
+        self, leg_id: int, peer: NextHop, account: str | None, codecs: tuple[CodecName, ...]
+    ) -> CallNegotiation:
         """Open a leg's ports where `peer` can reach them. Raises EngineError."""
         try:
-            return await self._open_leg_at(leg_id, await self._signalling.local_address_for(peer))
+            local = await self._signalling.local_address_for(peer)
+            return await self._ports.open(leg_id, local, peer, account, codecs)
         except (MediaError, TransportError) as error:
             raise EngineError(str(error)) from error
-
-    async def _open_leg_at(self, leg_id: int, local: LocalAddress) -> HostPort:
-        shown = self.settings.media_host
-        if shown is None:
-            return await self._plane.open_leg(leg_id, HostPort(local.host, 0), self.settings.rtp_ports)
-        wildcard = "::" if ":" in shown else "0.0.0.0"
-        bound = await self._plane.open_leg(leg_id, HostPort(wildcard, 0), self.settings.rtp_ports)
-        return HostPort(shown, bound.port)
 
     # ---- small things -------------------------------------------------------------------------------------------------
 
