@@ -48,6 +48,7 @@ class Admission:
         if listed is None:
             listed = () if has_accounts else NEIGHBOURS
         self._networks = tuple(ip_network(network) for network in listed)
+        self._chosen = settings.networks is not None
         self._this_machine = settings.networks is None and not has_accounts
         self._servers: OrderedDict[str, float] = OrderedDict()
         self._in_network: dict[str, bool] = {}
@@ -71,8 +72,7 @@ class Admission:
     def knows(self, flow: Flow, now: float) -> bool:
         """Whether a source is a server of our accounts, or in a network that may call."""
         host = flow.remote_host
-        found_at = self._servers.get(_plain(host))
-        if found_at is not None and now - found_at <= SERVER_MEMORY_S:
+        if self._is_server(host, now):
             return True
         if self._this_machine and host == flow.local_host:
             return True
@@ -82,6 +82,10 @@ class Admission:
                 self._in_network.clear()
             known = self._in_network[host] = self._is_listed(host)
         return known
+
+    def vouches(self, flow: Flow, now: float) -> bool:
+        """Whether a source may say who somebody is: a server of our accounts, or a network that the settings list."""
+        return self._is_server(flow.remote_host, now) or (self._chosen and self.knows(flow, now))
 
     def may_prove_itself(self, method: str) -> bool:
         """Whether a stranger's request is worth parsing: an INVITE, where there are users with a password."""
@@ -132,6 +136,10 @@ class Admission:
             return Refusal(TOO_OFTEN)
         challenge = self._digest.challenge(source, now, stale=verdict is Verdict.STALE)
         return Refusal(WRONG_PASSWORD, 401, challenge, counted=verdict is Verdict.BAD)
+
+    def _is_server(self, host: str, now: float) -> bool:
+        found_at = self._servers.get(_plain(host))
+        return found_at is not None and now - found_at <= SERVER_MEMORY_S
 
     def _is_listed(self, host: str) -> bool:
         try:

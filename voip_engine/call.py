@@ -12,8 +12,9 @@ from voip_engine import events
 from voip_engine.addresses import host_port
 from voip_engine.call_services import CallIdentity, CallServices
 from voip_engine.errors import EngineError
-from voip_engine.events import CallDirection, CallSnapshot, CallState, Holder, MediaSnapshot, MonitorState, SecuritySnapshot
-from voip_engine.figures import codec_snapshot, media_snapshot
+from voip_engine.events import CallDirection, CallSnapshot, CallState, Holder, MonitorState, SecuritySnapshot
+from voip_engine.figures import MediaMeter, codec_snapshot
+from voip_engine.keys import CallKeys
 from voip_engine.media import protocol
 from voip_engine.mode_runner import ModeRunner
 from voip_engine.modes.base import Mode
@@ -25,12 +26,9 @@ from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.trace import SipTraceEntry
 from voip_engine.speech_settings import AgentSettings, VoiceSettings
+from voip_engine.transfers import CallTransfers, OnCourse
 from voip_engine.voice import CallVoice
 from voip_engine.voice_host import CallVoiceHost
-
-SILENT_AFTER_S = 2.0
-"""Packets come fifty times a second, but counters may be half a second old."""
-
 
 _HOLDERS = {"sendrecv": Holder.NOBODY, "sendonly": Holder.US, "recvonly": Holder.THEM, "inactive": Holder.BOTH}
 """Who holds, by what our side does with its audio."""
@@ -53,9 +51,7 @@ class Call:
         self._answering = False
         self._held_by = Holder.NOBODY
         self._negotiation: CallNegotiation | None = None
-        self._figures: protocol.LegFigures | None = None
-        self._media = MediaSnapshot()
-        self._last_packet_s = 0.0
+        self._meter = MediaMeter()
         self._monitor_state = MonitorState.OFF
         self._finished = asyncio.Event()
         self._host = CallVoiceHost(
@@ -67,9 +63,12 @@ class Call:
             publish=services.publish,
             hang_up=self.hang_up,
             send_dtmf=self.send_dtmf,
+            transfer=self.transfer,
         )
         self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice, self._host)
         self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
+        self._transfers = CallTransfers(self, services)
+        self._keys = CallKeys(services.signalling, self.session, services.dtmf(identity.account), self._send_event)
 
     # ---- what others see ----------------------------------------------------------------------------------------------
 
@@ -87,6 +86,17 @@ class Call:
     def account(self) -> str | None:
         """The account that the call goes through."""
         return self._identity.account
+
+    @property
+    def mode(self) -> str | Mode:
+        """What handles the call, for `set_mode` or `Engine.dial`: a name, or a mode that has none the engine knows."""
+        name = self._runner.name
+        return name if name in self._services.modes else self._runner.factory()
+
+    @property
+    def agent(self) -> AgentSettings | None:
+        """How an agent behaves on this call, if not as everywhere."""
+        return self._host.agent_settings
 
     @property
     def state(self) -> CallState:
@@ -111,7 +121,7 @@ class Call:
         identity = self._identity
         negotiation = self._negotiation
         plan = negotiation.plan if negotiation else None
-        latched = self._figures.remote_rtp if self._figures else None
+        latched = self._meter.remote_rtp
         far = latched or (plan.remote_rtp if plan else None)
         return CallSnapshot(
             call_id=self.call_id,
@@ -129,6 +139,10 @@ class Call:
             end_status=self._end_status,
             end_reason=self._end_reason,
             held_by=self._held_by,
+            asserted_uri=identity.asserted_uri,
+            asserted_name=identity.asserted_name,
+            transfer=self._transfers.snapshot,
+            referred_by=identity.referred_by,
             codec=codec_snapshot(plan) if plan else None,
             security=SecuritySnapshot(
                 signalling=identity.peer_hop.transport == "TLS", suite=plan.srtp.suite if plan and plan.srtp else ""
@@ -136,7 +150,7 @@ class Call:
             local_rtp=host_port(negotiation.local.host, negotiation.local.port) if negotiation else "",
             remote_rtp=host_port(far.host, far.port) if far else "",
             remote_signalling=host_port(identity.peer_hop.host, identity.peer_hop.port or 5060),
-            media=self._media,
+            media=self._meter.snapshot,
             monitor=self._monitor_state,
             activity=self._host.activity,
             dialogue=self._host.dialogue.lines,
@@ -222,16 +236,23 @@ class Call:
         self._perform(self._core.reoffer(self.session, offer, self._now))
 
     async def send_dtmf(self, digits: str) -> None:
-        """Send digits as telephone-events (RFC 4733), one after the other."""
+        """Press keys one after the other: as telephone-events (RFC 4733) or by INFO, as the account and the other side want."""
         self._require_connected()
         plan = self._negotiation.plan if self._negotiation else None
-        if plan is None or plan.telephone_event_send is None:
-            raise EngineError("The other side takes no telephone-events.")
-        wrong = sorted({digit for digit in digits.upper() if digit not in "0123456789*#ABCD"})
-        if wrong:
-            raise EngineError(f"There is no key {' '.join(wrong)} on a telephone; there are 0-9, *, # and A-D.")
-        for digit in digits.upper():
-            self._send(protocol.SendDtmf(self._identity.number, digit))
+        takes_events = plan is not None and plan.telephone_event_send is not None
+        await self._keys.send(digits, takes_events=takes_events)
+
+    async def transfer(self, target: str) -> None:
+        """Send the other side on to somebody else (RFC 3515): dialled as in `Engine.dial`.
+
+        The other side is put on hold. Returns when it has reached the target, and the call is over then; raises EngineError
+        when it has not, and the call goes on. Cancelling leaves to the other side what it has begun.
+        """
+        await self._transfers.transfer(target)
+
+    async def transfer_to(self, other: Call) -> None:
+        """Join the other sides of this call and another one that is up; both end then. As `transfer` otherwise."""
+        await self._transfers.transfer_to(other)
 
     # ---- called by the engine -----------------------------------------------------------------------------------------
 
@@ -264,15 +285,27 @@ class Call:
                 self._reoffer_refused(reason)
             case effects.SessionEnded():
                 self._end(effect.by, effect.status, effect.reason)
+            case effects.SessionDigitPressed():
+                if self._keys.heard(effect.digit, "info"):
+                    self._digit_pressed(effect.digit, effect.duration_ms)
+            case effects.SessionIdentified(asserted=who):
+                self._identity = replace(self._identity, asserted_uri=str(who.uri), asserted_name=who.display_name)
+                self._publish(events.CallerIdentified(time.time(), self.call_id, str(who.uri), who.display_name))
             case _:
                 pass
+        self._keys.apply(effect)
+        self._transfers.apply(effect)
+
+    def watch(self, on_course: OnCourse) -> None:
+        """Tell from now on how the call comes about, in SIP's statuses, up to the first final one."""
+        self._transfers.watch(on_course)
 
     def receive(self, report: protocol.AnyReport) -> None:
         """Take a report of this call's leg."""
         match report:
             case protocol.DtmfHeard():
-                self._publish(events.DtmfReceived(time.time(), self.call_id, report.digit, report.duration_ms))
-                self._voice.digit_pressed(report.digit)
+                if self._keys.heard(report.digit, "event"):
+                    self._digit_pressed(report.digit, report.duration_ms)
             case protocol.MediaTimedOut(silent_s=silent_s):
                 self._publish(events.MediaTimedOut(time.time(), self.call_id, silent_s))
                 if self._services.hang_up_on_media_timeout and not self.ended:
@@ -286,14 +319,8 @@ class Call:
 
     def measured(self, figures: protocol.LegFigures) -> None:
         """Keep the latest figures of the leg."""
-        now = time.monotonic()
         plan = self._negotiation.plan if self._negotiation else None
-        peer_sends = plan is not None and plan.direction in ("sendrecv", "recvonly")
-        if self._figures is None or figures.received_packets != self._figures.received_packets or not peer_sends:
-            self._last_packet_s = now
-        self._figures = figures
-        silent_s = now - self._last_packet_s
-        self._media = media_snapshot(figures, silent_s if silent_s >= SILENT_AFTER_S else 0.0)
+        self._meter.measured(figures, peer_sends=plan is not None and plan.direction in ("sendrecv", "recvonly"))
 
     def monitor_changed(self, state: MonitorState, detail: str = "") -> None:
         """Note whether the operator hears the call."""
@@ -401,6 +428,13 @@ class Call:
         self._publish(events.CallEnded(self._ended_at, self.call_id, by, status, self._end_reason, duration_s))
 
     # ---- small things -------------------------------------------------------------------------------------------------
+
+    def _digit_pressed(self, digit: str, duration_ms: int) -> None:
+        self._publish(events.DtmfReceived(time.time(), self.call_id, digit, duration_ms))
+        self._voice.digit_pressed(digit)
+
+    def _send_event(self, digit: str) -> None:
+        self._send(protocol.SendDtmf(self._identity.number, digit))
 
     async def _open_media(self) -> CallNegotiation:
         try:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from voip_engine.codecs.base import AUDIO_RATE_HZ
 from voip_engine.events import CodecSnapshot, MediaSnapshot
 from voip_engine.media.protocol import LegFigures
-from voip_engine.sdp.plan import MediaPlan
+from voip_engine.sdp.plan import HostPort, MediaPlan
+
+SILENT_AFTER_S = 2.0
+"""Packets come fifty times a second, but counters may be half a second old."""
 
 
 def codec_snapshot(plan: MediaPlan) -> CodecSnapshot:
@@ -17,6 +22,27 @@ def codec_snapshot(plan: MediaPlan) -> CodecSnapshot:
         audio_rate_hz=AUDIO_RATE_HZ[plan.send.codec],
         packet_ms=plan.packet_ms,
     )
+
+
+class MediaMeter:
+    """What was last measured of one call, and how long nothing has come."""
+
+    def __init__(self) -> None:
+        self.snapshot = MediaSnapshot()
+        self.remote_rtp: HostPort | None = None
+        """Where audio really comes from."""
+        self._received_packets: int | None = None
+        self._last_packet_s = 0.0
+
+    def measured(self, figures: LegFigures, *, peer_sends: bool) -> None:
+        """Take the latest figures; while the other side is not to send, its silence is none."""
+        now = time.monotonic()
+        if figures.received_packets != self._received_packets or not peer_sends:
+            self._last_packet_s = now
+        self._received_packets = figures.received_packets
+        self.remote_rtp = figures.remote_rtp
+        silent_s = now - self._last_packet_s
+        self.snapshot = media_snapshot(figures, silent_s if silent_s >= SILENT_AFTER_S else 0.0)
 
 
 def media_snapshot(figures: LegFigures, silent_s: float) -> MediaSnapshot:

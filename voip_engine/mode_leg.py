@@ -90,6 +90,10 @@ class ModeLeg:
         """Say on the call's page what the mode lacks."""
         self._voice.host.mode_troubled(error)
 
+    async def transfer(self, target: str) -> None:
+        """Send the caller on to somebody else, and wait for the end of it. Raises EngineError; the call goes on then."""
+        await self._voice.host.transfer(target)
+
     async def hang_up(self) -> None:
         """End the call."""
         await self._voice.host.hang_up()

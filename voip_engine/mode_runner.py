@@ -24,7 +24,7 @@ class ModeRunner:
         self, voice: CallVoice, name: str, factory: Callable[[], Mode], on_failure: Callable[[str, str], None]
     ) -> None:
         self._voice = voice
-        self._factory = factory
+        self.factory = factory
         self._on_failure = on_failure
         self._task: asyncio.Task[None] | None = None
         self._started = False
@@ -35,20 +35,20 @@ class ModeRunner:
         """Let the chosen mode handle the call from now on."""
         self._started = True
         if self._task is None:
-            self._task = asyncio.create_task(self._run(self.name, self._factory), name=f"mode {self.name}")
+            self._task = asyncio.create_task(self._run(self.name, self.factory), name=f"mode {self.name}")
 
     async def switch(self, name: str, factory: Callable[[], Mode]) -> None:
         """End the running mode, then start another. Two switches at once happen one after the other."""
         async with self._switching:
             self.name = name
-            self._factory = factory
+            self.factory = factory
             await self._end_task()
             if self._started and not self._voice.hung_up.is_set():
                 self.start()
 
     async def restart(self) -> None:
         """Let the same mode begin anew."""
-        await self.switch(self.name, self._factory)
+        await self.switch(self.name, self.factory)
 
     async def stop(self) -> None:
         """End the running mode for good."""

@@ -79,6 +79,10 @@ class VoiceHost(Protocol):
         """Press keys."""
         ...
 
+    async def transfer(self, target: str) -> None:
+        """Send the caller on to somebody else."""
+        ...
+
     async def hang_up(self) -> None:
         """End the call."""
         ...

@@ -17,7 +17,8 @@ from voip_engine.transcription import CallTranscription
 class CallVoiceHost:
     """The `VoiceHost` of one call.
 
-    `agent()` tells how an agent behaves while `agent_settings` says nothing else; `hang_up` and `send_dtmf` are the call's.
+    `agent()` tells how an agent behaves while `agent_settings` says nothing else; `hang_up`, `send_dtmf` and `transfer` are the
+    call's.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class CallVoiceHost:
         publish: Callable[[events.AnyEvent], None],
         hang_up: Callable[[], Awaitable[None]],
         send_dtmf: Callable[[str], Awaitable[None]],
+        transfer: Callable[[str], Awaitable[None]],
     ) -> None:
         self._call_id = call_id
         self._agent = agent
@@ -38,6 +40,7 @@ class CallVoiceHost:
         self._publish = publish
         self._hang_up = hang_up
         self._send_dtmf = send_dtmf
+        self._transfer = transfer
         self.outbound = outbound
         """Whether we placed the call."""
         self.dialogue = Dialogue(call_id, publish)
@@ -73,6 +76,10 @@ class CallVoiceHost:
     async def send_dtmf(self, digits: str) -> None:
         """Press keys."""
         await self._send_dtmf(digits)
+
+    async def transfer(self, target: str) -> None:
+        """Send the caller on to somebody else."""
+        await self._transfer(target)
 
     async def hang_up(self) -> None:
         """End the call."""

@@ -236,6 +236,9 @@ class Telephone:
     def digits(self) -> AsyncIterator[str]:
         raise NotImplementedError("nobody presses keys on this line")
 
+    async def transfer(self, target: str) -> None:
+        raise NotImplementedError("nobody can be reached from this line")
+
     async def send_dtmf(self, digits: str) -> None:
         raise NotImplementedError("nobody presses keys on this line")
 

@@ -187,6 +187,14 @@ class VoiceLeg(Protocol):
         """Say on the call's page what the mode lacks; None when that is over."""
         ...
 
+    async def transfer(self, target: str) -> None:
+        """Send the caller on to somebody else: a SIP address, or a number at the call's account.
+
+        The caller is on hold meanwhile. When it works the call ends, and the mode with it; else raises EngineError, and the
+        call goes on.
+        """
+        ...
+
     async def hang_up(self) -> None:
         """End the call."""
         ...

@@ -33,6 +33,10 @@ class Doorkeeper(Protocol):
         """Whether requests of this source are looked at in any case."""
         ...
 
+    def vouches(self, flow: Flow, now: float) -> bool:
+        """Whether a source may say who somebody is (RFC 3325 §5)."""
+        ...
+
     def may_prove_itself(self, method: str) -> bool:
         """Whether a stranger's request of this method is worth parsing, for it may carry credentials."""
         ...

@@ -117,13 +117,20 @@ class SessionFeatures:
         except MalformedHeader:
             self._endpoint.respond(transaction, 400, now)
 
-    def learn(self, headers: Headers, flow: Flow) -> None:
-        """Note what the other side says of itself: which methods it takes, and, where it is trusted, who it is."""
+    def introduce(self, headers: Headers, flow: Flow, now: float) -> NameAddress | None:
+        """Note what the other side says of itself: the methods it takes, and where it is trusted who it is, if that is new."""
         if "Allow" in headers:
             self._allowed = frozenset(method.upper() for method in headers.get_list("Allow"))
-        if self._endpoint.trusts(flow) and (asserted := asserted_identity(headers)) not in (None, self._asserted):
-            assert asserted is not None
-            self._asserted = asserted
+        asserted = asserted_identity(headers) if self._endpoint.trusts(flow, now) else None
+        if asserted is None or asserted == self._asserted:
+            return None
+        self._asserted = asserted
+        return asserted
+
+    def learn(self, headers: Headers, flow: Flow, now: float) -> None:
+        """Note it, and tell who is there now."""
+        asserted = self.introduce(headers, flow, now)
+        if asserted is not None:
             self._endpoint.emit(SessionIdentified(self._context.session, asserted))
 
     def close(self, now: float) -> None:
