@@ -354,7 +354,8 @@ class SipCore:
         if invite is None or not invite.belongs(transaction.request):
             self._endpoint.respond(transaction, 481, now)
             return
-        self._endpoint.respond(transaction, 200, now)
+        # With the tag of the INVITE's responses: peers take the latest for the dialog's, even after they were answered.
+        self._endpoint.respond(transaction, 200, now, to_tag=invite.to_tag)
         if invite.on_cancel is not None and not invite.answered:
             invite.on_cancel(now)
 

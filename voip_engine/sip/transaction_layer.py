@@ -122,7 +122,7 @@ class ClientTransaction:
 class ServerTransaction:
     """One request of somebody else's and our responses to it. `on_cancel` is for a CANCEL that comes in time."""
 
-    __slots__ = ("_emit", "_fallback", "_flow", "_last", "_machine", "flow", "key", "on_cancel", "request")
+    __slots__ = ("_emit", "_fallback", "_flow", "_last", "_machine", "flow", "key", "on_cancel", "request", "to_tag")
 
     def __init__(
         self, key: Key, request: Request, flow: Flow, *, timers: Timers, emit: Callable[[Effect], None], on_end: OnEnd
@@ -131,6 +131,8 @@ class ServerTransaction:
         self.request = request
         self.flow = flow
         self.on_cancel: Callable[[float], None] | None = None
+        self.to_tag: str | None = None
+        """The tag of our last response, None while none had one."""
         self._emit = emit
         self._flow, self._fallback = reply_path(request.top_via, flow)
         self._last = b""
@@ -171,6 +173,7 @@ class ServerTransaction:
         if self.answered and not (event is Event.SUCCESS and self._machine.state is State.ACCEPTED):
             return
         self._last = data
+        self.to_tag = response.to.tag
         self._machine.handle(event, now)
 
     def abandon(self, now: float) -> None:
