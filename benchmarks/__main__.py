@@ -17,6 +17,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "media_capacity opus": ("--codec", "opus", "--find"),
     "media_unbroken_speech": (),
     "media_restart": (),
+    "flood": (),
+    "short_calls": (),
     "voice_activity": (),
     "recognition": (),
     "recognition_noise": (),

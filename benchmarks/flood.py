@@ -1,0 +1,169 @@
+"""What a flood does to live calls: INVITEs of strangers and of a known source, and malformed datagrams beside them.
+
+    python -m benchmarks.flood [--calls N] [--seconds S] [--invites PER_S] [--malformed N]
+
+The desk is a process of its own, and so is each live caller, who notes every packet with the kernel's time stamps. Half of the
+INVITEs come from a source that may not call, half from one that may and never acknowledges an answer; half of the datagrams
+from each. Held to: no live call without audio for more than 40 ms, memory flat, and nothing left over two minutes later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.agent_desk import load_average
+from benchmarks.desk_process import DeskProcess, Held, leaks
+from benchmarks.wire_caller import Heard, WireCaller
+
+CALLER, KNOWN, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.66"
+GAP_LIMIT_MS = 40.0
+MEMORY_LIMIT = 1.05
+STEP_S = 0.02
+FIRST_THIRD = 1 / 3
+SETTLE_S = 120.0
+"""Answers that nobody acknowledges are given up after 32 s, and the BYE for them after 32 s more."""
+
+
+class Attacker:
+    """One address that sends INVITEs and malformed datagrams, and reads nothing."""
+
+    def __init__(self, host: str, desk: tuple[str, int], source: random.Random) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind((host, 0))
+        self._host = host
+        self._desk = desk
+        self._random = source
+        self._malformed = self._malformations()
+        self.sent = 0
+
+    def invite(self) -> None:
+        self._send(self._invite())
+
+    def malformed(self) -> None:
+        self._send(next(self._malformed))
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendto(data, self._desk)
+            self.sent += 1
+        except BlockingIOError:
+            pass  # the system's queue is full: less of a flood
+
+    def _invite(self) -> bytes:
+        name = f"{self._random.getrandbits(64):x}"
+        host, port = self._socket.getsockname()
+        lines = ("v=0", f"o=- 1 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0", "m=audio 40000 RTP/AVP 0", "")
+        body = "\r\n".join(lines)
+        head = (
+            f"INVITE sip:{self._random.randrange(1000)}@{self._desk[0]} SIP/2.0",
+            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{name};rport",
+            "Max-Forwards: 70",
+            f"From: <sip:100@{host}>;tag={name[:8]}",
+            f"To: <sip:desk@{self._desk[0]}>",
+            f"Call-ID: {name}",
+            "CSeq: 1 INVITE",
+            f"Contact: <sip:100@{host}:{port}>",
+            "User-Agent: friendly-scanner",
+            "Content-Type: application/sdp",
+            f"Content-Length: {len(body)}",
+        )
+        return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
+
+    def _malformations(self) -> Iterator[bytes]:
+        while True:
+            invite = self._invite()
+            yield invite[: self._random.randrange(1, len(invite))]
+            yield self._random.randbytes(self._random.randrange(1, 1400))
+            damaged = bytearray(invite)
+            for _ in range(20):
+                damaged[self._random.randrange(len(damaged))] = self._random.randrange(256)
+            yield bytes(damaged)
+            yield invite.replace(b"CSeq: 1 INVITE", b"CSeq: 99999999999999 INVITE")
+            yield invite.replace(b"Content-Length: ", b"Content-Length: 9")
+            yield invite.replace(b"Via: ", b"Via: " + b"SIP/2.0/UDP a;x=" + b'"' * 900 + b", ")
+            yield invite.replace(b"\r\n", b"\n")
+            yield b"SIP/2.0 200 OK\r\n" + invite.partition(b"\r\n")[2].replace(b"CSeq: 1 INVITE", b"CSeq: 1 BYE")
+            yield invite.replace(b"INVITE", b"REGISTER")
+            yield b"\r\n" * 700
+
+
+async def flood(attackers: list[Attacker], seconds: float, invites: float, malformed: int) -> None:
+    """Send at an even pace, turn and turn about."""
+    began = time.monotonic()
+    invited = broken = 0
+    while (elapsed := time.monotonic() - began) < seconds:
+        while invited < elapsed * invites:
+            attackers[invited % len(attackers)].invite()
+            invited += 1
+        while broken < elapsed / seconds * malformed:
+            attackers[broken % len(attackers)].malformed()
+            broken += 1
+        await asyncio.sleep(STEP_S)
+
+
+def longest_gap_ms(heard: Heard, began_s: float, ended_s: float) -> float:
+    """The longest time without a packet between two moments; what stands at either end counts, too."""
+    during = heard.arrived_s[(heard.arrived_s > began_s) & (heard.arrived_s < ended_s)]
+    return float(np.diff(np.concatenate(([began_s], during, [ended_s]))).max() * 1000)
+
+
+async def main(calls: int, seconds: float, invites: float, malformed: int, seed: int) -> bool:
+    source = random.Random(seed)
+    networks = [f"{CALLER}/32", f"{KNOWN}/32"]
+    async with DeskProcess(admission={"networks": networks}) as desk:
+        await asyncio.sleep(2)  # what the engine loads in the background is no call's
+        before = await desk.look()
+        callers = [await WireCaller.call(desk.host, desk.port) for _ in range(calls)]
+        await asyncio.sleep(2)
+        attackers = [Attacker(host, (desk.host, desk.port), source) for host in (STRANGER, KNOWN)]
+        began_s = time.monotonic()
+        flooding = asyncio.create_task(flood(attackers, seconds, invites, malformed))
+        await asyncio.sleep(seconds * FIRST_THIRD)
+        early = await desk.look()
+        await flooding
+        late = await desk.look()
+        ended_s = time.monotonic()
+        gaps_ms = [longest_gap_ms(await caller.hang_up(), began_s, ended_s) for caller in callers]
+        for attacker in attackers:
+            attacker.close()
+        after = await desk.settle(before, SETTLE_S)
+    sent = sum(attacker.sent for attacker in attackers)
+    print(f"{sent} datagrams in {seconds:.0f} s, {invites:.0f} INVITEs a second among them, {calls} live calls")
+    print(f"longest gap in a live call {max(gaps_ms):.1f} ms, median of the calls' longest {np.median(gaps_ms):.1f} ms")
+    print(f"turned away {late.turned_away}, malformed {late.malformed}, calls up at the end {late.up}")
+    print(_memory(before, early, late, after))
+    print(f"left over: {leaks(before, after)}; {load_average()}")
+    flat = late.engine_kb <= early.engine_kb * MEMORY_LIMIT and late.media_kb <= early.media_kb * MEMORY_LIMIT
+    held = max(gaps_ms) <= GAP_LIMIT_MS and flat and after.left_over == before.left_over
+    print("held" if held else "not held")
+    return held
+
+
+def _memory(before: Held, early: Held, late: Held, after: Held) -> str:
+    stages = {"before": before, "after a third": early, "at its end": late, "when settled": after}
+    shown = (f"{name} {held.engine_kb / 1024:.1f} + {held.media_kb / 1024:.1f}" for name, held in stages.items())
+    return f"memory in MB, engine + media process: {', '.join(shown)}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--invites", type=float, default=150.0, help="a second")
+    parser.add_argument("--malformed", type=int, default=10_000, help="in all")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    arguments = options.calls, options.seconds, options.invites, options.malformed, options.seed
+    sys.exit(not asyncio.run(main(*arguments)))
