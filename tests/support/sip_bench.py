@@ -48,10 +48,10 @@ class Bench:
         self.now = end
 
     def take_requests(self, method: str | None = None) -> list[Request]:
-        """Requests sent since the last time, of one method or all; everything sent is forgotten."""
-        taken = [m for _, m, _ in self.sent if isinstance(m, Request) and method in (None, m.method)]
+        """Requests sent since the last time, of one method or all, repeated ones once; everything sent is forgotten."""
+        sent = [m for _, m, _ in self.sent if isinstance(m, Request) and method in (None, m.method)]
         self.sent.clear()
-        return taken
+        return list({message.serialize(): message for message in sent}.values())
 
     def take_responses(self) -> list[Response]:
         """Responses sent since the last time; everything sent is forgotten."""

@@ -49,6 +49,7 @@ class Ringing:
         self._late = session_body(request) is None
         self._limit = endpoint.timers.start(now + _limit_s(request), self._rang_too_long)
         self.dialog = Dialog.from_request(request, endpoint.token(), transaction.flow.transport, context.sequence)
+        self.dialog.note_abilities(request)
         self.dialog.heard_from(request, transaction.flow)
         self._server.progress(endpoint.response(request, 100), now)
 
