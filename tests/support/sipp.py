@@ -1,9 +1,12 @@
-"""sipp as a crowd of callers: each invites, speaks G.711 A-law out of a file, listens, and hangs up."""
+"""sipp as a crowd of callers who speak G.711 A-law out of a file, listen and hang up; and as one peer that plays a script."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,13 @@ from support.ports import free_port, free_port_range
 from support.processes import Child, running
 from support.programs import program
 
+from voip_engine import Engine
 from voip_engine.audio import SAMPLE_RATE_HZ, Audio
 from voip_engine.codecs import g711
 from voip_engine.settings import ListenAddress
+
+PLAY_S = 8
+"""How long a script may take."""
 
 SCENARIO = """\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -101,6 +108,14 @@ async def sipp(
         yield child
 
 
+async def _bound(child: Child, port: int, transport: str) -> None:
+    """Wait until a port is taken. sipp writes nothing before its first second is over, and the system tells nobody."""
+    table, place = Path(f"/proc/net/{transport}"), f" 0100007F:{port:04X} "
+    while place not in table.read_text():
+        assert child.returncode is None, child.transcript()
+        await asyncio.sleep(0.01)
+
+
 def _write_files(folder: Path, speech: Audio, pause_ms: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     payload = g711.encode("PCMA", at_telephone_rate(speech, SAMPLE_RATE_HZ).astype(np.float32))
@@ -108,3 +123,72 @@ def _write_files(folder: Path, speech: Audio, pause_ms: int) -> Path:
     scenario = folder / "caller.xml"
     scenario.write_text(SCENARIO.format(speech=folder / f"speech-{RATE_HZ}.alaw", pause_ms=pause_ms))
     return scenario
+
+
+def address_of(engine: Engine) -> ListenAddress:
+    """Where an engine takes calls first of all."""
+    return ListenAddress.parse(engine.snapshot().listening[0])
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer that plays a scenario once."""
+
+    child: Child
+    port: int
+    _trace: Path
+
+    @property
+    def uri(self) -> str:
+        """An address at which it can be called."""
+        return f"sip:peer@127.0.0.1:{self.port}"
+
+    async def finished(self) -> list[str]:
+        """Wait until it is through; returns the messages that came, oldest first. Fails if it went otherwise than planned."""
+        status = await self.child.wait_ended(within_s=PLAY_S + 5)
+        assert status == 0, f"{self.child.transcript()}\n{self._trace.read_text() if self._trace.exists() else ''}"
+        return self.received()
+
+    def received(self) -> list[str]:
+        """The messages that have come so far, oldest first, retransmissions too."""
+        parts = re.split(r"^-{10,} .*$", self._trace.read_text(), flags=re.MULTILINE)
+        return [part.partition("\n\n")[2].strip() for part in parts if "message received" in part[:60]]
+
+
+@asynccontextmanager
+async def peer(
+    folder: Path,
+    script: str,
+    *,
+    calls: ListenAddress | None = None,
+    transport: str = "udp",
+    port: int | None = None,
+    repeats: bool = True,
+) -> AsyncIterator[Peer]:
+    """A peer that plays a script while the block runs: it calls an address, or waits to be called at its own.
+
+    Unless `repeats`, it sends nothing twice, and what comes twice has to stand twice in the script.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scenario, trace = folder / "scenario.xml", folder / "messages.log"
+    scenario.write_text(script)
+    own = port or free_port()
+    argv = (
+        *(program("sipp"), *((f"{calls.host}:{calls.port}",) if calls else ()), "-sf", str(scenario), "-nostdin"),
+        *(
+            "-i",
+            "127.0.0.1",
+            "-p",
+            str(own),
+            "-t",
+            "u1" if transport == "udp" else "t1",
+            "-mp",
+            str(free_port_range(4)),
+        ),
+        *("-m", "1", "-timeout", f"{PLAY_S}s", "-timeout_error", "-trace_msg", "-message_file", str(trace)),
+        *(() if repeats else ("-nr",)),
+    )
+    async with running("sipp", *argv, folder=folder, environ={"TERM": "dumb"}) as child:
+        if calls is None:
+            await _bound(child, own, transport)
+        yield Peer(child, own, trace)
