@@ -14,12 +14,15 @@ from voip_engine.events import (
     CallCreated,
     CallEnded,
     CallReferred,
+    CallReplaced,
     CallState,
     CallTransferring,
+    DtmfReceived,
     Holder,
     TransferState,
 )
 from voip_engine.network_settings import DiallingSettings
+from voip_engine.settings import AccountSettings
 
 ANYWHERE = DiallingSettings(transfer=("*",))
 HERE_ONLY = DiallingSettings(transfer=("*@127.0.0.1",), deny=("premium",))
@@ -72,7 +75,7 @@ async def test_a_transfer_to_somebody_who_is_busy_gives_the_call_back(make_engin
     await at_alice.wait_for(CallTransferring)
     assert call.snapshot().held_by is Holder.US
     await carol.calls[created.call_id].reject()
-    with pytest.raises(EngineError, match="[Bb]usy"):
+    with pytest.raises(EngineError, match="Busy"):
         await transferring
     assert (await states(at_alice))[-1] is TransferState.FAILED
     while call.snapshot().held_by is not Holder.NOBODY:
@@ -80,24 +83,19 @@ async def test_a_transfer_to_somebody_who_is_busy_gives_the_call_back(make_engin
     assert (call.state, at_bob.state) == (CallState.CONNECTED, CallState.CONNECTED)
 
 
-@pytest.mark.parametrize(
-    ("settings", "target", "words"),
-    [
-        (DiallingSettings(), "sip:carol@127.0.0.1:9", "transfer of [dialling] is empty"),
-        (HERE_ONLY, "sip:carol@192.0.2.1", "nothing in transfer"),
-        (HERE_ONLY, "sip:premium@127.0.0.1:9", "'premium' stands in deny"),
-    ],
-    ids=["nowhere", "elsewhere", "denied"],
-)
-async def test_nobody_is_sent_where_the_settings_do_not_let_him(make_engine, settings, target, words):
-    alice, bob = await make_engine(), await make_engine(auto_answer=True, dialling=settings)
+async def test_nobody_is_sent_where_the_settings_do_not_let_him(make_engine):
+    alice, bob = await make_engine(), await make_engine(auto_answer=True, dialling=HERE_ONLY)
     call, at_bob = await call_up(alice, bob)
     happened = Happenings(bob)
-    with pytest.raises(EngineError, match="603"):
-        await call.transfer(target)
-    referred = await happened.wait_for(CallReferred, call_id=at_bob.call_id)
-    assert referred.target == target
-    assert words in referred.refusal
+    for target, words in (
+        ("sip:carol@192.0.2.1", "nothing in transfer"),
+        ("sip:premium@127.0.0.1:9", "'premium' stands in deny"),
+    ):
+        with pytest.raises(EngineError, match="603"):
+            await call.transfer(target)
+        referred = await happened.wait_for(CallReferred, call_id=at_bob.call_id)
+        assert referred.target == target
+        assert words in referred.refusal
     assert len(bob.calls) == 1
     assert call.state is CallState.CONNECTED
 
@@ -131,3 +129,52 @@ async def test_a_mode_transfers_its_caller(make_engine, echo):
     second = await at_caller.wait_for(CallReferred)
     assert (first.refusal, second.refusal) == ("", "")
     await at_caller.wait_for(CallEnded, call_id="1")
+
+
+@pytest.mark.parametrize("outbound", [True, False], ids=["we called both", "one called us"])
+async def test_two_calls_are_joined(make_engine, outbound):
+    alice = await make_engine(auto_answer=True, mode="silence")
+    bob = await make_engine(auto_answer=True, mode="silence", dialling=ANYWHERE)
+    carol = await make_engine(auto_answer=True)
+    to_bob, at_bob = await call_up(alice, bob)
+    if outbound:
+        with_carol, at_carol = await call_up(alice, carol)
+    else:
+        at_carol, with_carol = await call_up(carol, alice, mode="echo")
+    happened_bob, happened_carol = Happenings(bob), Happenings(carol)
+    await to_bob.transfer_to(with_carol)
+    replaced = await happened_carol.wait_for(CallReplaced)
+    assert replaced.call_id == at_carol.call_id
+    joined = carol.calls[replaced.by_call_id].snapshot()
+    assert (joined.state, joined.mode) == (CallState.CONNECTED, "echo")
+    await happened_carol.wait_for(CallEnded, call_id=at_carol.call_id)
+    await happened_bob.wait_for(CallEnded, call_id=at_bob.call_id)
+    assert [call.ended for call in (to_bob, with_carol)] == [True, True]
+    assert sum(not call.ended for call in bob.calls.values()) == 1
+    assert sum(not call.ended for call in carol.calls.values()) == 1
+
+
+async def test_calls_that_cannot_be_joined_go_on(make_engine, echo):
+    alice, bob = await make_engine(), await make_engine(auto_answer=True)
+    desk = await make_engine()
+    to_bob, _ = await call_up(alice, bob)
+    to_carol, _ = await call_up(alice, echo)
+    ringing = await alice.dial(uri_of(desk))
+    with pytest.raises(EngineError, match="not up yet"):
+        await to_bob.transfer_to(ringing)
+    with pytest.raises(EngineError, match="itself"):
+        await to_bob.transfer_to(to_bob)
+    with pytest.raises(EngineError, match="603"):
+        await to_bob.transfer_to(to_carol)
+    assert [call.state for call in (to_bob, to_carol)] == [CallState.CONNECTED] * 2
+
+
+async def test_keys_go_by_info_where_the_account_says_so(make_engine, echo):
+    server = uri_of(echo).removeprefix("sip:echo@").partition(";")[0]
+    account = AccountSettings(uri=f"sip:alice@{server}", register=False, dtmf="info", voicemail=False)
+    alice, happened = await make_engine(accounts=(account,)), Happenings(echo)
+    call, _ = await call_up(alice, echo)
+    await call.send_dtmf("4a#")
+    heard = [await happened.wait_for(DtmfReceived) for _ in "4A#"]
+    assert [(each.digit, each.duration_ms) for each in heard] == [("4", 160), ("A", 160), ("#", 160)]
+    assert sum(entry.method == "INFO" for entry in call.trace()) >= 3
