@@ -18,9 +18,12 @@ from voip_engine.events import (
     VoicemailChanged,
     VoicemailSnapshot,
 )
+from voip_engine.instance import instance_urn
+from voip_engine.network_watch import watch_network
 from voip_engine.settings import AccountSettings
 from voip_engine.signalling import Signalling
 from voip_engine.sip.effects import MessagesWaiting, RegistrationChanged
+from voip_engine.sip.flow import Path
 from voip_engine.sip.registration import AccountConfig
 from voip_engine.sip.transport import TransportError
 
@@ -40,6 +43,9 @@ class Accounts:
         self._by_name = {str(account.address_of_record): account for account in settings}
         self._snapshots = {name: self._initial(name, account) for name, account in self._by_name.items()}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._paths: dict[str, tuple[Path, ...]] = {}
+        self._wanted: set[str] = set()
+        self._watch: asyncio.Task[None] | None = None
         self._unregistered = asyncio.Event()
         for name, account in self._by_name.items():
             aor = account.address_of_record
@@ -54,6 +60,7 @@ class Accounts:
                     registrar=registrar_of(account),
                     expires_s=account.expires_s,
                     register=account.register,
+                    instance=instance_urn(name),
                 )
             )
 
@@ -66,20 +73,31 @@ class Accounts:
         return self._by_name[name].display_name
 
     def start(self) -> None:
-        """Register every account that the settings want registered."""
+        """Register every account that the settings want registered, and again whenever the network has changed."""
         for name, account in self._by_name.items():
             if account.register:
                 self.register(name)
+        if self._by_name:
+            self._watch = asyncio.create_task(
+                watch_network(self._addresses, self.network_changed), name="network watch"
+            )
+
+    def network_changed(self) -> None:
+        """Register again at once: this machine slept or has another address."""
+        self._signalling.network_changed()
+        for name in self._wanted:
+            self._renew(name)
 
     def register(self, name: str) -> None:
         """Register an account, now and again whenever it is due. Raises EngineError for an unknown one."""
         self._require(name)
-        self._cancel(name)
-        self._tasks[name] = asyncio.create_task(self._register(name), name=f"register {name}")
+        self._wanted.add(name)
+        self._renew(name)
 
     def unregister(self, name: str) -> None:
         """Take an account's binding back. Raises EngineError for an unknown one."""
         self._require(name)
+        self._wanted.discard(name)
         self._cancel(name)
         if self._snapshots[name].state in (AccountState.REGISTERED, AccountState.REGISTERING):
             self._signalling.perform(self._signalling.core.unregister(name, self._signalling.now))
@@ -93,7 +111,10 @@ class Accounts:
             detail=effect.detail,
             expires_at=self._wall_time(effect.expires_at),
             retry_at=self._wall_time(effect.retry_at),
+            public_address=effect.public_address,
         )
+        if effect.state == "failed" and effect.retry_at is not None and effect.account in self._wanted:
+            self._relocate(effect.account)
 
     def messages_waiting(self, effect: MessagesWaiting) -> None:
         """Follow what an account's mailbox says of itself."""
@@ -107,6 +128,9 @@ class Accounts:
         """Unregister all; waits for the registrars' answers, but not longer than `within_s`."""
         for name in self._by_name:
             self.unregister(name)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._tasks["network watch"] = self._watch
         tasks = tuple(self._tasks.values())
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
@@ -129,14 +153,42 @@ class Accounts:
         registrar = registrar_of(self._by_name[name])
         while True:
             try:
-                local = await self._signalling.local_address_for(registrar)
+                paths = await self._signalling.paths_to(registrar)
                 break
             except TransportError as error:
                 retry_at = time.time() + retry_s
                 self._change(name, AccountState.FAILED, detail=str(error), retry_at=retry_at)
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, LONGEST_RETRY_S)
-        self._signalling.perform(self._signalling.core.register(name, local, self._signalling.now))
+        self._bind(name, paths)
+
+    async def _find_again(self, name: str) -> None:
+        """Look up a registrar that none of the known servers answers for: its name may lead elsewhere by now."""
+        try:
+            paths = await self._signalling.paths_to(registrar_of(self._by_name[name]))
+        except TransportError:
+            return  # the core goes on trying those we know
+        if {path.hop for path in paths} != {path.hop for path in self._paths[name]}:
+            self._bind(name, paths)
+
+    def _bind(self, name: str, paths: tuple[Path, ...]) -> None:
+        self._paths[name] = paths
+        core = self._signalling.core
+        self._signalling.perform(core.register(name, paths[0].local, self._signalling.now, paths))
+
+    def _renew(self, name: str) -> None:
+        self._cancel(name)
+        self._tasks[name] = asyncio.create_task(self._register(name), name=f"register {name}")
+
+    def _relocate(self, name: str) -> None:
+        task = self._tasks.get(name)
+        if task is None or task.done():
+            self._tasks[name] = asyncio.create_task(self._find_again(name), name=f"find {name}")
+
+    def _addresses(self) -> dict[str, str]:
+        """Return our address on the way to each server we know."""
+        hosts = {path.hop.host for paths in self._paths.values() for path in paths}
+        return {host: self._signalling.source_address(host) for host in hosts}
 
     def _change(
         self,
@@ -147,9 +199,18 @@ class Accounts:
         detail: str = "",
         expires_at: float | None = None,
         retry_at: float | None = None,
+        public_address: str = "",
     ) -> None:
         before = self._snapshots[name]
-        after = replace(before, state=state, status=status, detail=detail, expires_at=expires_at, retry_at=retry_at)
+        after = replace(
+            before,
+            state=state,
+            status=status,
+            detail=detail,
+            expires_at=expires_at,
+            retry_at=retry_at,
+            public_address=public_address,
+        )
         self._snapshots[name] = after
         if state in (AccountState.UNREGISTERED, AccountState.FAILED):
             self._unregistered.set()

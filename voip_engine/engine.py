@@ -362,7 +362,7 @@ class Engine:
                 self._accounts.messages_waiting(effect)
             case effects.SessionRedirected(session=session) if (sent_on := self._by_session.get(session)) is not None:
                 self._spawn(self._redirection.follow(sent_on, effect), f"redirect call {sent_on.call_id}")
-            case effects.SendOnFlow() | effects.SendRequest():
+            case effects.SendOnFlow() | effects.SendRequest() | effects.KeepAlive() | effects.CloseConnection():
                 raise AssertionError("sending is the signalling's business")
             case _:
                 call = self._by_session.get(effect.session)

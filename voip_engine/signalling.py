@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from voip_engine.network_settings import TlsSettings
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest, SessionInvited
+from voip_engine.sip.effects import CloseConnection, Effect, KeepAlive, SendOnFlow, SendRequest, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.tls import TlsContexts, TlsFiles
@@ -30,6 +30,7 @@ class Signalling:
             on_failure=self._transport_failed,
             on_framing_error=self._framing_failed,
             on_flow_lost=self._flow_lost,
+            knows=lambda flow: core.knows(flow, self.now),
             tls=TlsContexts(TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file)) if tls else None,
         )
 
@@ -50,6 +51,14 @@ class Signalling:
         """Return the address at which `next_hop` can reach us. Raises TransportError for a name that does not resolve."""
         return await self._transport.local_address_for(next_hop)
 
+    def source_address(self, host: str) -> str:
+        """Return our address on the way to a literal address as things are now, empty for no way."""
+        return self._transport.source_address(host)
+
+    def network_changed(self) -> None:
+        """Take word that this machine slept or has another address."""
+        self._transport.network_changed()
+
     async def addresses_of(self, next_hop: NextHop) -> list[str]:
         """Return every literal address that a next hop may have. Raises TransportError for a name that does not resolve."""
         return await self._transport.addresses_of(next_hop)
@@ -61,7 +70,11 @@ class Signalling:
     def perform(self, effects: Iterable[Effect]) -> None:
         """Carry out what the core wants, then set the timer for its next deadline."""
         for effect in effects:
-            if isinstance(effect, SendOnFlow | SendRequest):
+            if isinstance(effect, CloseConnection):
+                self._transport.cut_off(effect.flow)
+            elif isinstance(effect, KeepAlive):
+                self._transport.keep_alive(effect)
+            elif isinstance(effect, SendOnFlow | SendRequest):
                 self._traces.sent(effect, time.time())
                 self._transport.send(effect)
             else:

@@ -19,9 +19,24 @@ from voip_engine.sip.call_features import CallFeatures
 from voip_engine.sip.credentials import Credentials
 from voip_engine.sip.dialog import Sequence
 from voip_engine.sip.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper
-from voip_engine.sip.effects import Effect, MessageRejected, RequestTurnedAway, SendOnFlow, SessionInvited
-from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, Endpoint, contact_header, session_body
-from voip_engine.sip.flow import Flow, LocalAddress, NextHop
+from voip_engine.sip.effects import (
+    CloseConnection,
+    Effect,
+    MessageRejected,
+    RequestTurnedAway,
+    SendOnFlow,
+    SessionInvited,
+)
+from voip_engine.sip.endpoint import (
+    ALLOW,
+    SESSION_DESCRIPTION,
+    SUPPORTED,
+    Endpoint,
+    contact_header,
+    contact_uri,
+    session_body,
+)
+from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
 from voip_engine.sip.peek import peek
@@ -88,7 +103,7 @@ class SipCore:
         """Take one datagram, or one message that framing cut out of a stream."""
         if not is_for_us_to_parse(data):
             return []
-        known = self._door is None or self._door.knows(flow, now)
+        known = self.knows(flow, now)
         if not known and not self._concerns_us(data, flow):
             return self._endpoint.take_effects()
         try:
@@ -109,10 +124,14 @@ class SipCore:
             message: Request | Response | None = parse_message(error.head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
         except MalformedMessage as malformed:
             message = malformed.request
-        known = self._door is None or self._door.knows(flow, now)
+        known = self.knows(flow, now)
         request = message if known and isinstance(message, Request) and message.method != "ACK" else None
         self._reject(request, error.status, error.reason, flow)
         return self._endpoint.take_effects()
+
+    def knows(self, flow: Flow, now: float) -> bool:
+        """Whether requests of this source are looked at in any case: a server of an account, or in a network that may call."""
+        return self._door is None or self._door.knows(flow, now)
 
     def transport_failed(self, transaction: str, reason: str, now: float) -> list[Effect]:
         """Take word that a `SendRequest` could not be sent (RFC 3261 §8.1.3.1); `reason` is shown to people."""
@@ -148,10 +167,15 @@ class SipCore:
             raise ValueError(f"The account {account.account} is there already.")
         self._registrations[account.account] = Registration(self._endpoint, account)
 
-    def register(self, account: str, local: LocalAddress, now: float) -> list[Effect]:
-        """Bind an account to a local address and keep it bound. Raises KeyError for an unknown account."""
-        self._endpoint.note_address(local)
-        self._registrations[account].register(local, now)
+    def register(self, account: str, local: LocalAddress, now: float, paths: tuple[Path, ...] = ()) -> list[Effect]:
+        """Bind an account to a local address and keep it bound. Raises KeyError for an unknown account.
+
+        `paths` are the registrar's servers in the order to try them; without any it is reached by its name.
+        """
+        registration = self._registrations[account]
+        for address in (local, *(path.local for path in paths)):
+            self._endpoint.note_address(address)
+        registration.register(paths or (Path(registration.config.registrar, local),), now)
         return self._endpoint.take_effects()
 
     def unregister(self, account: str, now: float) -> list[Effect]:
@@ -191,8 +215,8 @@ class SipCore:
             endpoint=endpoint,
             session=self._sessions.name_for(call_id),
             local=local,
-            contact=contact_header(
-                config.contact_user if config else caller.uri.user or "", local, secure=target.scheme == "sips"
+            contact=self._contact(
+                account, config.contact_user if config else caller.uri.user or "", local, target.scheme == "sips"
             ),
             credentials=self._credentials_of(config),
             sequence=Sequence(),
@@ -200,6 +224,9 @@ class SipCore:
             further=tuple(hop for hop in further if (":" in hop.host) == (":" in next_hop.host)),
         )
         headers = Headers([("Max-Forwards", "70")])
+        if account is not None:
+            for route in self._registrations[account].binding.service_route:
+                headers.add("Route", route)  # RFC 3608 §6.1
         headers.add("From", caller.with_tag(endpoint.token()).serialize())
         headers.add("To", NameAddress("", target.without_headers()).serialize())
         headers.add("Call-ID", call_id)
@@ -325,6 +352,7 @@ class SipCore:
         if self._door is not None and self._door.may_prove_itself(seen.method):
             return True
         self._endpoint.emit(RequestTurnedAway(flow, seen.method, STRANGER if seen.method else NOTHING_ASKED))
+        self._hush(flow)
         return False
 
     def _is_welcome(self, request: Request, flow: Flow, now: float) -> bool:
@@ -340,9 +368,15 @@ class SipCore:
             return True
         if refusal.status is not None:
             self._answer_stateless(request, refusal.status, flow, refusal.headers)
+        else:
+            self._hush(flow)
         if refusal.counted:
             self._endpoint.emit(RequestTurnedAway(flow, request.method, refusal.reason))
         return False
+
+    def _hush(self, flow: Flow) -> None:
+        if flow.connection:
+            self._endpoint.emit(CloseConnection(flow))
 
     def _still_rings(self, name: str) -> bool:
         session = self._sessions.get(name)
@@ -398,7 +432,7 @@ class SipCore:
             endpoint=endpoint,
             session=self._sessions.name_for(request.call_id),
             local=local,
-            contact=contact_header(request.uri.user or "", local, secure=request.uri.scheme == "sips"),
+            contact=self._contact(account, request.uri.user or "", local, request.uri.scheme == "sips"),
             credentials=self._credentials_of(config),
             sequence=Sequence(),
             owns_call_id=False,
@@ -424,6 +458,16 @@ class SipCore:
 
     def _credentials_of(self, config: AccountConfig | None) -> Callable[[], Credentials]:
         return lambda: Credentials(config.digest(self._endpoint.random) if config else None)
+
+    def _contact(self, account: str | None, user: str, local: LocalAddress, secure: bool) -> str:
+        """Return a call's Contact, on an account's calls with the address that its registrar sees us at."""
+        binding = None if account is None else self._registrations[account].binding
+        if binding is None:
+            return contact_header(user, local, secure=secure)
+        uri = contact_uri(user, binding.address_behind(local), secure=secure)
+        if binding.outbound and binding.local is not None and binding.local.transport == local.transport:
+            uri = uri.with_parameter("ob")  # RFC 5626 §4.3
+        return f"<{uri}>"
 
     def _account_of(self, request: Request) -> str | None:
         """Return the account that a call is for: by the user part we gave its registrar, else by its address."""

@@ -121,6 +121,16 @@ class RegistrationChanged:
     detail: str
     expires_at: float | None
     retry_at: float | None
+    public_address: str = ""
+    """`host:port` that the registrar sees us at, empty where it is our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Something has to go to `next_hop`, on `flow` if it is a stream, or a NAT on the way forgets us (RFC 5626 §4.4)."""
+
+    next_hop: NextHop
+    flow: Flow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +210,13 @@ class MessagesWaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseConnection:
+    """Cut off a connection that somebody opened who may not call here. One that we opened stays."""
+
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
 class RequestTurnedAway:
     """A request from somebody who may not call here, or who asks too often."""
 
@@ -228,4 +245,6 @@ Effect = (
     | ReferralProgressed
     | MessagesWaiting
     | RequestTurnedAway
+    | CloseConnection
+    | KeepAlive
 )

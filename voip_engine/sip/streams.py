@@ -17,6 +17,7 @@ from typing import Any
 
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.framing import FramingError
+from voip_engine.sip.rate_limit import source_of
 from voip_engine.sip.sockets import TransportError, describe_failure, is_literal, place_of
 from voip_engine.sip.tcp import TcpConnection, TcpEvents, TcpLimits
 from voip_engine.sip.tls import TlsContexts, describe_tls_failure
@@ -44,7 +45,8 @@ class _Attempt:
 class Streams:
     """Owns listeners and connections. Next hops are literal addresses with a port.
 
-    `on_lost` gets the flow of a connection that is gone and plain words, `on_failure` a transaction and plain words.
+    `on_lost` gets the flow of a connection that is gone and plain words, `on_failure` a transaction and plain words. `knows`
+    tells sources that may call from strangers, who get few connections: whom we called may send its BYE on one of its own.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Streams:
         on_lost: Callable[[Flow, str], None],
         on_failure: Callable[[str, str], None],
         *,
+        knows: Callable[[Flow], bool],
         limits: TcpLimits,
         tls: TlsContexts,
     ) -> None:
         self._on_lost = on_lost
         self._on_failure = on_failure
+        self._knows = knows
         self._limits = limits
         self._tls = tls
         self._events = TcpEvents(self._connected, on_data, on_framing_error, self._disconnected)
@@ -141,6 +145,12 @@ class Streams:
         """Cut off a connection."""
         connection = self._connections.get(flow.connection)
         if connection is not None:
+            connection.abort()
+
+    def cut_off(self, flow: Flow) -> None:
+        """Cut off a connection that somebody else opened; one of ours stays."""
+        connection = self._connections.get(flow.connection)
+        if connection is not None and not connection.outbound:
             connection.abort()
 
     async def close(self) -> None:
@@ -239,16 +249,26 @@ class Streams:
         flow = connection.flow
         if self._closed:
             return False
-        if not connection.outbound:
-            inbound = sum(not each.outbound for each in self._connections.values())
-            full, self._full = self._full, inbound >= self._limits.connections
-            if self._full:
-                if not full:
-                    log.warning("refusing connections: %d are open, the last from %s", inbound, flow.remote_host)
-                return False
+        if not connection.outbound and self._is_crowded(flow):
+            return False
         self._connections[connection.number] = connection
         self._by_place.setdefault((flow.transport, flow.remote_host, flow.remote_port), []).append(connection)
         return True
+
+    def _is_crowded(self, flow: Flow) -> bool:
+        """Whether one more connection from there is one too many."""
+        limits, source = self._limits, source_of(flow.remote_host)
+        inbound = [each.flow for each in self._connections.values() if not each.outbound]
+        full, self._full = self._full, len(inbound) >= limits.connections
+        if self._full:
+            if not full:
+                log.warning("refusing connections: %d are open, the last from %s", len(inbound), flow.remote_host)
+            return True
+        from_there = sum(source_of(each.remote_host) == source for each in inbound)
+        if self._knows(flow):
+            return from_there >= limits.connections_per_source
+        strangers = sum(not self._knows(each) for each in inbound)
+        return from_there >= limits.connections_per_stranger or strangers >= limits.connections_of_strangers
 
     def _disconnected(self, connection: TcpConnection, error: BaseException | None) -> None:
         flow = connection.flow

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from voip_engine.sip.dns_resolver import DnsResolver
-from voip_engine.sip.effects import SendOnFlow, SendRequest
+from voip_engine.sip.effects import KeepAlive, SendOnFlow, SendRequest
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.locating import Resolver
@@ -32,10 +32,11 @@ from voip_engine.sip.sockets import (
     is_wildcard,
     look_up,
     open_socket,
+    source_address,
     wildcard_like,
 )
 from voip_engine.sip.streams import Streams
-from voip_engine.sip.tcp import TcpLimits
+from voip_engine.sip.tcp import PING, TcpLimits
 from voip_engine.sip.tls import TlsContexts
 from voip_engine.sip.udp import DATAGRAM_LIMIT_BYTES, UdpSocket
 
@@ -58,6 +59,7 @@ class SipTransport:
         on_framing_error: Callable[[FramingError, Flow], None],
         on_flow_lost: Callable[[Flow], None],
         *,
+        knows: Callable[[Flow], bool] = lambda flow: True,
         limits: TcpLimits | None = None,
         tls: TlsContexts | None = None,
         resolver: Resolver | None = None,
@@ -70,6 +72,7 @@ class SipTransport:
             on_framing_error,
             self._stream_lost,
             self._fail,
+            knows=knows,
             limits=limits or TcpLimits(),
             tls=tls or TlsContexts(),
         )
@@ -149,6 +152,33 @@ class SipTransport:
             self._send_datagram(effect.data, effect.flow.remote_host, effect.flow.remote_port, effect.flow)
         elif not self._streams.send_on(effect.flow, effect.data) and effect.fallback is not None:
             self._start(self._send_on_fallback(effect.data, effect.fallback))
+
+    def source_address(self, host: str) -> str:
+        """Our address on the way to a literal address as the routing table has it now, empty for no way."""
+        try:
+            return source_address(host)
+        except TransportError:
+            return ""
+
+    def network_changed(self) -> None:
+        """Forget names and routes; cut off connections from addresses that are ours no more, and probe the others."""
+        self._routes.forget()
+        for flow in self._streams.flows():
+            if self.source_address(flow.remote_host) != flow.local_host:
+                self._streams.abort(flow)
+        self._streams.probe()
+
+    def keep_alive(self, effect: KeepAlive) -> None:
+        """Send a keep-alive. Over UDP nobody answers it; on a stream silence ends the connection (see `TcpConnection`)."""
+        if effect.flow is not None:
+            self._streams.send_on(effect.flow, PING)
+        elif not self._closed:
+            for hop in self._routes.known(effect.next_hop)[:1]:
+                self._send_datagram(PING, hop.host, hop.port or DEFAULT_PORTS["UDP"])
+
+    def cut_off(self, flow: Flow) -> None:
+        """Close a connection at once that somebody else opened; one of ours stays."""
+        self._streams.cut_off(flow)
 
     async def close(self) -> None:
         """Close every socket, giving peers a moment to take what was sent, and end every task."""
