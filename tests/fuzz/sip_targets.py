@@ -6,9 +6,6 @@ import contextlib
 from random import Random
 
 from voip_engine.sip.auth import DigestClient, parse_challenges
-from voip_engine.sip.core import SipCore
-from voip_engine.sip.effects import Effect, SessionInvited, SessionReoffered
-from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.framing import FramingError, Ping, StreamFramer
 from voip_engine.sip.grammar import MalformedHeader
 from voip_engine.sip.headers import Headers
@@ -19,7 +16,7 @@ from voip_engine.sip.via import CSeq, Via
 from . import seeds
 from .target import Target, text_of
 
-_SIP_WORDS = (
+SIP_WORDS = (
     *(b"\r\n", b"\r\n ", b"\r\n\r\n", b"SIP/2.0", b"SIP/2.0/UDP ", b"sip:", b"sips:", b"tel:", b";tag=", b";branch="),
     *(b";rport", b";lr", b"%41", b'"', b'\\"', b"<", b">", b",", b";", b"?", b"@", b"[::1]", b"INVITE", b"ACK"),
     *(b"CANCEL", b"Via: ", b"v:", b"From: ", b"To: ", b"Call-ID: ", b"CSeq: ", b"Contact: ", b"Route: "),
@@ -127,65 +124,8 @@ def run_digest(data: bytes) -> None:
     client.accepted()
 
 
-_FLOWS = (
-    Flow("UDP", "10.0.0.2", 5060, "10.0.0.1", 5060),
-    Flow("TCP", "10.0.0.2", 5060, "10.0.0.1", 40000, 1),
-)
-_BETWEEN = b"\0\0\0"
-
-
-def run_core(data: bytes) -> None:
-    """Whatever a peer sends in whatever state, nothing is raised, and once all is hung up nothing is left."""
-    script, wires = (data[0], data[1:]) if data else (0, b"")
-    core = SipCore(Random(1), user_agent="fuzz")
-    sessions = []
-    if script & 1:
-        session, _ = core.invite(
-            target=SipUri("sip", "user", "10.0.0.1"),
-            next_hop=NextHop("UDP", "10.0.0.1", 5060),
-            local=LocalAddress("UDP", "10.0.0.2", 5060),
-            account=None,
-            caller=NameAddress("", SipUri("sip", "a", "10.0.0.2")),
-            offer=seeds.SDP,
-            now=0.0,
-        )
-        sessions.append(session)
-    now = 0.0
-    for message in wires.split(_BETWEEN):
-        now += 0.01
-        sessions += _obey(core, core.receive(message, _FLOWS[script >> 1 & 1], now), script >> 2, now)
-    for session in sessions:
-        core.hang_up(session, now)
-    for _ in range(20_000):
-        deadline = core.next_deadline()
-        if deadline is None:
-            break
-        core.on_timer(deadline)
-    assert core.idle
-    assert core.timers == 0
-
-
-def _obey(core: SipCore, effects: list[Effect], script: int, now: float) -> list[str]:
-    """Do what an engine would; gives the sessions that began."""
-    began = []
-    for effect in effects:
-        if isinstance(effect, SessionInvited):
-            began.append(effect.session)
-            if script & 1:
-                core.ring(effect.session, now, seeds.SDP if script & 8 else None)
-            if script & 2:
-                core.answer(effect.session, seeds.SDP, now)
-            elif script & 4:
-                core.reject(effect.session, 486, now)
-        elif isinstance(effect, SessionReoffered):
-            core.accept_reoffer(effect.session, seeds.SDP, now)
-    return began
-
-
-_CORE_SEEDS = tuple(bytes([script]) + seeds.INVITE + _BETWEEN + seeds.BYE for script in (0, 4, 8, 12, 16, 44))
-
 SIP_TARGETS = {
-    "message": Target(run_message, (*seeds.MESSAGES, *seeds.TORTURE), _SIP_WORDS),
+    "message": Target(run_message, (*seeds.MESSAGES, *seeds.TORTURE), SIP_WORDS),
     "uri": Target(
         run_uri,
         (
@@ -195,7 +135,7 @@ SIP_TARGETS = {
             b"Anonymous <sip:c8oqz84zk7z@privacy.org>;tag=hyh8",
             b"sip:bob@example.com;tag=1",
         ),
-        _SIP_WORDS,
+        SIP_WORDS,
         1024,
     ),
     "values": Target(
@@ -206,7 +146,7 @@ SIP_TARGETS = {
             b"4711 INVITE",
             b'"a, b" <sip:a,b@c>;q=0.7, <sip:d@e>, ,"',
         ),
-        _SIP_WORDS,
+        SIP_WORDS,
         1024,
     ),
     "framing": Target(
@@ -215,10 +155,9 @@ SIP_TARGETS = {
             b"\x07\r\n\r\n" + seeds.INVITE + b"\r\n\r\n" + seeds.BYE + b"\r\n",
             b"\x01BYE sip:a@b SIP/2.0\r\nContent-Length:\r\n  3\r\n\r\nabcl",
         ),
-        _SIP_WORDS,
+        SIP_WORDS,
     ),
     "digest": Target(
         run_digest, seeds.CHALLENGES, (b"realm=", b"nonce=", b"qop=", b"algorithm=", b"Digest ", b"-sess")
     ),
-    "core": Target(run_core, _CORE_SEEDS, (*_SIP_WORDS, _BETWEEN)),
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .core_target import CORE_TARGETS
 from .feature_targets import FEATURE_TARGETS
 from .media_targets import MEDIA_TARGETS
 from .sip_targets import SIP_TARGETS
 from .target import Target
 
-TARGETS: dict[str, Target] = {**SIP_TARGETS, **MEDIA_TARGETS, **FEATURE_TARGETS}
+TARGETS: dict[str, Target] = {**SIP_TARGETS, **CORE_TARGETS, **MEDIA_TARGETS, **FEATURE_TARGETS}
