@@ -29,6 +29,8 @@ class Situation:
     """Whether a call's page is in sight, on its own or beside the list."""
     pane: str = ""
     said: bool = False
+    traced: bool = False
+    """Whether the SIP messages of the selected call are known."""
     """Whether the selected call has a dialogue."""
     pulling: bool = False
     """Whether the model that the selected call lacks is being fetched."""
@@ -168,6 +170,8 @@ def _listen_hint(situation: Situation) -> str:
 
 
 def _page_hint(situation: Situation) -> str:
+    if situation.selected and situation.page_open and situation.pane == "sip":
+        return "message"
     return "open" if situation.selected and not situation.page_open else ""
 
 
@@ -183,7 +187,7 @@ def _pane_hint(situation: Situation) -> str:
     return PANE_AFTER.get(situation.pane, "")
 
 
-PANE_AFTER = {"dialogue": "turns", "turns": "line", "line": "call log", "log": "dialogue"}
+PANE_AFTER = {"dialogue": "turns", "turns": "line", "line": "call log", "log": "SIP", "sip": "dialogue"}
 
 
 def _pullable(situation: Situation) -> str | None:
@@ -197,14 +201,15 @@ def _pullable(situation: Situation) -> str | None:
     return "It is being fetched already." if situation.pulling else None
 
 
-def _said(situation: Situation) -> str | None:
+def _worth_keeping(situation: Situation) -> str | None:
     if situation.selected is None:
         return "No call is selected."
-    return None if situation.said else "Nothing was said on this call yet."
+    return None if situation.said or situation.traced else "There is nothing to save of this call yet."
 
 
 def _save_hint(situation: Situation) -> str:
-    return "save" if situation.page_shown and situation.pane == "dialogue" and _said(situation) is None else ""
+    shown = situation.page_shown and situation.pane in ("dialogue", "sip")
+    return "save" if shown and _worth_keeping(situation) is None else ""
 
 
 def _several(situation: Situation) -> str | None:
@@ -273,6 +278,15 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _call_action("hold", ("h",), "Hold", "Put the other side on hold, or come back.", _hold_hint, "hold", priority=5),
     _call_action(
+        "transfer",
+        ("f",),
+        "Transfer",
+        "Send the other side on: to an address, or to another call of yours.",
+        "transfer",
+        "transfer",
+        priority=6,
+    ),
+    _call_action(
         "keypad", ("t",), "Keypad", "Press telephone keys (DTMF) on the call.", "tones", "press keys on", priority=6
     ),
     Action(
@@ -288,18 +302,18 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "save_dialogue",
         ("w",),
-        "Save dialogue",
-        "Write the call's dialogue to a text file.",
+        "Save the call",
+        "Write its dialogue and its SIP messages, without secrets, to a text file.",
         "This call",
         _save_hint,
-        _said,
+        _worth_keeping,
         7,
     ),
     Action(
         "open_page",
         ("enter",),
         "Open the call",
-        "Give the selected call the whole screen.",
+        "Give the selected call the whole screen; from its SIP pane, open the latest message.",
         "View",
         _page_hint,
         _selected,
@@ -319,7 +333,7 @@ ACTIONS: tuple[Action, ...] = (
         "next_pane",
         ("tab",),
         "Next pane",
-        "Dialogue, turns, line, log of the selected call.",
+        "Dialogue, turns, line, log, SIP messages of the selected call.",
         "View",
         _pane_hint,
         _page_shown,

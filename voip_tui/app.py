@@ -262,8 +262,6 @@ def notable(event: AnyEvent) -> tuple[str, SeverityLevel] | None:
             return event.detail, "error"
         case MediaTimedOut():
             return f"No audio from the other side for {event.silent_s:.0f} s.", "warning"
-        case CallTransferring(transfer=transfer) if transfer.state is TransferState.FAILED:
-            return f"Not transferred to {bare_uri(transfer.target)}: {transfer.detail}", "warning"
         case CallTransferring(transfer=transfer) if transfer.state is TransferState.DONE:
             return f"Transferred to {bare_uri(transfer.target)}.", "information"
         case CallReferred(target=target, refusal=refusal):

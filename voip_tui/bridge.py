@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
@@ -26,6 +26,9 @@ from voip_engine.events import (
 from voip_tui.happenings import SPEECH_EVENTS, log_line
 from voip_tui.history import CallHistory, CallView, LogLine
 from voip_tui.transcripts import other_side
+
+if TYPE_CHECKING:
+    from voip_engine import SipTraceEntry
 
 ENGINE_LINES_KEPT = 2000
 
@@ -71,6 +74,18 @@ class ConsoleCall(Protocol):
 
     async def hold(self, on: bool) -> None:
         """Put the other side on hold, or take the call back."""
+        ...
+
+    async def transfer(self, target: str) -> None:
+        """Send the other side on to an address, and wait for the end of it."""
+        ...
+
+    async def transfer_to(self, other: Any) -> None:
+        """Join the other sides of this call and of another one of the same engine."""
+        ...
+
+    def trace(self) -> tuple[SipTraceEntry, ...]:
+        """The SIP messages of the call, the oldest first."""
         ...
 
 

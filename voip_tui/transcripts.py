@@ -1,4 +1,4 @@
-"""A call's dialogue as a text file, written when the operator asks for it and never otherwise."""
+"""A call's dialogue and SIP messages as a text file, written when the operator asks for it and never otherwise."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voip_engine.events import CallDirection, CallSnapshot, DialogueLine, LineState, Speaker
 from voip_tui import words
+
+if TYPE_CHECKING:
+    from voip_engine import SipTraceEntry
 
 
 def other_side(call: CallSnapshot) -> str:
@@ -46,11 +50,27 @@ def _said(line: DialogueLine) -> str:
     return text
 
 
-def save(folder: Path, call: CallSnapshot, lines: Sequence[DialogueLine], now: float) -> Path:
-    """Write the dialogue into a new file that only its owner can read. Raises OSError."""
+def ladder(trace: Sequence[SipTraceEntry]) -> str:
+    """SIP messages one after the other, each under a line that says when and which way it went."""
+    parts = []
+    for entry in trace:
+        way = f"we to {entry.destination}" if entry.sent else f"{entry.source} to us"
+        when = datetime.fromtimestamp(entry.at).strftime("%H:%M:%S.%f")[:-3]
+        again = ", again" if entry.repeated else ""
+        text = "\n".join(map(words.one_line, entry.text.split("\n")))
+        parts.append(f"---- {when}  {words.clean(way)} over {entry.transport}{again}\n{text.rstrip()}\n")
+    return "\n".join(parts)
+
+
+def save(
+    folder: Path, call: CallSnapshot, lines: Sequence[DialogueLine], now: float, trace: Sequence[SipTraceEntry] = ()
+) -> Path:
+    """Write dialogue and SIP messages into a new file that only its owner can read. Raises OSError."""
     name = "".join(letter if letter.isalnum() else "-" for letter in words.peer(call))[:40].strip("-") or "call"
     file = folder / f"dialogue-{name}-{datetime.fromtimestamp(now):%Y%m%d-%H%M%S}.txt"
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(transcript(call, lines))
+        if trace:
+            stream.write(f"\n{ladder(trace)}")
     return file

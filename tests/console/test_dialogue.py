@@ -188,11 +188,13 @@ async def test_saving_writes_the_dialogue(tmp_path: Path) -> None:
         assert REPLY in text
 
 
-async def test_there_is_nothing_to_save_before_anything_is_said(tmp_path: Path) -> None:
+async def test_of_a_call_on_which_nothing_was_said_the_messages_are_saved(tmp_path: Path) -> None:
     async with Page.of(call(1, "Ada"), tmp_path) as page:
         await page.press("w")
-        await page.shows("Nothing was said on this call yet.")
-        assert saved_in(tmp_path) == []
+        await page.shows("Saved as")
+        (text,) = saved_in(tmp_path)
+        assert "CSeq: 2 INVITE" in text
+        assert "inline:" not in text
 
 
 TROUBLED = replace(call(1, "Ada", mode="transcribe", activity=""), trouble=NO_WHISPER)

@@ -152,6 +152,25 @@ def test_page_of_a_call_that_was_not_transferred(snap_compare: Compare) -> None:
     assert compare(snap_compare, Scene([refused], keys=["enter"]), SMALL)
 
 
+@EVERY_SIZE
+def test_sip_messages_of_a_call(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert compare(snap_compare, on_networks("enter", "tab", "tab"), size)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+def test_a_sip_message(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert compare(snap_compare, on_networks("enter", "tab", "tab", "enter", *["left"] * 8), size)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+def test_transferring(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert compare(snap_compare, on_networks("f", *"100"), size)
+
+
+def test_an_address_that_nobody_can_be_sent_to(snap_compare: Compare) -> None:
+    assert compare(snap_compare, Scene([network_day()[0]], keys=["f", *"bob@", "enter"]), SMALL)
+
+
 def test_settings_behind_nat(snap_compare: Compare) -> None:
     assert compare(snap_compare, on_networks("i"), LARGE)
 
@@ -188,7 +207,7 @@ def test_dialogue_by_day(snap_compare: Compare) -> None:
 
 
 def test_nothing_said_yet(snap_compare: Compare) -> None:
-    assert compare(snap_compare, Scene(busy_day(), keys=["enter", "tab", "tab"]), SMALL)
+    assert compare(snap_compare, Scene(busy_day(), keys=["enter", "tab", "tab", "tab"]), SMALL)
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
+from support.still_trace import trace_of
 
 from voip_engine.events import (
     AccountSnapshot,
@@ -29,6 +30,7 @@ from voip_engine.events import (
     TransferState,
     VoicemailSnapshot,
 )
+from voip_engine.sip.trace import SipTraceEntry
 from voip_tui.bridge import ConsoleEngine, PullProgressLike
 
 NOON = 1_750_000_000.0
@@ -72,6 +74,11 @@ class StillCall:
     async def monitor(self, on: bool) -> None: ...
     async def send_dtmf(self, digits: str) -> None: ...
     async def hold(self, on: bool) -> None: ...
+    async def transfer(self, target: str) -> None: ...
+    async def transfer_to(self, other: object) -> None: ...
+
+    def trace(self) -> tuple[SipTraceEntry, ...]:
+        return trace_of(self.now)
 
 
 @dataclass

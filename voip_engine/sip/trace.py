@@ -29,6 +29,7 @@ BYTES_KEPT: Final = 4096
 _NOT_KEPT = b"(not kept)"
 _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\s]+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ_METHOD = re.compile(rb"^cseq[ \t]*:[ \t]*[0-9]+[ \t]+([^\s]+)", re.IGNORECASE | re.MULTILINE)
+_TO_TAG = re.compile(rb"^(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE | re.MULTILINE)
 _CONTENT_TYPE = re.compile(rb"^(?:content-type|c)[ \t]*:[ \t]*([^\s;]+)", re.IGNORECASE | re.MULTILINE)
 _ENCODED = re.compile(rb"^(?:content-encoding|e)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _CREDENTIALS = re.compile(
@@ -80,6 +81,11 @@ class SipTraceEntry:
             return self.start_line.partition(" ")[0]
         found = _CSEQ_METHOD.search(self.message)
         return found[1].decode(errors="replace") if found else ""
+
+    @property
+    def in_dialog(self) -> bool:
+        """Whether it belongs to a dialog that stands already: its To has a tag (RFC 3261 §12.2)."""
+        return _TO_TAG.search(self.message) is not None
 
     @property
     def has_description(self) -> bool:

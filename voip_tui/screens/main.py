@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -26,6 +26,8 @@ from voip_tui.screens.help import HelpScreen
 from voip_tui.screens.info import InfoScreen, live_facts
 from voip_tui.screens.keypad import KeypadScreen
 from voip_tui.screens.log import LogScreen
+from voip_tui.screens.message import MessageScreen
+from voip_tui.screens.transfer import TransferRequest, TransferScreen
 from voip_tui.theme import Palette
 from voip_tui.transcripts import save
 from voip_tui.widgets.call_page import CallPage, Welcome
@@ -34,6 +36,9 @@ from voip_tui.widgets.header import Header
 from voip_tui.widgets.hints import HintBar
 from voip_tui.widgets.incoming import IncomingBar
 from voip_tui.widgets.tabs import Pane
+
+if TYPE_CHECKING:
+    from voip_engine import SipTraceEntry
 
 BESIDE_FROM_WIDTH = 170
 BELOW_FROM_HEIGHT = 32
@@ -111,10 +116,14 @@ class MainScreen(Screen[None]):
         if view is not None and bridge is not None:
             history, trouble = bridge.history(view.call.call_id), view.call.trouble
             pull = self._pulls.get(trouble.model) if trouble is not None else None
-            self._page.show(view, history, bridge.engine.modes, board.now, pull)
+            self._page.show(view, history, bridge.engine.modes, board.now, pull, self._trace)
         height = min(max(SMALLEST_TABLE, table_height(board.views) + 1), int(self.size.height * TABLE_SHARE))
         self._table.styles.height = height if self.has_class("-below") and not self.has_class("-page") else None
         self._hints.show(hints(self.situation))
+
+    def _trace(self) -> Sequence[SipTraceEntry]:
+        call = self._selected_call()
+        return call.trace() if call is not None else ()
 
     def repaint(self, palette: Palette) -> None:
         """Draw everything anew in other colours."""
@@ -168,6 +177,7 @@ class MainScreen(Screen[None]):
             page_shown=any(self.has_class(name) for name in ("-page", "-below", "-beside")),
             pane=self._page.pane.value,
             said=bool(selected and bridge and bridge.history(selected.call_id).dialogue),
+            traced=bool(selected and self._trace()),
             pulling=pull is not None and pull.running,
             ended_hidden=self._hide_ended,
         )
@@ -248,6 +258,29 @@ class MainScreen(Screen[None]):
             on = call.snapshot().held_by not in (Holder.US, Holder.BOTH)
             self._do(lambda: call.hold(on), "Cannot hold" if on else "Cannot resume")
 
+    def action_transfer(self) -> None:
+        """Ask where the other side is to go."""
+        bridge, call = self._shared.bridge, self._selected_call()
+        if not self._applies("transfer") or bridge is None or call is None:
+            return
+        snapshot = call.snapshot()
+        others = [
+            view.call
+            for view in self._board.views
+            if view.call.state is CallState.CONNECTED and view.call.call_id != snapshot.call_id
+        ]
+        form = TransferScreen(self._shared.palette, snapshot, others, self._shared.setup.now())
+        self.app.push_screen(form, lambda request: self._transfer(call, request))
+
+    def _transfer(self, call: ConsoleCall, request: TransferRequest | None) -> None:
+        bridge = self._shared.bridge
+        if request is None or bridge is None:
+            return
+        if not request.call_id:
+            self._do(lambda: call.transfer(request.address), "Not transferred")
+        elif (other := bridge.engine.calls.get(request.call_id)) is not None:
+            self._do(lambda: call.transfer_to(other), "Not transferred")
+
     def action_monitor(self) -> None:
         """Put the selected call on the speakers, or take it off."""
         if self._applies("monitor") and (call := self._selected_call()):
@@ -308,14 +341,14 @@ class MainScreen(Screen[None]):
         bridge.poll()
 
     def action_save_dialogue(self) -> None:
-        """Write the selected call's dialogue to a text file."""
+        """Write what was said on the selected call, and its SIP messages, to a text file."""
         bridge, call = self._shared.bridge, self._selected_call()
         if not self._applies("save_dialogue") or bridge is None or call is None:
             return
         folder, snapshot = self._shared.setup.pictures_folder, call.snapshot()
         try:
             lines = bridge.history(snapshot.call_id).dialogue
-            file = save(folder, snapshot, lines, self._shared.setup.now())
+            file = save(folder, snapshot, lines, self._shared.setup.now(), call.trace())
         except OSError as error:
             self.notify(
                 f"Cannot write to {folder}: {error.strerror}.", title="Not saved", severity="error", markup=False
@@ -361,10 +394,18 @@ class MainScreen(Screen[None]):
             self._table.move(round(max(-calls, min(calls, pages * max(1, self._table.size.height - 2)))))
 
     def action_open_page(self) -> None:
-        """Give the selected call the whole screen."""
-        if self._applies("open_page"):
+        """Give the selected call the whole screen; from its SIP pane, open the latest message."""
+        if self.has_class("-page") and self._page.pane is Pane.SIP:
+            self.action_open_message(len(self._trace()) - 1)
+        elif self._applies("open_page"):
             self.add_class("-page")
             self._show_selected()
+
+    def action_open_message(self, place: int) -> None:
+        """Show a SIP message of the selected call by its place."""
+        entries = self._trace()
+        if 0 <= place < len(entries):
+            self.app.push_screen(MessageScreen(self._shared.palette, entries, place))
 
     def action_close_page(self) -> None:
         """Back to the list."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
 from rich.cells import cell_len
 from rich.style import Style
 from textual import events
@@ -21,6 +24,7 @@ from voip_tui.transcripts import other_side
 from voip_tui.widgets.calls_table import state_colour
 from voip_tui.widgets.dialogue import NAME_WIDTHS, Dialogue
 from voip_tui.widgets.facts import Facts
+from voip_tui.widgets.ladder import Ladder
 from voip_tui.widgets.lines import Pieces, ends, strip_of
 from voip_tui.widgets.log_lines import LogLines
 from voip_tui.widgets.notes import CallNotes
@@ -29,6 +33,10 @@ from voip_tui.widgets.trouble import TroubleBanner
 from voip_tui.widgets.turns import TurnLine, Turns
 from voip_tui.widgets.voice import VoiceMeters, VoiceWave
 
+if TYPE_CHECKING:
+    from voip_engine import SipTraceEntry
+
+ReadTrace: TypeAlias = "Callable[[], Sequence[SipTraceEntry]]"
 SHORT_BELOW_HEIGHT = 24
 TALL_FROM_HEIGHT = 44
 WAVE_FROM_HEIGHT = 34
@@ -58,6 +66,7 @@ class CallPage(Vertical):
         self._controls = Controls(palette)
         self._facts = Facts(palette)
         self._log = LogLines(palette, empty="nothing has happened yet")
+        self._ladder = Ladder(palette)
         self._parts = (
             self._title,
             self._notes,
@@ -71,8 +80,9 @@ class CallPage(Vertical):
             self._turns,
             self._facts,
             self._log,
+            self._ladder,
         )
-        self._shown: tuple[CallView, CallHistory, tuple[str, ...], float, Pull | None] | None = None
+        self._shown: tuple[CallView, CallHistory, tuple[str, ...], float, Pull | None, ReadTrace] | None = None
 
     def compose(self) -> ComposeResult:
         """The parts from top to bottom."""
@@ -80,10 +90,19 @@ class CallPage(Vertical):
         yield from self._parts
 
     def show(
-        self, view: CallView, history: CallHistory, modes: tuple[str, ...], now: float, pull: Pull | None = None
+        self,
+        view: CallView,
+        history: CallHistory,
+        modes: tuple[str, ...],
+        now: float,
+        pull: Pull | None = None,
+        trace: ReadTrace = tuple,
     ) -> None:
-        """Show a call as it stands; each part draws only what differs. `pull` is of the model that the call lacks."""
-        self._shown = view, history, modes, now, pull
+        """Show a call as it stands; each part draws only what differs.
+
+        `pull` is of the model that the call lacks. `trace` gives its SIP messages; it is asked only where they are shown.
+        """
+        self._shown = view, history, modes, now, pull, trace
         call, pane = view.call, self.pane
         began_at = call.answered_at if call.answered_at is not None else call.created_at
         for known in Pane:
@@ -108,6 +127,8 @@ class CallPage(Vertical):
         self._controls.show(view, modes)
         self._facts.show(view.call, history)
         self._log.show([(line, "") for line in history.lines])
+        if pane is Pane.SIP:
+            self._ladder.show(call.call_id, trace())
 
     @property
     def pane(self) -> Pane:
@@ -125,7 +146,9 @@ class CallPage(Vertical):
 
     def scroll(self, pages: float) -> None:
         """Scroll what can be scrolled, by so many pages; down is positive, infinity goes to either end."""
-        part: Dialogue | LogLines = self._dialogue if self.pane is Pane.DIALOGUE else self._log
+        part: Dialogue | LogLines | Ladder = (
+            self._dialogue if self.pane is Pane.DIALOGUE else self._ladder if self.pane is Pane.SIP else self._log
+        )
         if pages == float("inf"):
             part.scroll_end(animate=False)
         else:

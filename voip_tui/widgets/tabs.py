@@ -21,6 +21,12 @@ class Pane(StrEnum):
     TURNS = "turns"
     LINE = "line"
     LOG = "log"
+    SIP = "sip"
+
+    @property
+    def heading(self) -> str:
+        """As it is written on its tab."""
+        return "SIP" if self is Pane.SIP else self.value.title()
 
     @property
     def next(self) -> Pane:
@@ -64,9 +70,7 @@ class PageTabs(Widget):
             click = Style.from_meta({"@click": f"screen.show_pane('{pane.value}')"})
             lit = pane is shown
             back = blend(palette.surface, palette.accent, 0.30) if lit else palette.surface
-            pieces.append(
-                (f" {pane.value.title()} ", style(palette.text if lit else palette.muted, back, bold=lit) + click)
-            )
+            pieces.append((f" {pane.heading} ", style(palette.text if lit else palette.muted, back, bold=lit) + click))
         pieces.append(("  tab", style(blend(palette.surface, palette.accent, 0.7), palette.surface)))
         right: Pieces = []
         if not following and shown is Pane.DIALOGUE:

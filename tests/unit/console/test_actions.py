@@ -3,9 +3,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 from support.still_engine import call
 
-from voip_engine.events import CallState, MonitorState
+from voip_engine.events import CallState, Holder, MonitorState
 from voip_tui.actions import ACTIONS, BY_NAME, Situation, hints
 from voip_tui.screens.help import help_lines
 from voip_tui.screens.main import MainScreen
@@ -69,6 +70,22 @@ def test_hints_name_what_a_key_does_next() -> None:
 )
 def test_what_does_not_apply_says_why(name: str, selected: object, reason: str) -> None:
     assert BY_NAME[name].why_not(situation(selected)) == reason
+
+
+def test_there_is_nothing_to_save_before_anything_went_by() -> None:
+    why_not = BY_NAME["save_dialogue"].why_not
+    assert why_not(situation(UP)) == "There is nothing to save of this call yet."
+    assert why_not(situation(UP, said=True)) is why_not(situation(UP, traced=True)) is None
+
+
+def test_hold_is_taken_back_only_by_who_holds() -> None:
+    assert words(situation(replace(UP, held_by=Holder.THEM)))["hold"] == "hold"
+    assert words(situation(replace(UP, held_by=Holder.BOTH)))["hold"] == "resume"
+
+
+def test_enter_opens_messages_where_they_are_in_sight() -> None:
+    assert words(situation(UP, page_open=True, page_shown=True, pane="sip"))["open_page"] == "message"
+    assert words(situation(UP, page_shown=True, pane="sip"))["open_page"] == "open"
 
 
 def test_the_mode_of_an_incoming_call_can_be_chosen_before_it_is_answered() -> None:

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from support.still_dialogue import booking, said
 from support.still_engine import NOON, call
+from support.still_trace import trace_of
 
 from voip_engine.events import LineState
 from voip_tui.transcripts import save, transcript
@@ -33,6 +34,15 @@ def test_the_file_is_its_owners_alone_and_its_name_harmless(tmp_path: Path) -> N
     assert file.name.startswith("dialogue-etc-Ada-")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "book a table" in file.read_text(encoding="utf-8")
+
+
+def test_sip_messages_follow_the_dialogue_without_secrets(tmp_path: Path) -> None:
+    file = save(tmp_path, booking(), booking().dialogue, NOON, trace_of(booking()))
+    text = file.read_text(encoding="utf-8")
+    assert text.index("book a table") < text.index("INVITE sip:desk@192.0.2.10 SIP/2.0")
+    assert "198.51.100.1:5060 to us over UDP, again" in text
+    assert "a=crypto:1 AES_CM_128_HMAC_SHA1_80 (not kept)" in text
+    assert not any(secret in text for secret in ("f84f1cec", "42ce3cef", "inline:"))
 
 
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:

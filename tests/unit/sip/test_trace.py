@@ -163,6 +163,15 @@ def test_addresses_with_ports_are_left_alone() -> None:
     assert redacted(data) == data
 
 
+@pytest.mark.parametrize(
+    ("to", "inside"), [("To: <sip:b@x>;tag=1", True), ("t: <sip:b@x> ; tag=1", True), ("To: <sip:b@x>", False)]
+)
+def test_a_request_within_a_dialog_is_told_by_its_tag(to: str, inside: bool) -> None:
+    trace = SipTrace()
+    trace.add(1, True, "UDP", "", "", message("INVITE sip:b@x SIP/2.0", "From: <sip:a@x>;tag=0", to))
+    assert trace.entries()[0].in_dialog is inside
+
+
 def test_a_message_is_read_when_it_is_looked_at() -> None:
     trace = SipTrace()
     trace.add(1, True, "UDP", "", "", message("SIP/2.0 200 OK", "Content-Type: application/sdp", body="v=0\r\ns=-\r\n"))
