@@ -215,7 +215,9 @@ def test_we_refresh_where_that_falls_to_us() -> None:
     assert (update.method, expires(update)) == ("UPDATE", "200;refresher=uac")
     # From now on it is theirs, as they say.
     bench.respond(update, 200, "Session-Expires: 200;refresher=uas")
-    bench.wait(160)
+    bench.wait(167)
+    assert bench.take_requests() == []
+    bench.wait(2)
     assert [r.method for r in bench.take_requests()] == ["BYE"]
 
 
