@@ -27,7 +27,7 @@ CALLER, KNOWN, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.66"
 GAP_LIMIT_MS = 40.0
 MEMORY_LIMIT = 1.05
 STEP_S = 0.02
-FIRST_THIRD = 1 / 3
+MARKS = 6
 SETTLE_S = 120.0
 """Answers that nobody acknowledges are given up after 32 s, and the BYE for them after 32 s more."""
 
@@ -130,10 +130,11 @@ async def main(calls: int, seconds: float, invites: float, malformed: int, seed:
         attackers = [Attacker(host, (desk.host, desk.port), source) for host in (STRANGER, KNOWN)]
         began_s = time.monotonic()
         flooding = asyncio.create_task(flood(attackers, seconds, invites, malformed))
-        await asyncio.sleep(seconds * FIRST_THIRD)
-        early = await desk.look()
+        marks = []
+        for _ in range(MARKS):
+            await asyncio.sleep(seconds / MARKS)
+            marks.append(await desk.look())
         await flooding
-        late = await desk.look()
         ended_s = time.monotonic()
         gaps_ms = [longest_gap_ms(await caller.hang_up(), began_s, ended_s) for caller in callers]
         for attacker in attackers:
@@ -142,19 +143,18 @@ async def main(calls: int, seconds: float, invites: float, malformed: int, seed:
     sent = sum(attacker.sent for attacker in attackers)
     print(f"{sent} datagrams in {seconds:.0f} s, {invites:.0f} INVITEs a second among them, {calls} live calls")
     print(f"longest gap in a live call {max(gaps_ms):.1f} ms, median of the calls' longest {np.median(gaps_ms):.1f} ms")
+    late = marks[-1]
     print(f"turned away {late.turned_away}, malformed {late.malformed}, calls up at the end {late.up}")
-    print(_memory(before, early, late, after))
+    print(f"memory in MB, engine + media process, before, after each sixth, settled: {_memory(before, *marks, after)}")
     print(f"left over: {leaks(before, after)}; {load_average()}")
-    flat = late.engine_kb <= early.engine_kb * MEMORY_LIMIT and late.media_kb <= early.media_kb * MEMORY_LIMIT
+    flat = all(late.engine_kb <= mark.engine_kb * MEMORY_LIMIT for mark in marks[MARKS // 2 :])
     held = max(gaps_ms) <= GAP_LIMIT_MS and flat and after.left_over == before.left_over
     print("held" if held else "not held")
     return held
 
 
-def _memory(before: Held, early: Held, late: Held, after: Held) -> str:
-    stages = {"before": before, "after a third": early, "at its end": late, "when settled": after}
-    shown = (f"{name} {held.engine_kb / 1024:.1f} + {held.media_kb / 1024:.1f}" for name, held in stages.items())
-    return f"memory in MB, engine + media process: {', '.join(shown)}"
+def _memory(*marks: Held) -> str:
+    return ", ".join(f"{mark.engine_kb / 1024:.1f} + {mark.media_kb / 1024:.1f}" for mark in marks)
 
 
 if __name__ == "__main__":

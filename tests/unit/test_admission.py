@@ -13,7 +13,7 @@ from voip_engine.network_settings import AdmissionSettings, AdmittedUser
 from voip_engine.secret import Secret
 from voip_engine.sip.auth import DigestClient, parse_challenges
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.effects import Effect, RequestTurnedAway, SendOnFlow, SessionEnded, SessionInvited
+from voip_engine.sip.effects import CloseConnection, Effect, RequestTurnedAway, SendOnFlow, SessionEnded, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.message import Request, Response, parse_message
@@ -291,3 +291,15 @@ def test_what_is_refused_for_its_number_leaves_no_state():
     assert core.timers == timers
     core.on_timer(100.0)
     assert core.idle
+
+
+def test_a_stranger_s_connection_is_cut_off_and_a_known_one_s_is_kept():
+    core = core_behind(door(calls_per_second=0.001, calls_burst=1))
+    stranger = Flow("TCP", "198.51.100.1", 5060, "203.0.113.66", 40000, 7)
+    effects = core.receive(request(), stranger, 0.0)
+    assert [type(effect) for effect in effects] == [RequestTurnedAway, CloseConnection]
+    neighbour = Flow("TCP", "192.168.1.2", 5060, "192.168.1.7", 40000, 8)
+    for number in (1, 2):
+        effects = core.receive(request(number=number), neighbour, 0.0)
+        assert not any(isinstance(effect, CloseConnection) for effect in effects)
+    assert answers(effects) == [503]

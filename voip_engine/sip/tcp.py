@@ -22,6 +22,12 @@ class TcpLimits:
 
     connections: int = 1000
     """Connections that others opened; more are refused."""
+    connections_per_source: int = 200
+    """Of these from one address, or one /64 of IPv6."""
+    connections_per_stranger: int = 4
+    """Of these from one source that may not call."""
+    connections_of_strangers: int = 200
+    """Of these from all sources that may not call, so that there is room for those who may."""
     write_bytes: int = 2 * 1024 * 1024
     """What may wait for a slow peer before it is cut off: more than the longest message."""
     first_message_s: float = 30.0

@@ -1,0 +1,81 @@
+"""How many connections a source gets, and what becomes of those that strangers open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+
+from voip_engine.sip.flow import Flow, LocalAddress
+from voip_engine.sip.transport import SipTransport, TcpLimits
+
+OPTIONS = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n"
+FRIEND, STRANGER, OTHER = "127.0.0.1", "127.0.0.66", "127.0.0.67"
+
+
+class Crowd:
+    """A transport that knows one friend, and those who connect to it from addresses of their own."""
+
+    def __init__(self, limits: TcpLimits) -> None:
+        self.flows: asyncio.Queue[Flow] = asyncio.Queue()
+        self.transport = SipTransport(
+            lambda data, flow: self.flows.put_nowait(flow),
+            lambda transaction, reason: None,
+            lambda error, flow: None,
+            lambda flow: None,
+            knows=lambda flow: flow.remote_host == FRIEND,
+            limits=limits,
+        )
+        self.stack = AsyncExitStack()
+        self.address: LocalAddress
+
+    async def comes(self, host: str) -> tuple[asyncio.StreamReader, Flow] | None:
+        """Connect and say something; None when the connection was not taken."""
+        reader, writer = await asyncio.open_connection(self.address.host, self.address.port, local_addr=(host, 0))
+        self.stack.callback(writer.close)
+        writer.write(OPTIONS)
+        taken, refused = asyncio.create_task(self.flows.get()), asyncio.create_task(_ended(reader))
+        done, _ = await asyncio.wait((taken, refused), return_when=asyncio.FIRST_COMPLETED)
+        for task in (taken, refused):
+            task.cancel()
+        await asyncio.gather(taken, refused, return_exceptions=True)
+        return (reader, taken.result()) if taken in done else None
+
+
+async def _ended(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
+
+
+@pytest.fixture
+async def crowd() -> AsyncIterator[Crowd]:
+    limits = TcpLimits(connections=9, connections_per_source=4, connections_per_stranger=2, connections_of_strangers=3)
+    made = Crowd(limits)
+    made.address = await made.transport.listen("TCP", "127.0.0.1", 0)
+    async with made.stack:
+        yield made
+    await made.transport.close()
+
+
+async def test_a_stranger_gets_few_connections_and_all_strangers_together_not_many(crowd: Crowd) -> None:
+    assert [await crowd.comes(STRANGER) is not None for _ in range(3)] == [True, True, False]
+    assert [await crowd.comes(OTHER) is not None for _ in range(2)] == [True, False]
+    assert await crowd.comes(FRIEND) is not None
+
+
+async def test_who_may_call_gets_more_but_not_all(crowd: Crowd) -> None:
+    assert [await crowd.comes(FRIEND) is not None for _ in range(5)] == [True] * 4 + [False]
+    assert await crowd.comes(STRANGER) is not None
+
+
+async def test_a_connection_that_is_cut_off_makes_room(crowd: Crowd) -> None:
+    came = await crowd.comes(STRANGER)
+    assert came is not None
+    reader, flow = came
+    assert await crowd.comes(STRANGER) is not None
+    assert await crowd.comes(STRANGER) is None
+    crowd.transport.cut_off(flow)
+    await _ended(reader)
+    assert await crowd.comes(STRANGER) is not None
