@@ -14,9 +14,11 @@ from voip_engine.rtp.jitter import JitterBuffer
 from voip_engine.rtp.packet import MalformedRtp, RtpPacket
 from voip_engine.rtp.rtcp import MalformedRtcp, SourceDescription, parse_compound, serialize_compound
 from voip_engine.rtp.session import RtcpSession
+from voip_engine.rtp.srtp import Replayed, SrtpError, SrtpReceiver, SrtpSender
+from voip_engine.sdp.crypto import KEY_BYTES
 from voip_engine.sdp.description import MalformedSdp, SessionDescription
 from voip_engine.sdp.negotiation import LocalMedia, NotAcceptable, accept_answer, make_answer, make_offer
-from voip_engine.sdp.plan import HostPort, MediaPlan, PayloadType
+from voip_engine.sdp.plan import HostPort, MediaPlan, PayloadType, SrtpSuite
 
 from . import seeds
 from .target import Target
@@ -134,14 +136,50 @@ def run_inbound(data: bytes) -> None:
     assert all(0 <= key.duration_ms <= 65_536 // 8 for key in pressed)
 
 
+_SUITES: tuple[SrtpSuite, ...] = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80")
+
+
+def run_srtp(data: bytes) -> None:
+    """What was not made with the key is refused, and what was comes through once; the bytes read as `run_inbound`'s."""
+    suite = _SUITES[data[0] % len(_SUITES)] if data else _SUITES[0]
+    key = bytes(range(KEY_BYTES[suite]))
+    mki = b"\x01" if data[:1] > b"\x7f" else b""
+    sender = SrtpSender(suite, key, ssrc=7, next_index=0)
+    receiver = SrtpReceiver(suite, key, mki=mki)
+    at = 1
+    while at + 1 < len(data):
+        own, length = data[at] & 1, data[at + 1]
+        packet = data[at + 2 : at + 2 + length]
+        at += 2 + length
+        for accept in (receiver.unprotect, receiver.unprotect_rtcp):
+            with contextlib.suppress(SrtpError):
+                accept(packet)
+                raise AssertionError("made up, and taken all the same")
+        if own and not mki:
+            with contextlib.suppress(SrtpError):
+                protected = sender.protect(packet)
+                assert receiver.unprotect(protected) == packet
+                with contextlib.suppress(Replayed):
+                    receiver.unprotect(protected)
+                    raise AssertionError("a packet was taken twice")
+
+
 def _stream(*datagrams: bytes) -> bytes:
-    return b"".join(bytes([0x20, len(datagram)]) + datagram for datagram in datagrams)
+    return b"".join(bytes([0x21, len(datagram)]) + datagram for datagram in datagrams)
 
 
 MEDIA_TARGETS = {
     "sdp": Target(run_sdp, (seeds.SDP, seeds.SDP_ON_HOLD, seeds.SDP_SLOPPY), _SDP_WORDS),
     "rtp": Target(run_rtp, (seeds.RTP, seeds.RTP_EXTENDED, seeds.RTP_EVENT), longest=512),
     "rtcp": Target(run_rtcp, (seeds.RTCP,), longest=1024),
+    "srtp": Target(
+        run_srtp,
+        tuple(
+            bytes([kind]) + _stream(seeds.RTP, seeds.RTP_EXTENDED + bytes(10), seeds.RTCP + bytes(14))
+            for kind in (0, 1, 128)
+        ),
+        longest=1024,
+    ),
     "inbound": Target(
         run_inbound,
         (
