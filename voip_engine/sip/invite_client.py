@@ -4,6 +4,7 @@
 send ── 1xx ──► on_provisional          cancel ── CANCEL goes out once a 1xx has come (RFC 3261 §9.1)
      ── 401/407 ── again with credentials; 422 and the like ── again as `amended` says
      ── 2xx ──► ACK, on_success         the same 2xx again → the same ACK again (§13.2.2.4)
+     ── 503, silence, no way there ── again at the next server
      ── 3xx ──► on_redirect            4xx–6xx, silence ──► on_failure
 ```
 """
@@ -20,6 +21,7 @@ from voip_engine.sip.endpoint import Endpoint
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.message import Request, Response
 from voip_engine.sip.plain_words import NO_ANSWER, NO_REPLY, plain_reason
+from voip_engine.sip.targets import PATIENCE_S, Targets
 from voip_engine.sip.transaction import T1_S
 from voip_engine.sip.transaction_layer import derive_request
 
@@ -62,11 +64,15 @@ class InviteClient:
         local: LocalAddress,
         sequence: Sequence,
         credentials: Credentials,
+        further: tuple[NextHop, ...] = (),
     ) -> None:
         self._endpoint = endpoint
         self._user = user
         self._request = request
-        self._next_hop = next_hop
+        self._targets = Targets(endpoint, (next_hop, *further))
+        self._sent_to = next_hop
+        self._attempt = 0
+        self._taken_back: set[str | None] = set()
         self._local = local
         self._sequence = sequence
         self._credentials = credentials
@@ -85,7 +91,7 @@ class InviteClient:
     @property
     def next_hop(self) -> NextHop:
         """Where the INVITE goes."""
-        return self._next_hop
+        return self._targets.hop
 
     def start(self, now: float) -> None:
         """Send the INVITE."""
@@ -101,14 +107,46 @@ class InviteClient:
 
     def _send(self, now: float) -> None:
         self._provisional = False
-        self._endpoint.address(self._request, self._next_hop, self._local)
+        self._attempt += 1
+        request, attempt = self._request, self._attempt
+        hop = self._sent_to = self._targets.address(request, self._local)
+
+        def on_response(response: Response, flow: Flow, now: float) -> None:
+            if attempt == self._attempt:
+                self._on_response(response, flow, now)
+            else:
+                self._on_late(request, hop, response, flow, now)
+
+        def on_failure(status: int, reason: str, now: float) -> None:
+            if attempt == self._attempt:
+                self._on_lost(status, reason, now)
+
+        if self._targets.more:
+            self._start_timer(now + PATIENCE_S, self._on_silence)
         self._transaction = self._endpoint.transactions.send(
-            self._request,
-            self._next_hop,
-            now,
-            on_response=self._on_response,
-            on_failure=self._on_lost,
+            request, hop, now, on_response=on_response, on_failure=on_failure
         )
+
+    def _move_on(self, now: float, *, answered: bool = False) -> bool:
+        """Try the next server, under a new branch (RFC 3263 §4.3); False when there is none."""
+        if self._cancelling or self.answered or not self._targets.move_on(answered=answered):
+            return False
+        self._request = Request("INVITE", self._request.uri, self._request.headers.copy(), self._request.body)
+        self._send(now)
+        return True
+
+    def _on_silence(self, now: float) -> None:
+        self._move_on(now)
+
+    def _on_late(self, request: Request, hop: NextHop, response: Response, flow: Flow, now: float) -> None:
+        """Take word of a server that was given up: one that answers is a branch of a fork, one that rings is cancelled."""
+        if 200 <= response.status < 300:
+            self._on_success(response, flow, now)
+        elif response.status < 200 and request.top_via.branch not in self._taken_back:
+            self._taken_back.add(request.top_via.branch)
+            self._endpoint.transactions.send(
+                self._cancel_of(request), hop, now, on_response=lambda *_: None, on_failure=lambda *_: None
+            )
 
     def _abandon(self, now: float) -> None:
         self._transaction.abandon(now)
@@ -143,7 +181,7 @@ class InviteClient:
         self._credentials.accepted()
         dialog = self._user.dialog_of(response, flow)
         # The ACK carries the credentials of its INVITE (RFC 3261 §13.2.2.4).
-        request = dialog.build("ACK", cseq=self._request.cseq.number)
+        request = dialog.build("ACK", cseq=response.cseq.number)
         for name in ("Authorization", "Proxy-Authorization"):
             for value in self._request.headers.get_all(name):
                 request.headers.add(name, value)
@@ -166,11 +204,14 @@ class InviteClient:
         if response.status < 400 and not self._cancelling and self._user.on_redirect(response, now):
             self.answered = True
             return
+        if response.status == 503 and self._move_on(now, answered=True):
+            return
         self._fail(response.status, plain_reason(response.status, response.reason), now)
 
     def _on_lost(self, status: int, reason: str, now: float) -> None:
         self._stop_timer()
-        self._fail(status, reason or NO_REPLY, now)
+        if not self._move_on(now):
+            self._fail(status, reason or NO_REPLY, now)
 
     def _on_nobody(self, now: float) -> None:
         self._cancelling = True
@@ -183,13 +224,20 @@ class InviteClient:
             self._user.on_failure(status, reason, now)
 
     def _send_cancel(self, now: float) -> None:
-        cancel = derive_request(self._request, "CANCEL", to=self._request.headers.get("To") or "")
-        cancel.headers.set("User-Agent", self._endpoint.user_agent)
         self._endpoint.transactions.send(
-            cancel, self._next_hop, now, on_response=lambda *_: None, on_failure=lambda *_: None
+            self._cancel_of(self._request),
+            self._sent_to,
+            now,
+            on_response=lambda *_: None,
+            on_failure=lambda *_: None,
         )
         # RFC 3261 §9.1: without a final response in this time the INVITE counts as cancelled all the same.
         self._start_timer(now + 64 * T1_S, self._abandon)
+
+    def _cancel_of(self, request: Request) -> Request:
+        cancel = derive_request(request, "CANCEL", to=request.headers.get("To") or "")
+        cancel.headers.set("User-Agent", self._endpoint.user_agent)
+        return cancel
 
     def _start_timer(self, deadline: float, callback: Callable[[float], None]) -> None:
         self._stop_timer()
