@@ -21,6 +21,7 @@ from voip_engine.modes.base import Mode
 from voip_engine.negotiation import CallNegotiation
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
+from voip_engine.sdp.plan import CodecName, MediaPlan
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
@@ -29,9 +30,6 @@ from voip_engine.speech_settings import AgentSettings, VoiceSettings
 from voip_engine.transfers import CallTransfers, OnCourse
 from voip_engine.voice import CallVoice
 from voip_engine.voice_host import CallVoiceHost
-
-_HOLDERS = {"sendrecv": Holder.NOBODY, "sendonly": Holder.US, "recvonly": Holder.THEM, "inactive": Holder.BOTH}
-"""Who holds, by what our side does with its audio."""
 
 
 class Call:
@@ -49,7 +47,7 @@ class Call:
         self._end_reason = ""
         self._offer: bytes | None = None
         self._answering = False
-        self._held_by = Holder.NOBODY
+        self._early_media = False
         self._negotiation: CallNegotiation | None = None
         self._meter = MediaMeter()
         self._monitor_state = MonitorState.OFF
@@ -138,7 +136,8 @@ class Call:
             ended_at=self._ended_at,
             end_status=self._end_status,
             end_reason=self._end_reason,
-            held_by=self._held_by,
+            held_by=negotiation.held_by if negotiation else Holder.NOBODY,
+            early_media=self._early_media and self._state is CallState.RINGING,
             asserted_uri=identity.asserted_uri,
             asserted_name=identity.asserted_name,
             transfer=self._transfers.snapshot,
@@ -222,18 +221,21 @@ class Call:
 
     async def monitor(self, on: bool) -> None:
         """Put the call on the local speakers, or take it off. One call at a time is heard."""
-        if on:
+        if on and not self.snapshot().early_media:
             self._require_connected()
         await self._services.monitor(self, on)
 
     async def hold(self, on: bool) -> None:
-        """Put the other side on hold by re-INVITE, or take it back (RFC 3264 §8.4)."""
-        self._require_connected()
-        negotiation = self._negotiation
-        if negotiation is None or negotiation.awaits_answer:
-            raise EngineError("The call is being renegotiated; try again in a moment.")
-        offer = negotiation.offer("sendonly" if on else "sendrecv")
-        self._perform(self._core.reoffer(self.session, offer, self._now))
+        """Put the other side on hold by re-INVITE, or take it back (RFC 3264 §8.4). The other side may hold us besides."""
+        negotiation = self._negotiable()
+        if on is not (negotiation.held_by in (Holder.US, Holder.BOTH)):
+            self._perform(self._core.reoffer(self.session, negotiation.offer(hold=on), self._now))
+
+    async def set_codecs(self, codecs: tuple[CodecName, ...]) -> None:
+        """Offer other codecs in mid-call, the first being what we like best; `MediaChanged` says what came of it."""
+        if not codecs:
+            raise EngineError("There is no codec to offer; name at least one.")
+        self._perform(self._core.reoffer(self.session, self._negotiable().offer(codecs=codecs), self._now))
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys one after the other: as telephone-events (RFC 4733) or by INFO, as the account and the other side want."""
@@ -278,7 +280,9 @@ class Call:
             case effects.SessionAnswered():
                 self._answered(effect.body)
             case effects.SessionConfirmed(body=body) if body is not None:
-                self._take_answer(body)
+                before = self._media_agreed()
+                if self._take_answer(body):
+                    self._media_changed(before)
             case effects.SessionReoffered(offer=offer):
                 self._reoffered(offer)
             case effects.SessionReofferFailed(reason=reason):
@@ -345,14 +349,16 @@ class Call:
         if self._state not in (CallState.CALLING, CallState.RINGING) or effect.status == 100:
             return
         early = effect.body is not None and self._take_answer(effect.body, final=False)
+        self._early_media = self._early_media or early
         if self._state is CallState.CALLING or early:
             self._state = CallState.RINGING
             self._publish(events.CallRinging(time.time(), self.call_id, effect.status, early))
 
     def _answered(self, body: bytes | None) -> None:
         if self._state is CallState.CONNECTED:  # the answer to a re-INVITE of ours
+            before = self._media_agreed()
             if body is not None and self._take_answer(body):
-                self._media_changed()
+                self._media_changed(before)
             return
         negotiated = self._take_answer(body) if body is not None else self._negotiation_settled()
         if negotiated:
@@ -360,6 +366,8 @@ class Call:
 
     def _negotiation_settled(self) -> bool:
         if self._negotiation is not None and self._negotiation.plan is not None:
+            self._negotiation.settle()
+            self._apply_plan()
             return True
         self._give_up("The other side answered without a session description.")
         return False
@@ -374,13 +382,15 @@ class Call:
             if final and self._negotiation.plan is None:
                 self._give_up(f"The other side's answer cannot be used: {error}")
             return False
-        self._apply_plan()
+        self._apply_plan(early=not final)
         return True
 
     def _reoffered(self, offer: bytes | None) -> None:
-        negotiation = self._negotiation
-        if negotiation is None:
-            self._perform(self._core.reject_reoffer(self.session, 488, self._now))
+        negotiation, before = self._negotiation, self._media_agreed()
+        ours_waits = negotiation is not None and negotiation.awaits_answer and self._state is CallState.CONNECTED
+        if negotiation is None or (ours_waits and offer is None):
+            # An offer of ours that met one of theirs goes out again soon; it cannot stand for two.
+            self._perform(self._core.reject_reoffer(self.session, 491 if negotiation else 488, self._now))
             return
         try:
             body = negotiation.offer() if offer is None else negotiation.answer(offer)
@@ -389,20 +399,27 @@ class Call:
             return
         self._apply_plan()
         self._perform(self._core.accept_reoffer(self.session, body, self._now))
-        self._media_changed()
+        if ours_waits:  # with what has been agreed on meanwhile
+            self._perform(self._core.reoffer(self.session, negotiation.offer(), self._now))
+        if offer is not None:
+            self._media_changed(before)
 
     def _reoffer_refused(self, reason: str) -> None:
         if self._negotiation is not None:
             self._negotiation.drop_offer()
         self._publish(events.MediaChangeRefused(time.time(), self.call_id, reason))
 
-    def _media_changed(self) -> None:
-        plan = self._negotiation.plan if self._negotiation else None
-        if plan is not None:
-            self._held_by = _HOLDERS[plan.direction]
-            on_hold = self._held_by is not Holder.NOBODY
-            changed = events.MediaChanged(time.time(), self.call_id, codec_snapshot(plan), on_hold, self._held_by)
-            self._publish(changed)
+    def _media_agreed(self) -> tuple[MediaPlan | None, Holder]:
+        negotiation = self._negotiation
+        return (negotiation.plan, negotiation.held_by) if negotiation else (None, Holder.NOBODY)
+
+    def _media_changed(self, before: tuple[MediaPlan | None, Holder]) -> None:
+        """Tell what is agreed on now, unless a call was merely confirmed."""
+        plan, held_by = now = self._media_agreed()
+        if plan is not None and now != before:
+            codec = codec_snapshot(plan)
+            on_hold = held_by is not Holder.NOBODY
+            self._publish(events.MediaChanged(time.time(), self.call_id, codec, on_hold, held_by))
 
     def _connected(self) -> None:
         self._state = CallState.CONNECTED
@@ -452,11 +469,13 @@ class Call:
         self._negotiation = opened
         return opened
 
-    def _apply_plan(self) -> None:
+    def _apply_plan(self, *, early: bool = False) -> None:
+        """Let the leg follow the plan. Early media may pause for as long as it rings."""
         negotiation = self._negotiation
         number = self._identity.number
         if negotiation is not None and negotiation.plan is not None and not self.ended:
-            self._send(protocol.ConfigureLeg(number, negotiation.plan, self._services.media_timeout_s))
+            timeout_s = None if early else self._services.media_timeout_s
+            self._send(protocol.ConfigureLeg(number, negotiation.plan, timeout_s))
             self._voice.configure(codec_snapshot(negotiation.plan).audio_rate_hz)
 
     def _mode(self, mode: str | Mode) -> tuple[str, Callable[[], Mode]]:
@@ -466,6 +485,13 @@ class Call:
         if mode not in self._services.modes:
             raise EngineError(f"There is no mode {mode!r}; there are {', '.join(self._services.modes)}.")
         return mode, self._services.modes[mode]
+
+    def _negotiable(self) -> CallNegotiation:
+        """The negotiation of a call that is up and has no offer of ours out. Raises EngineError."""
+        self._require_connected()
+        if self._negotiation is None or self._negotiation.awaits_answer:
+            raise EngineError("The call is being renegotiated; try again in a moment.")
+        return self._negotiation
 
     def _require_alive(self) -> None:
         if self.ended:

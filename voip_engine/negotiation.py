@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from voip_engine.events import Holder
 from voip_engine.sdp.crypto import SrtpKeys
 from voip_engine.sdp.description import SessionDescription
 from voip_engine.sdp.negotiation import LocalMedia, accept_answer, make_answer, make_offer
@@ -39,7 +40,8 @@ class CallNegotiation:
         )
         self._offer: SessionDescription | None = None
         self._described: SessionDescription | None = None
-        self._direction = self._media.direction
+        self._held = self._wants_hold = self._held_by_them = False
+        self._agreed_codecs = codecs
         self.local = local
         self.plan: MediaPlan | None = None
 
@@ -48,33 +50,72 @@ class CallNegotiation:
         """Whether an offer of ours is out."""
         return self._offer is not None
 
-    def offer(self, direction: MediaDirection | None = None) -> bytes:
-        """Return an offer, in a new direction or in the one that stands."""
-        self._direction = self._media.direction
-        if direction is not None:
-            self._media = replace(self._media, direction=direction)
-        self._offer = self._described = make_offer(self._media, self._described)
+    @property
+    def held_by(self) -> Holder:
+        """Who holds the call."""
+        if self._held:
+            return Holder.BOTH if self._held_by_them else Holder.US
+        return Holder.THEM if self._held_by_them else Holder.NOBODY
+
+    def offer(self, *, hold: bool | None = None, codecs: tuple[CodecName, ...] | None = None) -> bytes:
+        """Return an offer: to hold or to resume, of other codecs, or of what stands, as far as an offer that is out asks."""
+        if hold is not None:
+            self._wants_hold = hold
+        if codecs is not None:
+            self._media = replace(self._media, codecs=codecs)
+        # RFC 3264 §8.4: a stream that they hold already is held from both sides when it is inactive.
+        held = "inactive" if self._held_by_them else "sendonly"
+        self._offer = self._described = make_offer(self._facing(held if self._wants_hold else "sendrecv"), self._described)
         self._next_version()
         return self._offer.serialize()
 
     def answer(self, offer: bytes) -> bytes:
         """Answer a peer's offer; its plan is in force from now on."""
-        self._described, self.plan = make_answer(SessionDescription.parse(offer), self._media)
+        ours = self._facing("sendonly" if self._held else "sendrecv")
+        self._described, self.plan = make_answer(SessionDescription.parse(offer), ours)
+        self._held_by_them = not _sends(self.plan.direction)
         self._next_version()
         return self._described.serialize()
 
     def take_answer(self, answer: bytes, *, final: bool = True) -> None:
-        """Take the answer to our offer. A provisional response's answer is not `final`: the 2xx may repeat it."""
-        if self._offer is None:
+        """Take the answer to our offer, or to our last description once more, which confirms a call.
+
+        A provisional response's answer is not `final`: the 2xx may repeat it, or come from elsewhere.
+        """
+        described = self._offer or self._described
+        if described is None:
             return
-        self.plan = accept_answer(self._offer, SessionDescription.parse(answer))
+        self.plan = accept_answer(described, SessionDescription.parse(answer))
+        if _offers_to_send(described):
+            # Where we do not offer to send, the answer does not tell whether they would take it.
+            self._held_by_them = not _sends(self.plan.direction)
         if final:
-            self._offer = None
+            self.settle()
+
+    def settle(self) -> None:
+        """Take what was offered for agreed."""
+        self._offer = None
+        self._held = self._wants_hold
+        self._agreed_codecs = self._media.codecs
 
     def drop_offer(self) -> None:
-        """Forget an offer that was refused, with the direction it asked for."""
+        """Forget an offer that was refused, and what it asked for."""
         self._offer = None
-        self._media = replace(self._media, direction=self._direction)
+        self._wants_hold = self._held
+        self._media = replace(self._media, codecs=self._agreed_codecs)
+
+    def _facing(self, direction: MediaDirection) -> LocalMedia:
+        return replace(self._media, direction=direction)
 
     def _next_version(self) -> None:
         self._media = replace(self._media, session_version=self._media.session_version + 1)
+
+
+def _sends(direction: MediaDirection) -> bool:
+    return direction in ("sendrecv", "sendonly")
+
+
+def _offers_to_send(described: SessionDescription) -> bool:
+    """Whether a description of ours, which always says its direction, lets us send."""
+    directions = {attribute.name for section in described.media if section.port for attribute in section.attributes}
+    return not directions & {"recvonly", "inactive"}

@@ -146,13 +146,16 @@ class Peer:
     async def finished(self) -> list[str]:
         """Wait until it is through; returns the messages that came, oldest first. Fails if it went otherwise than planned."""
         status = await self.child.wait_ended(within_s=PLAY_S + 5)
-        assert status == 0, f"{self.child.transcript()}\n{self._trace.read_text() if self._trace.exists() else ''}"
+        assert status == 0, f"{self.child.transcript()}\n{self._messages()}"
         return self.received()
 
     def received(self) -> list[str]:
         """The messages that have come so far, oldest first, retransmissions too."""
-        parts = re.split(r"^-{10,} .*$", self._trace.read_text(), flags=re.MULTILINE)
+        parts = re.split(r"^-{10,} .*$", self._messages(), flags=re.MULTILINE)
         return [part.partition("\n\n")[2].strip() for part in parts if "message received" in part[:60]]
+
+    def _messages(self) -> str:
+        return self._trace.read_text(errors="replace") if self._trace.exists() else ""
 
 
 @asynccontextmanager
