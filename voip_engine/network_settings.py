@@ -38,7 +38,10 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdmittedUser(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who may call from anywhere with a password (digest). Raises SettingsError."""
+    """Somebody who may call from anywhere with a password (digest). Raises SettingsError.
+
+    Only an INVITE whose From has `username` before the @ is asked for the password; all others find nobody here.
+    """
 
     username: Annotated[str, Meta(min_length=1, description="a text in quotes", examples=["branch-office"])]
     password: Annotated[Secret, Meta(description="a text in quotes", examples=["…"])]
@@ -57,12 +60,15 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...] | None,
         Meta(description="networks or addresses", examples=[["192.0.2.0/24", "2001:db8::/32"]]),
     ] = None
-    """None: with accounts nobody else; without accounts this machine and private networks (RFC 1918, RFC 4193)."""
+    """None: with accounts nobody else; without accounts this machine and private networks (RFC 1918, RFC 4193).
+
+    A stranger whom we call may answer and hang up all the same.
+    """
     users: Annotated[tuple[AdmittedUser, ...], Meta(description="[[admission.users]] tables")] = ()
     calls_per_second: Annotated[
         float, Meta(gt=0, le=10_000, description="a number above 0, up to 10000", examples=[10])
     ] = 10.0
-    """New calls that one source may place; the bucket holds `calls_burst`."""
+    """New calls that one source, an address or a /64 of IPv6, may place; the bucket holds `calls_burst`."""
     calls_burst: Annotated[int, Meta(ge=1, le=10_000, description="1 to 10000 calls", examples=[50])] = 50
     ringing_calls: Annotated[int, Meta(ge=1, le=10_000, description="1 to 10000 calls", examples=[20])] = 20
     """Unanswered calls that one source may have at a time."""
@@ -75,7 +81,8 @@ class DiallingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Who may be called, by people, agents and transfers alike. Raises SettingsError.
 
     Patterns are matched against the dialled address, `sip:user@host`, or its user part where they hold no `@`; `*` stands for
-    any text, `?` for one character.
+    any text, `?` for one character. Numbers are compared without visual separators, hosts without ports; letters of either
+    case, escapes and parameters make no difference. An hour and a day are the last 60 minutes and 24 hours since the start.
     """
 
     allow: Annotated[tuple[str, ...], Meta(description="patterns", examples=[["+49*", "sip:*@pbx.example"]])] = ("*",)
