@@ -119,7 +119,8 @@ def run_peek(data: bytes) -> None:
         if isinstance(message, Request) and message.method.isalpha() and len(message.method) <= _LONGEST_PEEKED:
             assert seen.method == message.method or data[:1] in b"\r\n"
         if seen.call_id and seen.call_id.isascii():
-            assert seen.call_id == message.call_id
+            # One that is folded is none; the quick look sees its first line.
+            assert seen.call_id.split()[:1] == message.call_id.split()[:1]
 
 
 _SECRET_HEADERS = ("Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate")
