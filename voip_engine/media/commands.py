@@ -13,6 +13,7 @@ from voip_engine.media.protocol import (
     LegFailed,
     LegOpened,
     Listen,
+    MapLeg,
     OpenLeg,
     PausePlayout,
     Play,
@@ -39,6 +40,8 @@ def apply(loop: MediaLoop, command: AnyCommand, report: Callable[[AnyReport], No
                 report(LegOpened(command.leg_id, leg.local))
         case ConfigureLeg():
             loop.configure(command)
+        case MapLeg():
+            loop.map(command)
         case CloseLeg():
             loop.close(command.leg_id)
         case StartMonitor():

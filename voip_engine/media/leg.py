@@ -12,6 +12,7 @@ from voip_engine.codecs import g711
 from voip_engine.media.bank import Bank, Seat
 from voip_engine.media.encryption import Encryption
 from voip_engine.media.inbound import Inbound
+from voip_engine.media.mapping import KEEPALIVE_S, AddressMapping
 from voip_engine.media.outbound import Outbound
 from voip_engine.media.playout import Ended, PlayoutQueue
 from voip_engine.media.playout_reports import report_of
@@ -20,6 +21,7 @@ from voip_engine.media.protocol import (
     ConfigureLeg,
     DtmfHeard,
     Listen,
+    MapLeg,
     MediaTimedOut,
     OpenLeg,
     PacketRejected,
@@ -41,6 +43,7 @@ from voip_engine.rtp.rtcp import MalformedRtcp
 from voip_engine.rtp.session import RtcpSession
 from voip_engine.rtp.srtp import Replayed, SrtpError
 from voip_engine.sdp.plan import HostPort, MediaPlan
+from voip_engine.stun.messages import looks_like_stun
 
 _STALE_DATAGRAMS = 64
 
@@ -66,6 +69,8 @@ class Leg:
         self._readiness = readiness
         self._report = report
         self._rtp, self._rtcp = bind_pair(command.local, command.ports, randomness.randrange(1 << 14))
+        self._mapping: AddressMapping | None = None
+        self._kept_open_s = clock.now_s
         self._twin: socket.socket | None = None
         self._rtcp_remote: Source | None = None
         self._media_timeout_s: float | None = None
@@ -135,6 +140,11 @@ class Leg:
         )
         bank.seat(seat)
 
+    def map(self, command: MapLeg) -> AddressMapping:
+        """Begin to ask a STUN server where the ports are seen from outside."""
+        self._mapping = AddressMapping(command, (self._rtp, self._rtcp), self._clock.now_s)
+        return self._mapping
+
     def listen(self, command: Listen) -> None:
         """Turn voice activity detection on or off."""
         self.seat.listen = command
@@ -196,6 +206,8 @@ class Leg:
     # ---- sockets -----------------------------------------------------------------------------------------------------
 
     def _read_peer(self, data: bytes, arrived_s: float, _: Source) -> None:
+        if not data:
+            return
         bank, latch = self.bank, self.inbound.latch
         if looks_like_rtcp(data) and self.plan is not None and self.plan.rtcp_mux and latch is not None:
             self._read_rtcp(data, arrived_s, latch.peer)
@@ -209,7 +221,12 @@ class Leg:
 
     def _read_anyone(self, data: bytes, arrived_s: float, address: Source) -> None:
         source = address[:2]
-        if looks_like_rtcp(data):
+        if not data:
+            return  # keeps the peer's way through a NAT open, as ours do (RFC 6263 §4.1)
+        if looks_like_stun(data):
+            if self._mapping is not None:
+                self._mapping.receive(0, data, source)
+        elif looks_like_rtcp(data):
             if self.plan is not None and self.plan.rtcp_mux:
                 self._read_rtcp(data, arrived_s, source)
             else:
@@ -236,7 +253,11 @@ class Leg:
     def _read_rtcp(self, data: bytes, arrived_s: float, address: Source) -> None:
         source = address[:2]
         latch = self.inbound.latch
-        if latch is None or self.plan is None:
+        if looks_like_stun(data):
+            if self._mapping is not None:
+                self._mapping.receive(1, data, source)
+            return
+        if latch is None or self.plan is None or not data:
             return
         try:
             if self.encryption.active:
@@ -265,7 +286,8 @@ class Leg:
             self._report(report_of(self.leg_id, ended))
 
     def second(self, now: float) -> None:
-        """Do what is done once a second: loss, delay, half-heard keys, the media time-out."""
+        """Do what is done once a second: loss, delay, half-heard keys, the way through NATs, the media time-out."""
+        self._keep_open(now)
         if self.bank is not None and self.seat.row in self.bank.hear_lane:
             self.bank.hear_lane.second(self.seat.row)
         self.inbound.second(now)
@@ -277,6 +299,18 @@ class Leg:
         elif not self._timed_out:
             self._timed_out = True
             self._report(MediaTimedOut(self.leg_id, round(silent_s, 1)))
+
+    def _keep_open(self, now: float) -> None:
+        """Send something now and then where nothing is sent, so that NATs go on letting the peer in (RFC 6263)."""
+        if self.plan is None:
+            if self._mapping is not None:
+                self._mapping.keep_open(now)
+        elif self.outbound.sending or self.plan.rtcp_mux:  # RTCP on the same port does as well
+            self._kept_open_s = now
+        elif now - self._kept_open_s >= KEEPALIVE_S:
+            self._kept_open_s = now
+            with contextlib.suppress(OSError):  # it is sent again
+                self.seat.send(b"")
 
     def send_rtcp(self, *, goodbye: bool = False) -> None:
         """Send a compound packet, if there is anyone to send it to."""

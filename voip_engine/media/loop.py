@@ -18,7 +18,8 @@ from voip_engine.media.bank import Bank, Outbox
 from voip_engine.media.clock import TickClock
 from voip_engine.media.figures import TICKS_A_REPORT, FiguresRounds
 from voip_engine.media.leg import Leg
-from voip_engine.media.protocol import AnyReport, ConfigureLeg, Figures, LegFigures, OpenLeg
+from voip_engine.media.mapping import AddressMapping
+from voip_engine.media.protocol import AnyReport, ConfigureLeg, Figures, LegFigures, MapLeg, OpenLeg
 from voip_engine.media.sockets import ArrivalClock, Readiness
 from voip_engine.media.tap import MonitorTap
 from voip_engine.media.windows import Judge
@@ -61,6 +62,8 @@ class MediaLoop:
         self._frame_number = 0
         self._phases: list[dict[int, Leg]] = [{} for _ in range(_TICKS_A_SECOND)]
         """The legs by the tick of each second in which their slow business is done."""
+        self._mapping: dict[int, AddressMapping] = {}
+        """The legs whose addresses are being asked for."""
         self._rtcp_due: list[tuple[float, int]] = []
         self._figures = FiguresRounds()
         self._reported_ticks = 0
@@ -93,12 +96,19 @@ class MediaLoop:
         if leg is not None:
             leg.configure(command, self._banks[AUDIO_RATE_HZ[command.plan.send.codec]])
 
+    def map(self, command: MapLeg) -> None:
+        """Begin to ask at what addresses an open leg is seen."""
+        leg = self.legs.get(command.leg_id)
+        if leg is not None:
+            self._mapping[command.leg_id] = leg.map(command)
+
     def close(self, leg_id: int) -> None:
         """Close a leg; what it still had to send is lost with its socket."""
         leg = self.legs.pop(leg_id, None)
         if leg is None:
             return
         del self._phases[leg_id % _TICKS_A_SECOND][leg_id]
+        self._mapping.pop(leg_id, None)
         self._figures.forget(leg_id)
         leg.close()
 
@@ -145,6 +155,11 @@ class MediaLoop:
             if leg_id in self.legs:
                 self.legs[leg_id].send_rtcp()
                 heapq.heappush(self._rtcp_due, (now + self.legs[leg_id].rtcp.next_interval_s(), leg_id))
+        for leg_id, mapping in list(self._mapping.items()):
+            mapped = mapping.advance(now)
+            if mapped is not None:
+                del self._mapping[leg_id]
+                self._report(mapped)
         phase = self.clock.ticks % _TICKS_A_SECOND
         for leg in list(self._phases[phase].values()):
             leg.second(now)

@@ -23,7 +23,9 @@ from voip_engine.media.protocol import (
     AnyReport,
     CloseLeg,
     LegFailed,
+    LegMapped,
     LegOpened,
+    MapLeg,
     OpenLeg,
     Ready,
     RtpStart,
@@ -37,6 +39,8 @@ _log = logging.getLogger(__name__)
 
 _START_TIMEOUT_S: Final = 20.0
 _ANSWER_TIMEOUT_S: Final = 5.0
+_STUN_TIMEOUT_S: Final = 1.0
+"""The media process gives up after half of it."""
 _WATCH_S: Final = 1.0
 _SILENT_CHECKS: Final = 2
 """Figures come ten times a second while legs are open; a process from which nothing came at so many checks hangs."""
@@ -75,6 +79,7 @@ class MediaPlane:
         self._spare: asyncio.Task[ChildProcess[AnyReport]] | None = None
         self._server: asyncio.Task[None] | None = None
         self._opening: dict[int, asyncio.Future[HostPort]] = {}
+        self._asking: dict[int, asyncio.Future[LegMapped]] = {}
         self._reopening: set[int] = set()
         self._reopened = 0
         self._died_s = 0.0
@@ -101,8 +106,10 @@ class MediaPlane:
             self._server.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._server
-        for future in self._opening.values():
-            future.cancel()
+        for opening in self._opening.values():
+            opening.cancel()
+        for asking in self._asking.values():
+            asking.cancel()
         live, self._live = self._live, None
         if live is not None:
             live.send(Shutdown())
@@ -131,6 +138,19 @@ class MediaPlane:
             raise MediaError("The media process does not answer.") from None
         finally:
             self._opening.pop(leg_id, None)
+
+    async def ask_stun(self, leg_id: int, server: HostPort, requests: tuple[bytes, bytes]) -> LegMapped:
+        """Send STUN requests through an open leg's RTP and RTCP ports and give the answers of half a second."""
+        future: asyncio.Future[LegMapped] = asyncio.get_running_loop().create_future()
+        self._asking[leg_id] = future
+        try:
+            self.send(MapLeg(leg_id, server, requests))
+            async with asyncio.timeout(_STUN_TIMEOUT_S):
+                return await future
+        except TimeoutError:
+            return LegMapped(leg_id, None, None)
+        finally:
+            self._asking.pop(leg_id, None)
 
     def send(self, command: AnyCommand) -> None:
         """Send a command. While the process is being replaced it is remembered as far as the new one needs it."""
@@ -212,7 +232,11 @@ class MediaPlane:
                 self._reopening.remove(report.leg_id)
                 if not self._reopening:
                     self._on_restart(time.monotonic() - self._died_s, self._reopened)
-        if not isinstance(report, Ready):
+        if isinstance(report, LegMapped):
+            future = self._asking.get(report.leg_id)
+            if future is not None and not future.done():
+                future.set_result(report)
+        elif not isinstance(report, Ready):
             self._on_report(report)
 
     def _answer(self, report: LegOpened | LegFailed) -> None:

@@ -89,6 +89,18 @@ class ConfigureLeg(Command, frozen=True, tag=True):
     """Where that process stopped, if the audio is encrypted."""
 
 
+class MapLeg(Command, frozen=True, tag=True):
+    """Ask a STUN server through a leg's two ports where they are seen, and report the answers within half a second.
+
+    `requests` are the datagrams for the RTP and the RTCP port. The media process reads no more of the answers than whose
+    they are; until the leg has a plan it repeats the requests so that the addresses stay open.
+    """
+
+    leg_id: int
+    server: HostPort
+    requests: tuple[bytes, bytes]
+
+
 class CloseLeg(Command, frozen=True, tag=True):
     """Send RTCP BYE, close both sockets, forget the leg."""
 
@@ -162,6 +174,7 @@ class Shutdown(Command, frozen=True, tag=True):
 AnyCommand = (
     OpenLeg
     | ConfigureLeg
+    | MapLeg
     | CloseLeg
     | Listen
     | Play
@@ -200,6 +213,14 @@ class LegFailed(Report, frozen=True, tag=True):
 
     leg_id: int
     reason: str
+
+
+class LegMapped(Report, frozen=True, tag=True):
+    """What a STUN server answered to a leg's two ports; None for no answer in time."""
+
+    leg_id: int
+    rtp: bytes | None
+    rtcp: bytes | None
 
 
 class SpeechStarted(Report, frozen=True, tag=True):
@@ -334,6 +355,7 @@ AnyReport = (
     Ready
     | LegOpened
     | LegFailed
+    | LegMapped
     | SpeechStarted
     | SpeechStopped
     | UtteranceHeard

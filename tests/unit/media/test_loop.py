@@ -469,3 +469,27 @@ def test_commands_for_legs_that_are_gone_change_nothing(loop):
     loop.do(CloseLeg(5))
     loop.do(SendDtmf(5, "1"))
     assert loop.reports == [PlayoutEnded(5, 1, 0, False, 8000)]
+
+
+def empties(sock: socket.socket) -> int:
+    count = 0
+    while True:
+        try:
+            count += sock.recv(2048) == b""
+        except BlockingIOError:
+            return count
+
+
+@pytest.mark.parametrize(
+    ("direction", "mux", "kept"), [("recvonly", False, 2), ("sendrecv", False, 0), ("inactive", True, 0)]
+)
+def test_a_way_through_nats_is_kept_open_while_nothing_is_sent(loop, peers, direction, mux, kept):
+    peer = peers(direction=direction, rtcp_mux=mux)
+    leg = loop.media.legs[1]
+    loop.tick(5)
+    for now in range(int(leg.inbound.last_heard_s), int(leg.inbound.last_heard_s) + 34):
+        leg.second(float(now))
+    assert empties(peer.socket) == kept
+    peer.socket.sendto(b"", peer.local)
+    loop.tick(2)
+    assert loop.figures(1).rejected_packets == 0
