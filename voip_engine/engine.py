@@ -272,7 +272,7 @@ class Engine:
             first, *further = await self._signalling.paths_to(to.next_hop)
             local = first.local
             codecs = codecs or self.settings.codecs
-            negotiation = await self._ports.open(number, local, to.next_hop, to.account, codecs)
+            negotiation = await self._ports.open(number, local, first.hop, to.account, codecs)
         except (MediaError, TransportError) as error:
             raise EngineError(str(error)) from error
         try:
