@@ -64,8 +64,10 @@ class CallNegotiation:
         if codecs is not None:
             self._media = replace(self._media, codecs=codecs)
         # RFC 3264 §8.4: a stream that they hold already is held from both sides when it is inactive.
-        held = "inactive" if self._held_by_them else "sendonly"
-        self._offer = self._described = make_offer(self._facing(held if self._wants_hold else "sendrecv"), self._described)
+        held: MediaDirection = "inactive" if self._held_by_them else "sendonly"
+        self._offer = self._described = make_offer(
+            self._facing(held if self._wants_hold else "sendrecv"), self._described
+        )
         self._next_version()
         return self._offer.serialize()
 

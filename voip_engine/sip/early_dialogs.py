@@ -18,11 +18,15 @@ MAX_FORKS = 32
 
 @dataclass(slots=True)
 class EarlyDialog:
-    """One branch. `answer` is its latest session description; `rseq` the number of its latest reliable response."""
+    """One branch. `answer` is its latest session description; `rseq` the number of its latest reliable response.
+
+    `updated` says that both sides have agreed on something else since.
+    """
 
     dialog: Dialog
     answer: bytes | None = None
     rseq: int | None = None
+    updated: bool = False
 
 
 class EarlyDialogs:
@@ -71,6 +75,13 @@ class EarlyDialogs:
             branch.answer = body
             self._latest = branch
         return True
+
+    def note_update(self, dialog: Dialog) -> None:
+        """Note that a branch has agreed with us on something else than it answered."""
+        branch = self.find(dialog.remote.tag)
+        if branch is not None:
+            branch.updated = True
+            self._latest = branch
 
     def clear(self) -> None:
         """Forget all branches."""

@@ -151,6 +151,8 @@ class Placing:
         self._leave()
         early = self.early.find(response.to.tag)
         answer = session_body(response) or (early.answer if early else None)
+        if early is not None and early.updated:
+            answer = None  # it is older than what an UPDATE brought
         self._user.on_placed(response, dialog, answer, flow, now)
 
     def on_failure(self, status: int, reason: str, now: float) -> None:

@@ -85,6 +85,7 @@ class Session:
             self._timer,
             on_dead=self._on_dead,
             on_unsupported=lambda now: self._reoffers.refresh(now) if self._reoffers is not None else None,
+            on_agreed=lambda dialog: self._placing.early.note_update(dialog) if self._placing is not None else None,
         )
         self.features = SessionFeatures(
             context, self._requests, lambda: self._dialog if self.phase is Phase.UP else None

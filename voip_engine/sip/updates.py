@@ -18,7 +18,7 @@ from voip_engine.sip.transaction_layer import ServerTransaction
 class Updates:
     """The UPDATEs of one session. `on_dead(status, reason, now)`: the other side has no such dialog any more.
 
-    `on_unsupported(now)`: a refresh has to go another way.
+    `on_unsupported(now)`: a refresh has to go another way. `on_agreed(dialog)`: an offer was accepted, from whichever side.
     """
 
     def __init__(
@@ -29,12 +29,14 @@ class Updates:
         *,
         on_dead: Callable[[int, str, float], None],
         on_unsupported: Callable[[float], None],
+        on_agreed: Callable[[Dialog], None],
     ) -> None:
         self._context = context
         self._requests = requests
         self._timer = timer
         self._on_dead = on_dead
         self._on_unsupported = on_unsupported
+        self._on_agreed = on_agreed
         self._theirs: ServerTransaction | None = None
         self._dialog: Dialog | None = None
         self._closed = False
@@ -80,6 +82,7 @@ class Updates:
         if body is not None:
             response.headers.add("Content-Type", SESSION_DESCRIPTION)
             response.body = self._context.described = body
+            self._on_agreed(self._dialog)
         self._context.endpoint.transactions.respond(transaction, response, now)
 
     def reject(self, status: int, now: float) -> None:
@@ -109,6 +112,7 @@ class Updates:
             if response is not None and status < 300:
                 dialog.refresh_target(response)
                 self._context.described = body
+                self._on_agreed(dialog)
                 self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response)))
             else:
                 reason = plain_reason(status, response.reason if response is not None else "")

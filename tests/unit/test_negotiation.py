@@ -1,0 +1,147 @@
+"""Who holds a call, over whatever both sides offer and answer (RFC 3264 §8.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from voip_engine.events import Holder
+from voip_engine.negotiation import CallNegotiation
+from voip_engine.sdp.description import SessionDescription
+from voip_engine.sdp.plan import HostPort
+
+ANSWER = b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=%s\r\n"
+
+
+def two() -> tuple[CallNegotiation, CallNegotiation]:
+    """Two sides that have agreed to talk."""
+    ours, theirs = (CallNegotiation(HostPort(f"192.0.2.{n}", 4000 + 2 * n), ("PCMA", "PCMU")) for n in (1, 2))
+    ours.take_answer(theirs.answer(ours.offer()))
+    return ours, theirs
+
+
+def holders(ours: CallNegotiation, theirs: CallNegotiation) -> tuple[Holder, Holder]:
+    return ours.held_by, theirs.held_by
+
+
+def direction_of(body: bytes) -> str:
+    [section] = SessionDescription.parse(body).media
+    names = {attribute.name for attribute in section.attributes}
+    return (names & {"sendrecv", "sendonly", "recvonly", "inactive"}).pop()
+
+
+def exchange(asking: CallNegotiation, asked: CallNegotiation, *, hold: bool) -> tuple[str, str]:
+    """One side holds or resumes; gives the directions that were offered and answered."""
+    offer = asking.offer(hold=hold)
+    answer = asked.answer(offer)
+    asking.take_answer(answer)
+    return direction_of(offer), direction_of(answer)
+
+
+def test_each_side_knows_who_holds() -> None:
+    ours, theirs = two()
+    assert holders(ours, theirs) == (Holder.NOBODY, Holder.NOBODY)
+    assert exchange(ours, theirs, hold=True) == ("sendonly", "recvonly")
+    assert holders(ours, theirs) == (Holder.US, Holder.THEM)
+    assert exchange(ours, theirs, hold=False) == ("sendrecv", "sendrecv")
+    assert holders(ours, theirs) == (Holder.NOBODY, Holder.NOBODY)
+
+
+@pytest.mark.parametrize("first_resumes", [True, False])
+def test_both_hold_and_resume_in_either_order(first_resumes: bool) -> None:
+    ours, theirs = two()
+    exchange(ours, theirs, hold=True)
+    assert exchange(theirs, ours, hold=True) == ("inactive", "inactive")
+    assert holders(ours, theirs) == (Holder.BOTH, Holder.BOTH)
+    sides = (ours, theirs) if first_resumes else (theirs, ours)
+    assert exchange(*sides, hold=False) == ("sendrecv", "sendonly")
+    assert (sides[0].held_by, sides[1].held_by) == (Holder.THEM, Holder.US)
+    assert exchange(sides[1], sides[0], hold=False) == ("sendrecv", "sendrecv")
+    assert holders(ours, theirs) == (Holder.NOBODY, Holder.NOBODY)
+
+
+def test_holds_that_meet_leave_both_holding() -> None:
+    ours, theirs = two()
+    lost = ours.offer(hold=True), theirs.offer(hold=True)  # both get 491
+    assert {direction_of(offer) for offer in lost} == {"sendonly"}
+    theirs_again = theirs.offer()
+    answer = ours.answer(theirs_again)
+    theirs.take_answer(answer)
+    assert (direction_of(theirs_again), direction_of(answer)) == ("sendonly", "recvonly")
+    ours_again = ours.offer()
+    assert direction_of(ours_again) == "inactive"
+    ours.take_answer(theirs.answer(ours_again))
+    assert holders(ours, theirs) == (Holder.BOTH, Holder.BOTH)
+
+
+def test_every_description_is_a_later_version() -> None:
+    ours, theirs = two()
+    bodies = [ours.offer(hold=True), ours.answer(theirs.offer(hold=True)), ours.offer(), ours.offer(hold=False)]
+    versions = [int(SessionDescription.parse(body).origin.session_version) for body in bodies]
+    assert versions == sorted(set(versions))
+
+
+def test_a_refused_hold_holds_nobody() -> None:
+    ours, theirs = two()
+    ours.offer(hold=True)
+    ours.drop_offer()
+    assert ours.held_by is Holder.NOBODY
+    assert direction_of(ours.answer(theirs.offer())) == "sendrecv"
+
+
+@pytest.mark.parametrize(
+    ("host", "direction", "holder"),
+    [
+        (b"192.0.2.9", b"sendonly", Holder.THEM),
+        (b"192.0.2.9", b"inactive", Holder.THEM),
+        (b"0.0.0.0", b"sendrecv", Holder.THEM),
+        (b"0.0.0.0", b"inactive", Holder.THEM),
+        (b"192.0.2.9", b"recvonly", Holder.NOBODY),
+        (b"192.0.2.9", b"sendrecv", Holder.NOBODY),
+    ],
+)
+@pytest.mark.parametrize("as_answer", [True, False])
+def test_every_way_in_which_phones_hold(host: bytes, direction: bytes, holder: Holder, as_answer: bool) -> None:
+    ours, _ = two()
+    if as_answer:
+        ours.offer()
+        ours.take_answer(ANSWER % (host, direction))
+    else:
+        ours.answer(ANSWER % (host, direction))
+    assert ours.held_by is holder
+    assert ours.plan is not None
+    assert (ours.plan.direction in ("sendrecv", "sendonly")) == (holder is Holder.NOBODY)
+
+
+def test_a_refresh_with_the_same_answer_changes_nothing() -> None:
+    ours, theirs = two()
+    ours.answer(theirs.offer(hold=True))
+    before = ours.plan
+    ours.take_answer((ANSWER % (b"192.0.2.2", b"sendonly")).replace(b"AVP 0", b"AVP 8"))
+    assert ours.held_by is Holder.THEM
+    assert before is not None
+    assert ours.plan is not None
+    assert ours.plan.direction == before.direction == "recvonly"
+
+
+def test_codecs_change_in_mid_call_and_a_refusal_brings_the_old_ones_back() -> None:
+    ours, theirs = two()
+    ours.take_answer(theirs.answer(ours.offer(codecs=("PCMU",))))
+    assert ours.plan is not None
+    assert (ours.plan.send.codec, theirs.plan and theirs.plan.send.codec) == ("PCMU", "PCMU")
+    ours.offer(codecs=("PCMA",))
+    ours.drop_offer()
+    theirs.take_answer(ours.answer(theirs.offer()))
+    assert ours.plan.send.codec == "PCMU"
+
+
+def test_an_early_answer_is_replaced_by_that_of_whoever_takes_the_call() -> None:
+    ours = CallNegotiation(HostPort("192.0.2.1", 4000), ("PCMU",))
+    ours.offer()
+    for host in (b"192.0.2.7", b"192.0.2.8"):
+        ours.take_answer(ANSWER % (host, b"sendrecv"), final=False)
+        assert ours.plan is not None
+        assert ours.plan.remote_rtp.host == host.decode()
+    assert ours.awaits_answer
+    ours.take_answer(ANSWER % (b"192.0.2.7", b"sendrecv"))
+    assert ours.plan.remote_rtp.host == "192.0.2.7"
+    assert not ours.awaits_answer
