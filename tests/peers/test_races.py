@@ -10,6 +10,7 @@ from support.ports import free_port
 from support.sipp import address_of, peer
 from support.sipp_script import (
     KEPT_TAG,
+    TAG,
     ack,
     ack_refusal,
     ask,
@@ -145,7 +146,9 @@ async def test_a_redirected_call_arrives_elsewhere(make_engine, tmp_path: Path) 
         reply(302, headers=(f"Contact: <sip:elsewhere@127.0.0.1:{elsewhere}>",)),
         heard("ACK"),
     )
-    there = called(heard("INVITE", save="INVITE"), reply(200, body=sdp()), heard("ACK"), asks("BYE", cseq=1), expect(200))
+    there = called(
+        heard("INVITE", save="INVITE"), reply(200, body=sdp()), heard("ACK"), asks("BYE", cseq=1), expect(200)
+    )
     async with peer(tmp_path / "away", away) as first, peer(tmp_path / "there", there, port=elsewhere) as second:
         await engine.dial(first.uri)
         await first.finished()
@@ -190,7 +193,7 @@ async def test_a_bye_and_a_cancel_with_guessed_tags_end_nothing(make_engine, tmp
     script = caller(
         invite(),
         *RUNG,
-        expect(200, keep_tag=True),
+        expect(200, keep=TAG),
         ack(),
         ask("BYE", cseq=5, from_tag="guessed"),
         expect(481),

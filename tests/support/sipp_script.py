@@ -23,6 +23,9 @@ a={direction}
 """
 
 WAIT_MS = 6_000
+Kept = tuple[str, str, str]
+"""A header, what of it is kept, and the names of the variables for the whole and the groups of it."""
+TAG: Kept = ("To:", ";tag=([^;]*)", "kept_whole,kept_tag")
 KEPT_TAG = ";tag=[$kept_tag]"
 
 SAVED = {
@@ -103,16 +106,15 @@ def cancel(cseq: int = 1) -> str:
     )
 
 
-def expect(status: int, *, optional: bool = False, keep_tag: bool = False) -> str:
+def expect(status: int, *, optional: bool = False, keep: Kept | None = None) -> str:
     """A response. One that is optional must be followed by one that is not.
 
-    `keep_tag` keeps the tag that stands in it as `KEPT_TAG`, where responses with others come later.
+    `keep=TAG` keeps the tag that stands in it as `KEPT_TAG`, where responses with others come later.
     """
     attributes = ' optional="true"' if optional else f' rrs="true" timeout="{WAIT_MS}"'
-    if not keep_tag:
+    if keep is None:
         return f'  <recv response="{status}"{attributes}/>\n'
-    keeping = _keep("To:", ";tag=([^;]*)", "kept_whole,kept_tag")
-    return f'  <recv response="{status}"{attributes}>\n    <action>{keeping}</action>\n  </recv>\n'
+    return f'  <recv response="{status}"{attributes}>\n    <action>{_keep(*keep)}</action>\n  </recv>\n'
 
 
 # ---- a peer that is called ----
