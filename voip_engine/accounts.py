@@ -113,6 +113,9 @@ class Accounts:
             retry_at=self._wall_time(effect.retry_at),
             public_address=effect.public_address,
         )
+        if effect.state == "registered" and self._by_name[effect.account].voicemail:
+            core = self._signalling.core
+            self._signalling.perform(core.watch_mailbox(effect.account, self._signalling.now))
         if effect.state == "failed" and effect.retry_at is not None and effect.account in self._wanted:
             self._relocate(effect.account)
 

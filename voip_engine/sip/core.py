@@ -38,6 +38,7 @@ from voip_engine.sip.endpoint import (
 )
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path
 from voip_engine.sip.framing import FramingError
+from voip_engine.sip.mailbox import MailboxPath, Mailboxes
 from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
 from voip_engine.sip.peek import peek
 from voip_engine.sip.referral_headers import read_referred_by
@@ -84,6 +85,7 @@ class SipCore:
         self._capacity = capacity
         self._sessions = SessionIndex()
         self._registrations: dict[str, Registration] = {}
+        self._mailboxes = Mailboxes(self._endpoint)
         self.features = CallFeatures(self._endpoint, self._sessions)
         """Transfers, and keys by INFO."""
 
@@ -180,7 +182,17 @@ class SipCore:
 
     def unregister(self, account: str, now: float) -> list[Effect]:
         """Take an account's binding back. Raises KeyError for an unknown account."""
+        self._mailboxes.stop(account, now)
         self._registrations[account].unregister(now)
+        return self._endpoint.take_effects()
+
+    def watch_mailbox(self, account: str, now: float) -> list[Effect]:
+        """Hear what a registered account's mailbox holds, until `unregister` (RFC 3842); told as `MessagesWaiting`."""
+        registration = self._registrations[account]
+        config, path = registration.config, registration.path
+        contact = self._contact(account, config.contact_user, path.local, config.aor.scheme == "sips")
+        routes = registration.binding.service_route
+        self._mailboxes.watch(config, MailboxPath(path.hop, path.local, contact, routes), now)
         return self._endpoint.take_effects()
 
     # ---- sessions ----
@@ -402,7 +414,7 @@ class SipCore:
         elif request.to.tag is not None:
             session = self._sessions.find(dialog_id(request))
             if session is None:
-                endpoint.respond(transaction, 481, now)
+                self._on_stray(transaction, now)
             elif not session.take_cseq(request):
                 endpoint.respond(transaction, 500, now)
             else:
@@ -412,7 +424,15 @@ class SipCore:
         elif request.method == "OPTIONS":
             endpoint.respond(transaction, 200, now, headers=(("Accept", SESSION_DESCRIPTION),))
         else:
-            endpoint.respond(transaction, 481, now)
+            self._on_stray(transaction, now)
+
+    def _on_stray(self, transaction: ServerTransaction, now: float) -> None:
+        """Take what belongs to no call: the NOTIFY of a mailbox, and nothing else."""
+        request = transaction.request
+        account = self._account_of(request)
+        config = None if account is None else self._registrations[account].config
+        if request.method != "NOTIFY" or not self._mailboxes.receive(transaction, config, now):
+            self._endpoint.respond(transaction, 481, now)
 
     def _on_invite(self, transaction: ServerTransaction, now: float) -> None:
         endpoint, request, flow = self._endpoint, transaction.request, transaction.flow

@@ -78,10 +78,11 @@ def write_sipfrag(status: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionState:
-    """Whether a subscription goes on, and for how long (RFC 6665 §8.2.3)."""
+    """Whether a subscription goes on, and for how long (RFC 6665 §8.2.3); why not, where it says so."""
 
     terminated: bool
     expires_s: int | None
+    reason: str = ""
 
     @staticmethod
     def of(headers: Headers) -> SubscriptionState:
@@ -93,7 +94,8 @@ class SubscriptionState:
         parameters = dict(parse_parameters(rest)) if semicolon else {}
         expires = parameters.get("expires") or ""
         is_number = expires.isascii() and expires.isdigit() and len(expires) <= 9
-        return SubscriptionState(state == "terminated", int(expires) if is_number else None)
+        reason = (parameters.get("reason") or "").lower()
+        return SubscriptionState(state == "terminated", int(expires) if is_number else None, reason)
 
 
 def read_event(headers: Headers) -> tuple[str, str | None]:

@@ -89,6 +89,11 @@ class Registration:
         return self._config
 
     @property
+    def path(self) -> Path:
+        """The server that the account is bound at, and our address towards it. Only once `register` was called."""
+        return self._paths[0]
+
+    @property
     def binding(self) -> Binding:
         """What the registrar knows of where we are."""
         return self._binding
