@@ -11,6 +11,7 @@ from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import CloseConnection, Effect, KeepAlive, SendOnFlow, SendRequest, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.framing import FramingError
+from voip_engine.sip.locating import Resolver
 from voip_engine.sip.tls import TlsContexts, TlsFiles
 from voip_engine.sip.trace import SipTrace, SipTraces
 from voip_engine.sip.transport import SipTransport
@@ -19,7 +20,14 @@ from voip_engine.sip.transport import SipTransport
 class Signalling:
     """Joins core and sockets. What concerns calls and accounts is handed to `on_effect`, in order."""
 
-    def __init__(self, core: SipCore, on_effect: Callable[[Effect], None], *, tls: TlsSettings | None = None) -> None:
+    def __init__(
+        self,
+        core: SipCore,
+        on_effect: Callable[[Effect], None],
+        *,
+        tls: TlsSettings | None = None,
+        resolver: Resolver | None = None,
+    ) -> None:
         self.core = core
         self._on_effect = on_effect
         self._loop = asyncio.get_running_loop()
@@ -32,6 +40,7 @@ class Signalling:
             on_flow_lost=self._flow_lost,
             knows=lambda flow: core.knows(flow, self.now),
             tls=TlsContexts(TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file)) if tls else None,
+            resolver=resolver,
         )
 
     @property
