@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "media_capacity PCMA": ("--codec", "PCMA", "--find"),
     "media_capacity G722": ("--codec", "G722", "--find"),
     "media_capacity opus": ("--codec", "opus", "--find"),
+    "media_srtp": (),
     "media_unbroken_speech": (),
     "media_restart": (),
     "flood": (),

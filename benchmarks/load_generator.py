@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voip_engine.rtp.srtp import SrtpSender
+
 FRAME_S = 0.02
 SLOTS = 10
 """The callers' packets are spread over the 20 ms in so many groups, one a socket."""
@@ -64,6 +66,8 @@ class Load:
     """Base64; played round and round, by each caller from a place of its own."""
     payload_type: int
     timestamp_step: int
+    key: str = ""
+    """Base64 of the SRTP key that all callers send under (AES_CM_128_HMAC_SHA1_80); plain RTP without."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,10 @@ class Group:
         self._headers["second"] = load.payload_type
         self._headers["ssrc"] = 1000 + self.callers
         self._step = load.timestamp_step
+        self._encrypt = None
+        if load.key:
+            sender = SrtpSender("AES_CM_128_HMAC_SHA1_80", base64.b64decode(load.key), ssrc=0, next_index=0)
+            self._encrypt = sender.protect
 
     def connect(self, ports: list[int]) -> None:
         self._addresses["family"] = socket.AF_INET
@@ -134,6 +142,11 @@ class Group:
         self._headers["timestamp"][:begun] = frame * self._step & 0xFFFFFFFF
         self._buffers[:begun, _HEADER.itemsize : _HEADER.itemsize + payloads.shape[1]] = payloads[at]
         self._vectors["length"][:begun] = _HEADER.itemsize + lengths[at]
+        if self._encrypt is not None:
+            for row, length in enumerate(self._vectors["length"][:begun].tolist()):
+                packet = np.frombuffer(self._encrypt(self._buffers[row, :length].tobytes()), np.uint8)
+                self._buffers[row, : len(packet)] = packet
+                self._vectors["length"][row] = len(packet)
         sent = 0
         while sent < begun:
             address = self._messages.ctypes.data + sent * _MESSAGE.itemsize

@@ -28,10 +28,11 @@ from voip_engine.media.protocol import (
     UtteranceHeard,
     VoiceActivitySettings,
 )
-from voip_engine.sdp.plan import CodecName, HostPort, MediaPlan, PayloadType
+from voip_engine.sdp.plan import CodecName, HostPort, MediaPlan, PayloadType, SrtpPlan
 
 SPEECH_S = 2.0
 PAUSE_S = 1.0
+_KEYS = bytes(30), bytes(range(30))
 _ENERGY = VoiceActivitySettings(detector="energy")
 PAYLOAD_TYPES: dict[CodecName, PayloadType] = {
     "PCMU": PayloadType(0, "PCMU", 8000),
@@ -88,8 +89,9 @@ async def measure(
     media_core: int = 0,
     activity: VoiceActivitySettings = _ENERGY,
     payloads: list[bytes] | None = None,
+    encrypted: bool = False,
 ) -> LoadResult:
-    """Carry so many echo calls for a while, whose callers say `payloads` round and round.
+    """Carry so many echo calls for a while, whose callers say `payloads` round and round, in SRTP if `encrypted`.
 
     The media process has one core to itself, everything else the others.
     """
@@ -124,7 +126,9 @@ async def measure(
         payloads=[base64.b64encode(payload).decode() for payload in payloads or loop_of_packets(codec)],
         payload_type=payload_type.number,
         timestamp_step=payload_type.clock_rate_hz // 50,
+        key=base64.b64encode(_KEYS[1]).decode() if encrypted else "",
     )
+    srtp = SrtpPlan("AES_CM_128_HMAC_SHA1_80", *_KEYS) if encrypted else None
     generator.stdin.write(json.dumps(asdict(load)).encode() + b"\n")
     rtcp_sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     rtcp_sink.bind(("127.0.0.1", 0))
@@ -132,7 +136,13 @@ async def measure(
     opening = [plane.open_leg(leg_id, HostPort("127.0.0.1", 0)) for leg_id in range(calls)]
     local_ports = [local.port for local in await asyncio.gather(*opening)]
     for leg_id, port in enumerate(remote_ports):
-        plan = MediaPlan(HostPort("127.0.0.1", port), HostPort(*rtcp_sink.getsockname()), payload_type, (payload_type,))
+        plan = MediaPlan(
+            HostPort("127.0.0.1", port),
+            HostPort(*rtcp_sink.getsockname()),
+            payload_type,
+            (payload_type,),
+            srtp=srtp,
+        )
         plane.send(ConfigureLeg(leg_id, plan, media_timeout_s=30))
         plane.send(Listen(leg_id, activity, utterances=True))
     await asyncio.sleep(0.5)
