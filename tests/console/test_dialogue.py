@@ -108,12 +108,13 @@ async def test_tab_goes_round_the_panes(tmp_path: Path) -> None:
             ("tab", "endpoint"),
             ("tab", "RTP there"),
             ("tab", "nothing has happened yet"),
+            ("tab", "wants to talk · SDP"),
             ("tab", "Under"),
         ):
             await page.press(key)
             await page.shows(text)
         await page.press("shift+tab")
-        await page.shows("nothing has happened yet")
+        await page.shows("wants to talk · SDP")
 
 
 async def test_a_click_on_a_tab_shows_its_pane(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ async def test_a_click_on_a_tab_shows_its_pane(tmp_path: Path) -> None:
 async def test_the_page_of_an_echo_call_is_about_its_line(tmp_path: Path) -> None:
     async with Page.of(call(1, "Ada"), tmp_path) as page:
         await page.shows("RTP there", "7f3a0001c1d2@198.51.100.1")
-        await page.press("tab", "tab")
+        await page.press("tab", "tab", "tab")
         await page.shows("Nothing said yet: press 3 for transcribe or 4 for agent.")
 
 

@@ -58,6 +58,17 @@ def help_lines(palette: Palette) -> Iterator[Content]:
         yield _line(keys, action.title, action.explanation, palette)
         if action.name == "choose_mode":
             yield _line("1 … 9", "Mode 1 … 9", "Switch to that mode at once.", palette)
+    yield Content("")
+    yield Content.assemble(("Signs", f"bold {palette.ours}"))
+    for sign, title, explanation in SIGNS:
+        yield _line(sign, title, explanation, palette)
+
+
+SIGNS = (
+    ("◆", "encrypted", "Nobody on the way hears the call."),
+    ("◇", "keys in clear", "Encrypted, but its keys could be read on the way."),
+    ("✉ 3", "voicemail", "New messages in an account's mailbox."),
+)
 
 
 def _line(keys: str, title: str, explanation: str, palette: Palette) -> Content:

@@ -14,25 +14,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from voip_engine import AccountSettings, EngineSettings, ListenAddress, MonitorError, list_devices, models
+from voip_tui.subcommands.check import Check
 from voip_tui.subcommands.columns import size
+from voip_tui.subcommands.network_checks import callers, certificates, servers, stun
 
 CHECK_S: Final = 5.0
 CPU_TORCH: Final = "https://download.pytorch.org/whl/cpu"
 INSTALL_AGENT: Final = f"pip install 'voip-tui[agent]' --extra-index-url {CPU_TORCH}"
 """The extra index has torch without the gigabytes of CUDA that PyPI's brings on Linux."""
-
-
-class Check(Struct, frozen=True):
-    """One finding. `needed`: the settings cannot do without; `mend` is a command, or what to set; or empty."""
-
-    name: str
-    ok: bool
-    detail: str
-    needed: bool = True
-    mend: str = ""
 
 
 async def examine(settings: EngineSettings, file: Path) -> list[Check]:
@@ -41,8 +31,10 @@ async def examine(settings: EngineSettings, file: Path) -> list[Check]:
         asyncio.to_thread(lambda: [_python(), _terminal(), *_packages(settings)]),
         _models(settings, file),
         _sound(settings),
-        asyncio.to_thread(lambda: [*_listening(settings), *_audio_ports(settings)]),
-        *(_registrar(account) for account in settings.accounts),
+        asyncio.to_thread(lambda: [*_listening(settings), *_audio_ports(settings), callers(settings)]),
+        certificates(settings),
+        stun(settings),
+        *(_servers(account) for account in settings.accounts),
     ]
     return [check for checks in await asyncio.gather(*groups) for check in checks]
 
@@ -186,17 +178,5 @@ def _bind(host: str, port: int, kind: socket.SocketKind) -> None:
         taken.bind(target)
 
 
-async def _registrar(account: AccountSettings) -> list[Check]:
-    address = account.address_of_record
-    server = account.outbound_proxy or account.registrar or address.host
-    host = server.removeprefix("sip:").partition(";")[0]
-    host = (
-        host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0] if host.count(":") == 1 else host
-    )
-    name = f"account {address}"
-    try:
-        async with asyncio.timeout(CHECK_S):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-    except (OSError, TimeoutError):
-        return [Check(name, False, f"{host} has no address; is the name right, and is there a network?")]
-    return [Check(name, True, f"{host} is {found[0][4][0]}")]
+async def _servers(account: AccountSettings) -> list[Check]:
+    return [await servers(account)]

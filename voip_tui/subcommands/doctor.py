@@ -11,13 +11,13 @@ from voip_engine.options import add_engine_options, settings_from
 from voip_tui.subcommands.columns import settings_file, shortened
 
 if TYPE_CHECKING:
-    from voip_tui.subcommands.checks import Check
+    from voip_tui.subcommands.check import Check
 
 NAME = "doctor"
 HELP = "say what is there and what is missing, with the commands that mend it"
 DESCRIPTION = (
-    "Looks at this machine with the settings in mind: sound, models, servers, ports. Exit status 0 if everything is there "
-    "that these settings need, 1 otherwise. `voip-tui doctor --mode agent` looks with an agent's needs."
+    "Looks at this machine with the settings in mind: sound, models, servers, ports, certificates. Exit status 0 if "
+    "everything is there that these settings need, 1 otherwise. `voip-tui doctor --mode agent` looks with an agent's needs."
 )
 
 _NAME_COLUMNS = 30

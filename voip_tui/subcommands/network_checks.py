@@ -1,0 +1,180 @@
+"""What `voip-tui doctor` looks at beyond this machine: certificates, accounts' servers, STUN, who may call."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+import time
+from ipaddress import ip_network
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from voip_engine import AccountSettings, EngineSettings
+from voip_engine.addresses import host_port, registrar_of
+from voip_engine.sip.certificates import names_in
+from voip_engine.sip.dns_resolver import DnsResolver
+from voip_engine.sip.flow import NextHop
+from voip_engine.sip.locating import locate
+from voip_engine.sip.tls import TlsContexts, TlsFiles
+from voip_engine.sip.transport import TransportError
+from voip_engine.sip.uri import SipUri
+from voip_engine.stun.exchange import StunExchange
+from voip_engine.stun.messages import MalformedStun, binding_request, mapped_address
+from voip_tui.subcommands.check import Check
+
+ANSWER_S: Final = 5.0
+STUN_PORT: Final = 3478
+SOON_DAYS: Final = 14
+"""A certificate that ends within these days is named before it does."""
+SERVERS_SHOWN: Final = 3
+
+
+# ---- certificates ---------------------------------------------------------------------------------------------------
+
+
+async def certificates(settings: EngineSettings) -> list[Check]:
+    """Whether the files of [tls] can be used, and until when."""
+    tls = settings.tls
+    listens = any(text.lower().startswith("tls:") for text in settings.listen)
+    contexts = TlsContexts(TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file))
+    checks = []
+    if tls.ca_file is not None:
+        checks.append(await _authorities(tls.ca_file))
+    if tls.certificate_file is not None or listens:
+        try:
+            server = await contexts.server()
+        except TransportError as error:
+            checks.append(Check("certificate", False, str(error)))
+        else:
+            assert tls.certificate_file is not None
+            checks.append(await asyncio.to_thread(_own_certificate, server, Path(tls.certificate_file)))
+    return checks
+
+
+async def _authorities(ca_file: str) -> Check:
+    try:
+        context = await TlsContexts(TlsFiles(ca_file)).client()
+    except TransportError as error:
+        return Check("authorities", False, str(error))
+    found = context.cert_store_stats()["x509"]
+    return Check("authorities", found > 0, f"{found} in {ca_file}")
+
+
+def _own_certificate(server: ssl.SSLContext, file: Path) -> Check:
+    """Shake hands with ourselves in memory: what a peer would be shown is what counts, not what the file seems to hold."""
+    name = "certificate"
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        client.load_verify_locations(cafile=file)
+        certificate = _shown(server, client)
+    except ssl.SSLCertVerificationError as error:
+        return Check(name, False, f"{file}: {error.verify_message}", mend="renew it, then start again")
+    except (ssl.SSLError, OSError) as error:
+        return Check(name, False, f"{file} cannot be used: {error}")
+    days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86_400
+    until = f"{certificate['notAfter']}".replace("  ", " ")
+    names = ", ".join(names_in(certificate)) or "no name"
+    if days < SOON_DAYS:
+        return Check(name, False, f"for {names}, ends soon: {until}", needed=False, mend="renew it")
+    return Check(name, True, f"for {names}, until {until}")
+
+
+def _shown(server: ssl.SSLContext, client: ssl.SSLContext) -> dict[str, object]:
+    """The certificate that the one context shows to the other. Raises ssl.SSLError."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    theirs = client.wrap_bio(to_client, to_server)
+    for side in (theirs, ours, theirs):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    return dict(theirs.getpeercert() or {})
+
+
+# ---- accounts -------------------------------------------------------------------------------------------------------
+
+
+async def servers(account: AccountSettings) -> Check:
+    """Where an account's requests go, by NAPTR, SRV and addresses."""
+    name, hop = f"account {account.address_of_record}", registrar_of(account)
+    try:
+        async with asyncio.timeout(ANSWER_S * 2):
+            found = await locate(hop, DnsResolver(), Random())
+    except (TransportError, TimeoutError):
+        return Check(name, False, f"{hop.host} has no address; is the name right, and is there a network?")
+    shown = [f"{each.transport} {host_port(each.host, each.port)}" for each in found[:SERVERS_SHOWN]]
+    more = f" and {len(found) - SERVERS_SHOWN} more" if len(found) > SERVERS_SHOWN else ""
+    return Check(name, True, f"{hop.host} is {', then '.join(shown)}{more}")
+
+
+# ---- STUN -----------------------------------------------------------------------------------------------------------
+
+
+class _Answers(asyncio.DatagramProtocol):
+    def __init__(self, exchange: StunExchange) -> None:
+        self.exchange = exchange
+        self.answered = asyncio.Event()
+
+    def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
+        if self.exchange.receive(data):
+            self.answered.set()
+
+
+async def stun(settings: EngineSettings) -> list[Check]:
+    """Whether the STUN server answers, and what it says."""
+    if settings.stun is None:
+        return []
+    name = f"STUN {settings.stun}"
+    uri = SipUri.parse(settings.stun if settings.stun.startswith("sip:") else f"sip:{settings.stun}")
+    try:
+        (server, *_) = await locate(NextHop("UDP", uri.host, uri.port or STUN_PORT), DnsResolver(), Random())
+        seen = await _asked(server.host, server.port)
+    except TransportError:
+        return [Check(name, False, f"{uri.host} has no address; is the name right, and is there a network?")]
+    except (MalformedStun, OSError) as error:
+        return [Check(name, False, f"{uri.host} cannot be asked: {error}")]
+    if seen is None:
+        return [Check(name, False, f"{host_port(server.host, server.port)} does not answer; is UDP let through?")]
+    return [Check(name, True, f"sees this machine as {seen[0]}")]
+
+
+async def _asked(host: str, port: int) -> tuple[str, int] | None:
+    """What a STUN server says of us; None if it says nothing. Raises OSError, MalformedStun."""
+    loop = asyncio.get_running_loop()
+    exchange = StunExchange(await asyncio.to_thread(binding_request, secrets.token_bytes(12)), loop.time())
+    transport, answers = await loop.create_datagram_endpoint(lambda: _Answers(exchange), remote_addr=(host, port))
+    try:
+        while not exchange.done(loop.time()):
+            if (datagram := exchange.on_timer(loop.time())) is not None:
+                transport.sendto(datagram)
+            try:
+                async with asyncio.timeout_at(exchange.next_deadline()):
+                    await answers.answered.wait()
+            except TimeoutError:
+                continue
+    finally:
+        transport.close()
+    return mapped_address(exchange.answer) if exchange.answer is not None else None
+
+
+# ---- who may call ---------------------------------------------------------------------------------------------------
+
+
+def callers(settings: EngineSettings) -> Check:
+    """From where calls are taken; the whole internet is said to be that."""
+    admission, name = settings.admission, "who may call"
+    who = ["the accounts' servers"] if settings.accounts else []
+    if admission.networks is None and not settings.accounts:
+        who.append("this machine and private networks")
+    who += admission.networks or ()
+    if admission.users:
+        who.append(f"{len(admission.users)} with a password")
+    if any(ip_network(network).prefixlen == 0 for network in admission.networks or ()):
+        mend = "list networks in [admission] of the settings"
+        return Check(name, False, "the whole internet, which scanners will find", needed=False, mend=mend)
+    return Check(name, True, ", ".join(who) or "nobody", needed=False)
