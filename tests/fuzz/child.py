@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["voip_engine"]):
+with atheris.instrument_imports(include=["voip_engine", "aioice.stun"]):
     from .targets import TARGETS
 
 from .guard import Finding, check

@@ -16,6 +16,7 @@ from voip_engine.sip.headers import Headers
 from voip_engine.sip.identity import asserted_identity
 from voip_engine.sip.info import KEYS, LONGEST_DURATION_MS, PLAIN, RELAY, read_key
 from voip_engine.sip.message import MalformedMessage, Request, parse_message
+from voip_engine.sip.message_summary import MessageSummary
 from voip_engine.sip.peek import peek
 from voip_engine.sip.referral_headers import (
     Referral,
@@ -107,6 +108,14 @@ def run_info(data: bytes) -> None:
         with contextlib.suppress(MalformedHeader):
             read = read_key(media_type, data)
             assert read is None or (read[0] in KEYS and 0 <= read[1] <= LONGEST_DURATION_MS)
+
+
+def run_summary(data: bytes) -> None:
+    """A mailbox's summary is read or refused."""
+    with contextlib.suppress(MalformedHeader):
+        summary = MessageSummary.parse(data)
+        assert summary.new >= 0
+        assert summary.old >= 0
 
 
 def run_peek(data: bytes) -> None:
@@ -237,6 +246,15 @@ FEATURE_TARGETS = {
         1024,
     ),
     "info": Target(run_info, (b"Signal=5\r\nDuration=160\r\n", b"Signal: *\nDuration : 250", b"#", b"11"), longest=300),
+    "summary": Target(
+        run_summary,
+        (
+            b"Messages-Waiting: yes\r\nMessage-Account: sip:alice@vmail.example.com\r\nVoice-Message: 4/8 (1/2)\r\n",
+            b"messages-waiting : no\nVoice-Message: 0 / 0",
+        ),
+        (b"Messages-Waiting:", b"Voice-Message:", b"yes", b"\r\n"),
+        512,
+    ),
     "peek": Target(run_peek, (*seeds.MESSAGES, *seeds.TORTURE), (b"Call-ID: ", b"i:", b"\r\n ", b" SIP/2.0\r\n")),
     "trace": Target(
         run_trace,

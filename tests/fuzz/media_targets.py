@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from ipaddress import ip_address
 from itertools import pairwise
 from random import Random
 
@@ -19,6 +20,8 @@ from voip_engine.sdp.crypto import KEY_BYTES
 from voip_engine.sdp.description import MalformedSdp, SessionDescription
 from voip_engine.sdp.negotiation import LocalMedia, NotAcceptable, accept_answer, make_answer, make_offer
 from voip_engine.sdp.plan import HostPort, MediaPlan, PayloadType, SrtpSuite
+from voip_engine.stun.exchange import StunExchange
+from voip_engine.stun.messages import MalformedStun, binding_request, mapped_address
 
 from . import seeds
 from .target import Target
@@ -136,6 +139,8 @@ def run_inbound(data: bytes) -> None:
     assert all(0 <= key.duration_ms <= 65_536 // 8 for key in pressed)
 
 
+_STUN = bytes.fromhex("0101000c2112a442000102030405060708090a0b0020000800011292e112a669")
+"""A binding response with XOR-MAPPED-ADDRESS."""
 _SUITES: tuple[SrtpSuite, ...] = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80")
 
 
@@ -164,6 +169,21 @@ def run_srtp(data: bytes) -> None:
                     raise AssertionError("a packet was taken twice")
 
 
+_REQUEST_ID = bytes(range(12))
+
+
+def run_stun(data: bytes) -> None:
+    """An answer of a STUN server tells an address, or is refused; what is no answer to our request is not taken for one."""
+    for message in (data, _STUN[:20] + data):
+        with contextlib.suppress(MalformedStun):
+            host, port = mapped_address(message)
+            assert str(ip_address(host)) == host
+            assert 0 <= port <= 65_535
+    exchange = StunExchange(binding_request(_REQUEST_ID), 0.0)
+    assert exchange.receive(data) == (exchange.answer is not None)
+    assert exchange.answer is None or data[8:20] == _REQUEST_ID
+
+
 def _stream(*datagrams: bytes) -> bytes:
     return b"".join(bytes([0x21, len(datagram)]) + datagram for datagram in datagrams)
 
@@ -172,6 +192,17 @@ MEDIA_TARGETS = {
     "sdp": Target(run_sdp, (seeds.SDP, seeds.SDP_ON_HOLD, seeds.SDP_SLOPPY), _SDP_WORDS),
     "rtp": Target(run_rtp, (seeds.RTP, seeds.RTP_EXTENDED, seeds.RTP_EVENT), longest=512),
     "rtcp": Target(run_rtcp, (seeds.RTCP,), longest=1024),
+    "stun": Target(
+        run_stun,
+        (
+            _STUN,
+            bytes.fromhex("010100242112a442000102030405060708090a0b00010008000113880a000001")  # MAPPED-ADDRESS
+            + bytes.fromhex("002000140002c0f02112a442000102030405060708090a0b"),  # and an IPv6 one
+            bytes.fromhex("0111000c2112a442000102030405060708090a0b0009000700000401556e6b00"),  # an error
+        ),
+        (b"\x00\x20\x00\x08", b"\x00\x01\x00\x14", b"\x80\x28\x00\x04", b"\x00\x08\x00\x14", b"\x21\x12\xa4\x42"),
+        256,
+    ),
     "srtp": Target(
         run_srtp,
         tuple(
