@@ -7,7 +7,7 @@ import sys
 import pytest
 from support.sip_endpoint import ANSWER, OPTIONS, connected, endpoint, listening, stop_reading
 
-from voip_engine.sip.effects import SendOnFlow, SendRequest
+from voip_engine.sip.effects import KeepAlive, SendOnFlow, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.transport import SipTransport, TcpLimits, TransportError
 
@@ -191,6 +191,76 @@ async def test_our_connections_are_kept_alive() -> None:
         here.transport.send(SendRequest(OPTIONS, hop, "t"))
         reader, _ = await connections.get()
         assert await reader.readexactly(len(OPTIONS) + 8) == OPTIONS + b"\r\n\r\n\r\n\r\n"
+
+
+async def test_a_peer_that_answered_keep_alives_and_stops_is_given_up() -> None:
+    limits = TcpLimits(ping_s=0.02, pong_s=0.05)
+    async with endpoint(limits) as here, listening() as (hop, connections):
+        here.transport.send(SendRequest(OPTIONS, hop, "t"))
+        reader, writer = await connections.get()
+        await reader.readexactly(len(OPTIONS))
+        for _ in range(2):
+            assert await reader.readexactly(4) == b"\r\n\r\n"
+            writer.write(b"\r\n")
+        # Now it reads, and says nothing.
+        assert (await here.lost.get()).remote_port == hop.port
+        assert (await here.failures.get())[0] == "t"
+
+
+async def test_a_peer_that_never_answers_keep_alives_is_kept() -> None:
+    async with endpoint(TcpLimits(ping_s=0.02, pong_s=0.01)) as here, listening() as (hop, connections):
+        here.transport.send(SendRequest(OPTIONS, hop, "t"))
+        reader, _ = await connections.get()
+        assert await reader.readexactly(len(OPTIONS) + 16) == OPTIONS + b"\r\n" * 8
+        assert here.lost.empty()
+
+
+async def test_answers_to_our_keep_alives_are_no_keep_alives_of_theirs() -> None:
+    async with endpoint() as here, listening() as (hop, connections):
+        here.transport.send(SendRequest(OPTIONS, hop, "t"))
+        reader, writer = await connections.get()
+        await reader.readexactly(len(OPTIONS))
+        writer.write(OPTIONS)
+        _, flow = await here.data.get()
+        for _ in range(2):
+            here.transport.keep_alive(KeepAlive(hop, flow))
+            assert await reader.readexactly(4) == b"\r\n\r\n"
+            writer.write(b"\r\n")
+        writer.write(ANSWER)
+        assert (await here.data.get())[0] == ANSWER
+        here.transport.send(SendOnFlow(OPTIONS, flow))
+        assert await reader.readexactly(len(OPTIONS)) == OPTIONS
+
+
+async def test_keep_alives_over_udp_leave_from_the_socket_of_the_messages() -> None:
+    def receive(data: bytes, address: tuple[str, int]) -> None:
+        received.put_nowait((data, address))
+
+    received: asyncio.Queue[tuple[bytes, tuple[str, int]]] = asyncio.Queue()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.setblocking(False)
+        asyncio.get_running_loop().add_reader(peer, lambda: receive(*peer.recvfrom(4096)))
+        async with endpoint() as here:
+            local = await here.transport.listen("UDP", "127.0.0.1", 0)
+            here.transport.keep_alive(KeepAlive(NextHop("UDP", "127.0.0.1", peer.getsockname()[1]), None))
+            assert await received.get() == (b"\r\n\r\n", ("127.0.0.1", local.port))
+        asyncio.get_running_loop().remove_reader(peer)
+
+
+async def test_after_a_change_of_network_connections_are_probed() -> None:
+    limits = TcpLimits(pong_s=0.05)
+    async with endpoint(limits) as here, listening() as (hop, connections):
+        here.transport.send(SendRequest(OPTIONS, hop, "t"))
+        reader, writer = await connections.get()
+        await reader.readexactly(len(OPTIONS))
+        here.transport.network_changed()
+        assert await reader.readexactly(4) == b"\r\n\r\n"
+        writer.write(b"\r\n" + OPTIONS)
+        await here.data.get()
+        here.transport.network_changed()
+        assert await reader.readexactly(4) == b"\r\n\r\n"
+        assert (await here.lost.get()).remote_port == hop.port
 
 
 async def test_a_framing_error_ends_the_connection_after_what_came_before_it() -> None:
