@@ -68,6 +68,10 @@ class CallTransfers:
                 "The other call is not up yet: wait until it is answered, or transfer without asking first."
             )
         peer = SipUri.parse(other.snapshot().peer_uri)
+        # Whoever called us wrote that address himself, and it is the other side that will call it.
+        refusal = self._services.rules.check(peer)
+        if refusal is not None:
+            raise EngineError(refusal)
         # Behind a server the address is what leads there; without one it is what the phone itself says.
         await self._refer(str(peer), peer if other.account is not None else None, other)
 

@@ -55,3 +55,17 @@ async def test_incoming_calls_last_as_long_as_the_caller_wants(make_engine):
     await calls[1].send_dtmf("1")
     await digits.wait_for(DtmfReceived)
     assert not any(call.ended for call in desk.calls.values())
+
+
+async def test_nobody_is_sent_to_an_address_that_only_its_own_caller_wrote(make_engine, echo):
+    """Whoever calls names himself; a transfer has the other side call that name."""
+    desk = await make_engine(auto_answer=True, dialling=DiallingSettings(allow=("echo",)))
+    premium = await make_engine()
+    at_desk = Happenings(desk)
+    asked = await desk.dial(uri_of(echo))
+    await at_desk.wait_for(CallAnswered, call_id=asked.call_id)
+    await premium.dial(uri_of(desk), caller="<sip:+1900123@gw.example>")
+    answered = await at_desk.wait_for(CallAnswered)
+    with pytest.raises(EngineError, match="nothing in allow"):
+        await asked.transfer_to(desk.calls[answered.call_id])
+    assert not asked.ended
