@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "media_srtp": (),
     "media_unbroken_speech": (),
     "media_restart": (),
+    "line_lossy": (),
     "flood": (),
     "short_calls": (),
     "voice_activity": (),
