@@ -313,7 +313,7 @@ ACTIONS: tuple[Action, ...] = (
         "open_page",
         ("enter",),
         "Open the call",
-        "The whole screen; there, its SIP message.",
+        "Its page; from there the latest SIP message.",
         "View",
         _page_hint,
         _selected,
