@@ -61,13 +61,14 @@ class OurReferral:
         last = self._context.sequence.number
         return identifier is None or (identifier.isdigit() and self._first_cseq <= int(identifier[:10]) <= last)
 
-    def receive(self, notify: Request, now: float) -> None:
-        """Take a NOTIFY. Raises MalformedHeader, and then nothing has changed."""
+    def receive(self, notify: Request, answer: Callable[[], None], now: float) -> None:
+        """Take a NOTIFY, and `answer` it before whatever follows from it. Raises MalformedHeader: then nothing has changed."""
         state = SubscriptionState.of(notify.headers)
         if not notify.body and state.terminated:
             status, phrase = 100, ""
         else:
             status, phrase = read_sipfrag(notify.body)
+        answer()
         self._told = True
         if status >= 200:
             self._finish(status, phrase if status < 300 else plain_reason(status, phrase), now)

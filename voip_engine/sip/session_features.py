@@ -167,8 +167,7 @@ class SessionFeatures:
         elif self._ours is None or not self._ours.concerns(identifier):
             self._endpoint.respond(transaction, 481, now)
         else:
-            self._ours.receive(transaction.request, now)
-            self._endpoint.respond(transaction, 200, now)
+            self._ours.receive(transaction.request, lambda: self._endpoint.respond(transaction, 200, now), now)
 
     def _on_info(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
