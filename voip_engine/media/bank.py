@@ -163,7 +163,7 @@ class Bank:
     def enter_speak_lane(self, seat: Seat) -> None:
         """Let a leg's outbound stream run in the express lane."""
         if self.speak_lane.fits(seat.outbound) and seat.leg_id in self._slow_speakers:
-            self.speak_lane.enter(seat.row, seat.outbound, seat.send)
+            self.speak_lane.enter(seat.row, seat.outbound, seat.send, seat.protect)
             del self._slow_speakers[seat.leg_id]
 
     def slow_legs(self) -> set[int]:

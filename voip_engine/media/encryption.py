@@ -110,6 +110,13 @@ class Encryption:
                 self._old_receiver = None
             return old.unprotect(packet)
 
+    def try_unprotect(self, packet: bytes) -> bytes | None:
+        """Check and decrypt an RTP packet; None for one that is not taken."""
+        try:
+            return self.unprotect(packet)
+        except SrtpError:
+            return None
+
     def unprotect_rtcp(self, packet: bytes) -> bytes:
         """Check and decrypt a compound RTCP packet. Raises SrtpError, or Replayed."""
         assert self._receiver is not None

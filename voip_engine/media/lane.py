@@ -46,7 +46,9 @@ _SHORTENED_A_TICK: Final = 20
 """After a stall that delayed all calls, all have delay to give back; not all in one tick."""
 _FADE_OUT: Final = np.linspace(1, 0, SAMPLES, dtype=np.float32)
 
-Mail = list[tuple[Callable[[bytes | memoryview], object], bytes | memoryview]]
+Send = Callable[[bytes | memoryview], object]
+Protect = Callable[[bytes], bytes | None]
+Mail = list[tuple[Send, bytes | memoryview]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ class SpeakLane:
     """Outbound streams of 20 ms packets. Rows are those of the 8 kHz bank; each has its datagram made in place."""
 
     def __init__(self, rows: int) -> None:
-        self._members: dict[int, tuple[Outbound, Callable[[bytes | memoryview], object]]] = {}
+        self._members: dict[int, tuple[Outbound, Send, Protect | None]] = {}
         self._at = np.zeros(0, np.intp)
         self._packets = np.zeros(rows, _PACKET)
         self._second = np.zeros(rows, np.uint8)
@@ -255,7 +257,8 @@ class SpeakLane:
         self._changed = False
         self._playing: list[int] = []
         self._played: list[int] = []
-        self._all: Mail = []
+        self._plain: Mail = []
+        self._encrypted: list[tuple[Send, memoryview, Protect]] = []
         self.mail: Mail = []
         """What the last tick made, and how to send it."""
 
@@ -273,25 +276,25 @@ class SpeakLane:
         """Whether a stream can run here."""
         return outbound.express
 
-    def enter(self, row: int, outbound: Outbound, send: Callable[[bytes | memoryview], object]) -> None:
-        """Take over a stream that sends G.711 in packets of 20 ms."""
+    def enter(self, row: int, outbound: Outbound, send: Send, protect: Protect | None) -> None:
+        """Take over a stream that sends G.711 in packets of 20 ms; `protect` encrypts them."""
         self._sequence[row] = outbound.sequence
         self._timestamp[row] = outbound.timestamp
         self._second[row] = outbound.second_byte
         self._sent[row] = 0
-        self._members[row] = outbound, send
+        self._members[row] = outbound, send, protect
         self._entered.append(row)
 
     def leave(self, row: int) -> None:
         """Give a stream back to its object. A datagram that was made and not sent yet still goes out."""
         self.settle(row)
-        outbound, _ = self._members.pop(row)
+        outbound, _, _ = self._members.pop(row)
         outbound.second_byte = int(self._second[row])
         self._changed = True
 
     def settle(self, row: int) -> None:
         """Bring the object of a stream up to date, so that its figures can be read."""
-        outbound, _ = self._members[row]
+        outbound, _, _ = self._members[row]
         sent = int(self._sent[row])
         outbound.sequence, outbound.timestamp = int(self._sequence[row]), int(self._timestamp[row])
         outbound.packets += sent
@@ -308,7 +311,7 @@ class SpeakLane:
         # The datagrams are touched here only, when those of the last tick have been sent: a row may change hands in between.
         for row in self._entered:
             if row in self._members:
-                outbound, _ = self._members[row]
+                outbound, _, _ = self._members[row]
                 packet = self._packets[row : row + 1]
                 packet["first"] = _PLAIN
                 packet["ssrc"] = outbound.ssrc
@@ -316,9 +319,13 @@ class SpeakLane:
         self._entered.clear()
         self._changed = False
         self._at = np.array(list(self._members), np.intp)
-        self._all = [
-            (send, self._packets[row : row + 1].view(np.uint8).data) for row, (_, send) in self._members.items()
-        ]
+        self._plain, self._encrypted = [], []
+        for row, (_, send, protect) in self._members.items():
+            datagram = self._packets[row : row + 1].view(np.uint8).data
+            if protect is None:
+                self._plain.append((send, datagram))
+            else:
+                self._encrypted.append((send, datagram, protect))
 
     def skip(self, frames: int) -> None:
         """Let the timestamps pass over ticks in which nothing was sent; the next packets get the marker."""
@@ -337,7 +344,6 @@ class SpeakLane:
         """Make the datagrams of a tick, with silence for those that `play` was not called for."""
         if self._changed or self._entered:
             self._list_members()
-        self.mail = self._all
         at = self._at
         for row in set(self._played) - set(self._playing):
             if row in self._members:
@@ -350,6 +356,10 @@ class SpeakLane:
         self._sequence[at] += np.uint16(1)
         self._timestamp[at] += np.uint32(SAMPLES)
         self._sent[at] += 1
+        self.mail = self._plain
+        if self._encrypted:
+            protected = [(send, protect(datagram.tobytes())) for send, datagram, protect in self._encrypted]
+            self.mail = [*self._plain, *((send, datagram) for send, datagram in protected if datagram is not None)]
 
 
 def _taller(array: NDArray[Any], rows: int) -> NDArray[Any]:

@@ -110,8 +110,7 @@ class Leg:
         self.seat.protect = self.encryption.protect if self.encryption.active else None
         self.outbound.configure(plan)
         self.seat.source.set_codecs({payload_type.number: payload_type for payload_type in plan.receive})
-        coded = ((one.codec, one.number) for one in plan.receive if one.codec in G711)
-        self._coded = next(coded, None) if plan.srtp is None else None  # the express lane reads plain packets only
+        self._coded = next(((one.codec, one.number) for one in plan.receive if one.codec in G711), None)
         if previous is None or previous.remote_rtp != plan.remote_rtp or command.latched is not None:
             signalled = (plan.remote_rtp.host, plan.remote_rtp.port)
             known = (command.latched.host, command.latched.port) if command.latched else None
@@ -162,7 +161,8 @@ class Leg:
         if self.inbound.settled and not source.in_gap and bank.rate_hz == self.jitter.clock_rate_hz:
             codec, number = self._coded
             if bank.enter_hear_lane(self.seat, self.inbound, codec, number, self._slowed):
-                self._readiness.hasten(self._twin, self.seat.row)
+                decrypted = (self.encryption.try_unprotect, self._read_decrypted) if self.encryption.active else None
+                self._readiness.hasten(self._twin, self.seat.row, decrypted)
 
     def _slowed(self) -> None:
         if self._twin is not None:
@@ -208,16 +208,25 @@ class Leg:
     def _read_peer(self, data: bytes, arrived_s: float, _: Source) -> None:
         if not data:
             return
-        bank, latch = self.bank, self.inbound.latch
+        latch = self.inbound.latch
         if looks_like_rtcp(data) and self.plan is not None and self.plan.rtcp_mux and latch is not None:
             self._read_rtcp(data, arrived_s, latch.peer)
             return
-        if bank is not None and self.seat.row in bank.hear_lane:
-            bank.hear_lane.leave(self.seat.row)  # a key, or anything else that isn't 20 ms of G.711
+        self._leave_hear_lane()
         if not self.encryption.active:
             self.inbound.receive_from_peer(data, arrived_s)
         elif latch is not None:
             self._read_encrypted(data, arrived_s, latch.peer)
+
+    def _read_decrypted(self, data: bytes, arrived_s: float, _: Source) -> None:
+        self._leave_hear_lane()
+        self.inbound.receive_from_peer(data, arrived_s)
+
+    def _leave_hear_lane(self) -> None:
+        """Make way for a key, or anything else that isn't 20 ms of G.711."""
+        bank = self.bank
+        if bank is not None and self.seat.row in bank.hear_lane:
+            bank.hear_lane.leave(self.seat.row)
 
     def _read_anyone(self, data: bytes, arrived_s: float, address: Source) -> None:
         source = address[:2]

@@ -41,7 +41,6 @@ class Outbound:
         "octets",
         "packets",
         "second_byte",
-        "secured",
         "sending",
         "sequence",
         "silence",
@@ -59,8 +58,6 @@ class Outbound:
         self.codec: CodecName = "PCMU"
         self.batched = True
         """Whether frames come encoded (G.711, for all legs at once) or as audio."""
-        self.secured = False
-        """Whether datagrams are encrypted before they are sent."""
         self.keying = False
         """Whether a key takes the place of audio in the next packet; audio that waits is not lost."""
         self._encoder: FrameEncoder | None = None
@@ -91,14 +88,13 @@ class Outbound:
         self.keying = False
         self._pending.clear()
         self._pending_samples.clear()
-        self.secured = plan.srtp is not None
         self.sending = plan.direction in ("sendrecv", "sendonly")
         self._mark()
 
     @property
     def express(self) -> bool:
-        """Whether packets are plain 20 ms of G.711 that nothing is done to, so that all such streams' can be made at once."""
-        return self.sending and self.batched and self._frames_a_packet == 1 and not (self.keying or self.secured)
+        """Whether packets are plain 20 ms of G.711, so that all such streams' can be made at once."""
+        return self.sending and self.batched and self._frames_a_packet == 1 and not self.keying
 
     @property
     def whole(self) -> bool:

@@ -156,6 +156,11 @@ def connect_twin(rtp: socket.socket, remote: HostPort) -> socket.socket | None:
 Sink = Callable[[bytes, float, Source], None]
 """Takes a datagram, when it arrived (`time.monotonic`), and its source address as the socket module gives it."""
 
+Decrypted = tuple[Callable[[bytes], bytes | None], Sink]
+"""Decrypts a datagram, None for one that is not taken, and where decrypted ones go that are not for the lane."""
+
+_Express = tuple[Receive, Sink, int, Decrypted | None]
+
 
 class ExpressLane(Protocol):
     """Who takes the datagrams of many sockets in one call."""
@@ -178,8 +183,8 @@ class Readiness:
 
     def __init__(self) -> None:
         self._watched: dict[int, tuple[Receive, Sink]] = {}
-        self._express: dict[int, tuple[Receive, Sink, int]] = {}
-        self._hastened: list[tuple[Receive, Sink, int]] | None = None
+        self._express: dict[int, _Express] = {}
+        self._hastened: list[_Express] | None = None
         self._turn = 0
         self.lane: ExpressLane | None = None
         """Takes, all at once, the express sockets' datagrams."""
@@ -203,13 +208,16 @@ class Readiness:
         elif self._selector is not None:
             self._selector.unregister(watched)
 
-    def hasten(self, watched: socket.socket, row: int) -> None:
-        """Let a watched socket's datagrams of the express length go to the lane, with this row."""
+    def hasten(self, watched: socket.socket, row: int, decrypted: Decrypted | None = None) -> None:
+        """Let a watched socket's datagrams of the express length go to the lane, with this row.
+
+        With `decrypted` they are decrypted first; those that can be and have another length go to its sink.
+        """
         if self._epoll is None:
             return
         receive, sink = self._watched[watched.fileno()]
         self._epoll.unregister(watched)
-        self._express[watched.fileno()] = (receive, sink, row)
+        self._express[watched.fileno()] = (receive, sink, row, decrypted)
         self._hastened = None
 
     def slow(self, watched: socket.socket) -> None:
@@ -257,22 +265,27 @@ class Readiness:
             if not again or self._hastened is not entries:
                 return
 
-    def _read_express(
-        self, clock: ArrivalClock, entries: list[tuple[Receive, Sink, int]]
-    ) -> list[tuple[Receive, Sink, int]]:
+    def _read_express(self, clock: ArrivalClock, entries: list[_Express]) -> list[_Express]:
         """Read one datagram from each; gives those that had one."""
         rows: list[int] = []
         datagrams: list[bytes] = []
         stamps: list[bytes] = []
         others: list[tuple[Sink, bytes, float, Source]] = []
-        had_some: list[tuple[Receive, Sink, int]] = []
+        had_some: list[_Express] = []
         for entry in entries:
-            receive, sink, row = entry
+            receive, sink, row, decrypted = entry
             try:
                 data, ancillary, _, source = receive(LONGEST_DATAGRAM_BYTES, ANCILLARY_BYTES)
             except OSError:
                 continue
             had_some.append(entry)
+            if decrypted is not None:
+                decrypt, decrypted_sink = decrypted
+                plain = decrypt(data)
+                if plain is None:  # nothing that was not decrypted may look like what was
+                    others.append((sink, data, clock.arrived_s(ancillary), source))
+                    continue
+                data, sink = plain, decrypted_sink
             if len(data) == EXPRESS_BYTES and ancillary:
                 rows.append(row)
                 datagrams.append(data)

@@ -113,7 +113,7 @@ def test_both_directions_are_encrypted_beyond_the_wrap_of_the_sequence(loop, pee
     figures = loop.figures(1)
     assert (figures.received_packets, figures.rejected_packets, figures.lost_packets) == (60, 0, 0)
     assert figures.srtp_mark.heard == (7, 65_559)
-    assert figures.srtp_mark.next_index == 1 << 16 | figures.next_sequence
+    assert 0 <= figures.srtp_mark.next_index - (1 << 16 | figures.next_sequence) <= 5
 
 
 def test_plain_and_forged_packets_are_not_heard_and_replays_are_counted_as_doubles(loop, peers, stranger):
@@ -123,6 +123,7 @@ def test_plain_and_forged_packets_are_not_heard_and_replays_are_counted_as_doubl
         heard = peer.say(SILENCE, number)
         peer.socket.sendto(heard, peer.local)
         peer.send(tone(1)[0], number + 100)
+        loop.tick(3)  # the express lane reads but one packet a tick
         stranger.sendto(heard, peer.local)
         loop.tick()
     figures = loop.figures(1)
@@ -132,6 +133,36 @@ def test_plain_and_forged_packets_are_not_heard_and_replays_are_counted_as_doubl
     reasons = {report.source: report.reason for report in loop.of(PacketRejected)}
     assert "authenticate" in reasons[peer.address]
     assert "heard before" in reasons[HostPort(*stranger.getsockname())]
+
+
+def test_a_plain_packet_that_fits_exactly_is_not_taken_for_a_decrypted_one(loop, peers):
+    peer = peers()
+    peer.listen()
+    talk(loop, peer, [SILENCE] * 30, count(0))
+    leg = loop.media.legs[1]
+    assert leg.seat.row in leg.bank.hear_lane, "it would go straight to the decoder there"
+    talk(loop, peer, [SILENCE] * 2, count(30))
+    for number in range(32, 62):
+        peer.send(tone(1)[0], number)
+        peer.say(SILENCE, number)
+        loop.tick()
+    figures = loop.figures(1)
+    assert (figures.received_packets, figures.rejected_packets + figures.duplicate_packets) == (62, 30)
+    assert loop.of(SpeechStarted) == []
+
+
+def test_the_express_lanes_carry_encrypted_streams_as_they_carry_plain_ones(loop, peers):
+    peer = peers()
+    for number, payload in enumerate(tone(120)):
+        peer.say(payload, number)
+        loop.tick()
+    leg = loop.media.legs[1]
+    assert leg.seat.row in leg.bank.hear_lane
+    assert leg.seat.row in leg.bank.speak_lane
+    packets = peer.heard()
+    assert [packet.sequence for packet in packets] == [(65_530 + number) % 2**16 for number in range(119)]
+    figures = loop.figures(1)
+    assert (figures.received_packets, figures.rejected_packets, figures.lost_packets) == (120, 0, 0)
 
 
 def test_who_has_the_key_is_followed_at_once_and_later_when_it_holds(loop, peers, stranger):
