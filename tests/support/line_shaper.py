@@ -55,7 +55,9 @@ class SimulatedClock:
         """The loop's reading of the clock: it is moved by the benchmark instead."""
 
     def arrived_s(self, ancillary: list[tuple[int, int, bytes]]) -> float:
-        """When a datagram arrived."""
+        """When a datagram arrived; now, where the system doesn't stamp them."""
+        if not ancillary:
+            return self.now_s
         seconds, nanoseconds = _TIMESPEC.unpack_from(ancillary[0][2])
         return self._of_stamp(seconds * 1_000_000_000 + nanoseconds)
 
