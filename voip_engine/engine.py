@@ -114,7 +114,7 @@ class Engine:
         randomness = random.SystemRandom()
         door = Admission(self.settings.admission, has_accounts=bool(self.settings.accounts), random=randomness)
         core = SipCore(randomness, user_agent=USER_AGENT, door=door, session_timer_s=self.settings.session_timer_s)
-        self._signalling = Signalling(core, self._apply, tls=self.settings.tls)
+        self._signalling = Signalling(core, self._apply, tls=self.settings.tls, stun=self.settings.stun)
         self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)
         self._placed = PlacedCalls(self.settings.dialling, self._end_call)
         self._redirection = Redirection(self.settings.accounts, self._signalling, self._placed.rules)
@@ -271,6 +271,7 @@ class Engine:
         try:
             first, *further = await self._signalling.paths_to(to.next_hop)
             local = first.local
+            contact = await self._signalling.contact_for(first)
             codecs = codecs or self.settings.codecs
             negotiation = await self._ports.open(number, local, first.hop, to.account, codecs)
         except (MediaError, TransportError) as error:
@@ -281,6 +282,7 @@ class Engine:
                 target=to.target,
                 next_hop=first.hop,
                 local=local,
+                contact=contact,
                 further=tuple(path.hop for path in further),
                 account=to.account,
                 caller=self._caller(to.account, caller, local),

@@ -40,11 +40,11 @@ class Redirection:
         if refusal is not None:
             raise EngineError(refusal)
         to = destination(target.serialize(), self._accounts, call.account)
-        local = await self._signalling.local_address_for(to.next_hop)
+        path = (await self._signalling.paths_to(to.next_hop))[0]
         if not call.ended:
             signalling = self._signalling
             wanted = signalling.core.redirect(
-                call.session, target=target, next_hop=to.next_hop, local=local, now=signalling.now
+                call.session, target=target, next_hop=path.hop, local=path.local, now=signalling.now
             )
-            call.redirected(str(target), to.next_hop)
+            call.redirected(str(target), path.hop)
             signalling.perform(wanted)

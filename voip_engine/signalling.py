@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 
 from voip_engine.network_settings import TlsSettings
 from voip_engine.sip.core import SipCore
@@ -12,9 +13,11 @@ from voip_engine.sip.effects import CloseConnection, Effect, KeepAlive, SendOnFl
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.locating import Resolver
+from voip_engine.sip.mapped_address import STUN_PORT
 from voip_engine.sip.tls import TlsContexts, TlsFiles
 from voip_engine.sip.trace import SipTrace, SipTraces
 from voip_engine.sip.transport import SipTransport
+from voip_engine.sip.uri import SipUri
 
 
 class Signalling:
@@ -27,9 +30,11 @@ class Signalling:
         *,
         tls: TlsSettings | None = None,
         resolver: Resolver | None = None,
+        stun: str | None = None,
     ) -> None:
         self.core = core
         self._on_effect = on_effect
+        self._stun = SipUri.parse(f"sip:{stun}") if stun else None
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._traces = SipTraces()
@@ -55,6 +60,14 @@ class Signalling:
     async def paths_to(self, next_hop: NextHop) -> tuple[Path, ...]:
         """Return the servers of `next_hop` in the order to try them, with our address towards each. Raises TransportError."""
         return await self._transport.paths_to(next_hop)
+
+    async def contact_for(self, path: Path) -> LocalAddress:
+        """Return where a server or peer reaches us: behind NAT what the STUN server of the settings says, if it says so."""
+        hop, local = path.hop, path.local
+        if self._stun is None or hop.transport != "UDP" or _is_public(local.host) or not _is_public(hop.host):
+            return local
+        seen = await self._transport.seen_address(hop.host, self._stun.host, self._stun.port or STUN_PORT)
+        return local if seen is None else LocalAddress("UDP", *seen)
 
     async def local_address_for(self, next_hop: NextHop) -> LocalAddress:
         """Return the address at which `next_hop` can reach us. Raises TransportError for a name that does not resolve."""
@@ -127,3 +140,7 @@ class Signalling:
     def _on_timer(self) -> None:
         self._timer = None
         self.perform(self.core.on_timer(self.now))
+
+
+def _is_public(host: str) -> bool:
+    return ip_address(host).is_global

@@ -32,13 +32,12 @@ from voip_engine.sip.endpoint import (
     SESSION_DESCRIPTION,
     SUPPORTED,
     Endpoint,
-    contact_header,
     contact_uri,
     session_body,
 )
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path
 from voip_engine.sip.framing import FramingError
-from voip_engine.sip.mailbox import MailboxPath, Mailboxes
+from voip_engine.sip.mailbox import Mailboxes, MailboxPath
 from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
 from voip_engine.sip.peek import peek
 from voip_engine.sip.referral_headers import read_referred_by
@@ -208,10 +207,12 @@ class SipCore:
         offer: bytes,
         now: float,
         further: tuple[NextHop, ...] = (),
+        contact: LocalAddress | None = None,
         extra: tuple[tuple[str, str], ...] = (),
     ) -> tuple[str, list[Effect]]:
         """Call `target`; returns the session's name. `extra` headers stand besides the usual ones.
 
+        `contact` is where we are reached if not at `local`, unless the account's registrar knows better.
         `further` next hops are tried in order when one says 503, nothing, or is not reached (RFC 3263 §4.3). Those of another
         address family are left out, for Contact and the offer name addresses of the first one's.
 
@@ -228,7 +229,11 @@ class SipCore:
             session=self._sessions.name_for(call_id),
             local=local,
             contact=self._contact(
-                account, config.contact_user if config else caller.uri.user or "", local, target.scheme == "sips"
+                account,
+                config.contact_user if config else caller.uri.user or "",
+                local,
+                target.scheme == "sips",
+                contact or local,
             ),
             credentials=self._credentials_of(config),
             sequence=Sequence(),
@@ -479,12 +484,15 @@ class SipCore:
     def _credentials_of(self, config: AccountConfig | None) -> Callable[[], Credentials]:
         return lambda: Credentials(config.digest(self._endpoint.random) if config else None)
 
-    def _contact(self, account: str | None, user: str, local: LocalAddress, secure: bool) -> str:
-        """Return a call's Contact, on an account's calls with the address that its registrar sees us at."""
+    def _contact(
+        self, account: str | None, user: str, local: LocalAddress, secure: bool, seen: LocalAddress | None = None
+    ) -> str:
+        """Return a call's Contact: the address that the account's registrar sees us at, else `seen`, else our own."""
         binding = None if account is None else self._registrations[account].binding
+        behind = local if binding is None else binding.address_behind(local)
+        uri = contact_uri(user, seen if seen is not None and behind == local else behind, secure=secure)
         if binding is None:
-            return contact_header(user, local, secure=secure)
-        uri = contact_uri(user, binding.address_behind(local), secure=secure)
+            return f"<{uri}>"
         if binding.outbound and binding.local is not None and binding.local.transport == local.transport:
             uri = uri.with_parameter("ob")  # RFC 5626 §4.3
         return f"<{uri}>"

@@ -22,6 +22,7 @@ from voip_engine.sip.effects import KeepAlive, SendOnFlow, SendRequest
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.framing import FramingError
 from voip_engine.sip.locating import Resolver
+from voip_engine.sip.mapped_address import MappedAddresses
 from voip_engine.sip.routes import PendingTransactions, Remote, Routes
 from voip_engine.sip.sockets import (
     TransportError,
@@ -77,6 +78,7 @@ class SipTransport:
             tls=tls or TlsContexts(),
         )
         self._udp: list[UdpSocket] = []
+        self._mapped = MappedAddresses()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
         self._routes = Routes(resolver or DnsResolver(), Random())
@@ -153,6 +155,11 @@ class SipTransport:
         elif not self._streams.send_on(effect.flow, effect.data) and effect.fallback is not None:
             self._start(self._send_on_fallback(effect.data, effect.fallback))
 
+    async def seen_address(self, remote_host: str, stun_host: str, stun_port: int) -> tuple[str, int] | None:
+        """Ask a STUN server where the UDP socket towards a literal address is seen; None when that is not to be known."""
+        udp = self._udp_socket(remote_host, None)
+        return None if udp is None else await self._mapped.of(udp, stun_host, stun_port)
+
     def source_address(self, host: str) -> str:
         """Our address on the way to a literal address as the routing table has it now, empty for no way."""
         try:
@@ -163,6 +170,7 @@ class SipTransport:
     def network_changed(self) -> None:
         """Forget names and routes; cut off connections from addresses that are ours no more, and probe the others."""
         self._routes.forget()
+        self._mapped.forget()
         for flow in self._streams.flows():
             if self.source_address(flow.remote_host) != flow.local_host:
                 self._streams.abort(flow)
@@ -193,7 +201,7 @@ class SipTransport:
     # ---- UDP --------------------------------------------------------------------------------------------------------
 
     def _datagram_received(self, udp: UdpSocket, data: bytes, host: str, port: int) -> None:
-        if self._closed or not data.strip(b"\r\n\x00"):
+        if self._closed or self._mapped.receive(udp, data) or not data.strip(b"\r\n\x00"):
             return  # a keep-alive (RFC 5626 §4.4.1 and what older phones send)
         local = udp.address.host
         if is_wildcard(local):

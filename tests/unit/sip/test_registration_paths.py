@@ -95,7 +95,7 @@ class Phone:
     def contacts(self, number: int) -> list[str]:
         return self.requests[number][1].headers.get_all("Contact")
 
-    def invite(self) -> Request:
+    def invite(self, contact: LocalAddress | None = None) -> Request:
         _, effects = self.core.invite(
             target=SipUri.parse("sip:bob@pbx.example"),
             next_hop=NextHop(self.transport, "192.0.2.9", 5060),
@@ -104,6 +104,7 @@ class Phone:
             caller=NameAddress("", SipUri.parse(AOR)),
             offer=b"v=0\r\n",
             now=self.now,
+            contact=contact,
         )
         self.apply(effects)
         return self.requests[-1][1]
@@ -121,6 +122,15 @@ def test_the_contact_becomes_the_address_that_the_registrar_sees() -> None:
     assert len(phone.requests) == 2
     assert phone.changes[-1].public_address == "203.0.113.5:61000"
     assert phone.invite().headers.get("Contact") == "<sip:alice@203.0.113.5:61000>"
+
+
+def test_what_a_stun_server_says_counts_where_no_registrar_knows_better() -> None:
+    by_stun = LocalAddress("UDP", "198.51.100.4", 7000)
+    phone = Phone(lambda request, hop: None)
+    assert phone.invite(by_stun).headers.get("Contact") == "<sip:alice@198.51.100.4:7000>"
+    phone.answer = behind_nat
+    phone.register().pass_time(1)
+    assert phone.invite(by_stun).headers.get("Contact") == "<sip:alice@203.0.113.5:61000>"
 
 
 def test_without_nat_nothing_changes() -> None:
