@@ -9,7 +9,7 @@ import time
 from ipaddress import ip_network
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from voip_engine import AccountSettings, EngineSettings
 from voip_engine.addresses import host_port, registrar_of
@@ -77,13 +77,15 @@ def _own_certificate(server: ssl.SSLContext, file: Path) -> Check:
         return Check(name, False, f"{file} cannot be used: {error}")
     days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86_400
     until = f"{certificate['notAfter']}".replace("  ", " ")
-    names = ", ".join(names_in(certificate)) or "no name"
+    alternatives = certificate.get("subjectAltName", ())
+    addresses = [address for kind, address in alternatives if kind == "IP Address"]
+    names = ", ".join([*names_in(certificate), *addresses]) or "nobody"
     if days < SOON_DAYS:
         return Check(name, False, f"for {names}, ends soon: {until}", needed=False, mend="renew it")
     return Check(name, True, f"for {names}, until {until}")
 
 
-def _shown(server: ssl.SSLContext, client: ssl.SSLContext) -> dict[str, object]:
+def _shown(server: ssl.SSLContext, client: ssl.SSLContext) -> dict[str, Any]:
     """The certificate that the one context shows to the other. Raises ssl.SSLError."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = server.wrap_bio(to_server, to_client, server_side=True)

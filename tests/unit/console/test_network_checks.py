@@ -22,8 +22,8 @@ async def certificate_check(certificate: Certificate, key: Path | None = None) -
 
 
 async def test_a_certificate_is_named_before_it_ends(tmp_path: Path) -> None:
-    check = await certificate_check(Authority(tmp_path).issue("good", "pbx.example"))  # for a day
-    assert check.detail.startswith("for pbx.example, ends soon: ")
+    check = await certificate_check(Authority(tmp_path).issue("good", "pbx.example", "192.0.2.7"))  # for a day
+    assert check.detail.startswith("for pbx.example, 192.0.2.7, ends soon: ")
     assert check.detail.endswith("GMT")
     assert (check.ok, check.needed) == (False, False)
 
