@@ -37,8 +37,7 @@ def packets(codec: CodecName) -> list[bytes]:
     return [encoder.encode(frame) for frame in speech[: speech.size // 320 * 320].reshape(-1, 320)]
 
 
-@pytest.mark.parametrize("drift", [200e-6, -200e-6])
-@pytest.mark.parametrize("codec", TYPES)
+@pytest.mark.parametrize(("codec", "drift"), [("PCMU", 200e-6), ("opus", -200e-6)])
 def test_delay_stays_bounded_and_speech_goes_on(codec: CodecName, drift: float) -> None:
     reports: list[AnyReport] = []
     clock = SimulatedClock()
