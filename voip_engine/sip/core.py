@@ -175,7 +175,7 @@ class SipCore:
         """
         registration = self._registrations[account]
         for address in (local, *(path.local for path in paths)):
-            self._endpoint.note_address(address)
+            self._endpoint.note_sending_address(address)
         registration.register(paths or (Path(registration.config.registrar, local),), now)
         return self._endpoint.take_effects()
 
@@ -222,7 +222,7 @@ class SipCore:
         config = None if account is None else self._registrations[account].config
         if len(self._sessions) >= self._capacity or endpoint.transactions.full:
             raise CapacityError(f"{self._capacity} calls are up already, which is the limit.")
-        endpoint.note_address(local)
+        endpoint.note_sending_address(local)
         call_id = endpoint.token()
         context = SessionContext(
             endpoint=endpoint,
@@ -292,7 +292,7 @@ class SipCore:
         Should that one fail too, the targets that are left are told again. Raises SessionStateError.
         """
         if (known := self._sessions.get(session)) is not None:
-            self._endpoint.note_address(local)
+            self._endpoint.note_sending_address(local)
             known.redirect(target, next_hop, local, now)
         return self._endpoint.take_effects()
 
@@ -368,8 +368,9 @@ class SipCore:
             return True
         if self._door is not None and self._door.may_prove_itself(seen.method):
             return True
-        self._endpoint.emit(RequestTurnedAway(flow, seen.method, STRANGER if seen.method else NOTHING_ASKED))
-        self._hush(flow)
+        if seen.method != "ACK":  # which follows each challenge, and has no answer anyway
+            self._endpoint.emit(RequestTurnedAway(flow, seen.method, STRANGER if seen.method else NOTHING_ASKED))
+            self._hush(flow)
         return False
 
     def _is_welcome(self, request: Request, flow: Flow, now: float) -> bool:

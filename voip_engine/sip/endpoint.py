@@ -56,6 +56,11 @@ class Endpoint:
         if local not in self._addresses:
             self._addresses.append(local)
 
+    def note_sending_address(self, local: LocalAddress) -> None:
+        """Remember what requests are sent from. Over TLS that may be a connection, to which nobody else can connect."""
+        if local.transport != "TLS":
+            self.note_address(local)
+
     def listening_address(self, transport: Transport, host: str, port: int) -> LocalAddress:
         """Return where a peer that sees us at `host:port` reaches us.
 

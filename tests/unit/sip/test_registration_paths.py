@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.effects import Effect, KeepAlive, RegistrationChanged, SendRequest
+from voip_engine.sip.effects import Effect, KeepAlive, RegistrationChanged, SendOnFlow, SendRequest, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.message import Request, Response, make_response, parse_message
 from voip_engine.sip.registration import AccountConfig
@@ -163,6 +163,24 @@ def test_over_tcp_without_nat_others_still_connect_to_where_we_listen() -> None:
 def test_over_tls_the_contact_is_the_connection() -> None:
     phone = Phone(lambda request, hop: accept(request, ("10.0.0.1", 40000)), transport="TLS").register()
     assert phone.contacts(1)[0].startswith("<sip:alice@10.0.0.1:40000;transport=tls>")
+
+
+def test_calls_that_come_by_a_new_tls_connection_are_answered_with_that_one() -> None:
+    told: list[bytes] = []
+    phone = Phone(lambda request, hop: accept(request), transport="TLS").register(port=40000)
+    invite = (
+        "INVITE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.9:5061;branch=z9hG4bK1\r\n"
+        "From: <sip:bob@pbx.example>;tag=1\r\nTo: <sip:alice@pbx.example>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n"
+        "Contact: <sip:bob@192.0.2.9>\r\nContent-Length: 0\r\n\r\n"
+    )
+    flow = Flow("TLS", "10.0.0.1", 41111, "192.0.2.9", 5061, 2)
+    effects = phone.core.receive(invite.encode(), flow, 1.0)
+    [session] = [effect.session for effect in effects if isinstance(effect, SessionInvited)]
+    for effect in phone.core.ring(session, 1.0):
+        assert isinstance(effect, SendOnFlow)
+        told.append(effect.data)
+    response = parse_message(told[-1])
+    assert response.headers.get("Contact") == "<sip:alice@10.0.0.1:41111;transport=tls>"
 
 
 def test_a_sips_account_registers_a_sips_contact() -> None:
