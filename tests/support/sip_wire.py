@@ -23,8 +23,8 @@ T = TypeVar("T")
 class Peer:
     """A core at an address of its own. `told` holds what an engine would have heard."""
 
-    def __init__(self, wire: Wire, host: str, seed: int, capacity: int) -> None:
-        self.core = SipCore(Random(seed), user_agent=f"test/{host}", capacity=capacity)
+    def __init__(self, wire: Wire, host: str, seed: int, capacity: int, session_timer_s: int = 0) -> None:
+        self.core = SipCore(Random(seed), user_agent=f"test/{host}", capacity=capacity, session_timer_s=session_timer_s)
         self.told: list[Effect] = []
         self.on_told: Callable[[Effect], None] = lambda effect: None
         self.host = host
@@ -82,9 +82,9 @@ class Wire:
         self._flying: list[tuple[float, int, Peer, bytes, str]] = []
         self._numbers = count()
 
-    def peer(self, host: str, *, seed: int = 1, capacity: int = 1000) -> Peer:
+    def peer(self, host: str, *, seed: int = 1, capacity: int = 1000, session_timer_s: int = 0) -> Peer:
         """Put a new peer on the wire."""
-        self.peers[host] = peer = Peer(self, host, seed + len(self.peers), capacity)
+        self.peers[host] = peer = Peer(self, host, seed + len(self.peers), capacity, session_timer_s)
         return peer
 
     def carry(self, sender: Peer, effect: SendOnFlow | SendRequest) -> None:

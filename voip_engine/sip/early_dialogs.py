@@ -10,7 +10,7 @@ from voip_engine.sip.dialog_requests import DialogRequests
 from voip_engine.sip.endpoint import session_body
 from voip_engine.sip.extension_headers import RAck, read_rseq
 from voip_engine.sip.flow import Flow
-from voip_engine.sip.message import Response
+from voip_engine.sip.message import Request, Response
 
 MAX_FORKS = 32
 """How many branches of a forked INVITE are remembered."""
@@ -20,12 +20,14 @@ MAX_FORKS = 32
 class EarlyDialog:
     """One branch. `answer` is its latest session description; `rseq` the number of its latest reliable response.
 
-    `updated` says that both sides have agreed on something else since.
+    `settled` says that it came reliably and the other side knows that it did, `updated` that both sides have agreed on
+    something else since.
     """
 
     dialog: Dialog
     answer: bytes | None = None
     rseq: int | None = None
+    settled: bool = False
     updated: bool = False
 
 
@@ -68,13 +70,20 @@ class EarlyDialogs:
             branch.rseq = rseq
             prack = branch.dialog.build("PRACK")
             prack.headers.add("RAck", str(RAck(rseq, response.cseq.number, response.cseq.method)))
-            self._requests.send(branch.dialog, prack, now)
+            self._acknowledge(branch, prack, now)
         branch.dialog.note_abilities(response)
         body = session_body(response)
         if body is not None:
             branch.answer = body
             self._latest = branch
         return True
+
+    def _acknowledge(self, branch: EarlyDialog, prack: Request, now: float) -> None:
+        def on_final(status: int, response: Response | None, now: float) -> None:
+            branch.settled = status < 300 and branch.answer is not None
+
+        branch.settled = False
+        self._requests.send(branch.dialog, prack, now, on_final)
 
     def note_update(self, dialog: Dialog) -> None:
         """Note that a branch has agreed with us on something else than it answered."""

@@ -170,12 +170,12 @@ class Session:
         self._placing.redirect(target, next_hop, local, now)
 
     def reoffer(self, offer: bytes, now: float) -> None:
-        """Send an offer in a re-INVITE as soon as nothing stands in its way; before the answer, in an UPDATE.
+        """Send an offer in a re-INVITE as soon as nothing stands in its way.
 
-        Raises SessionStateError.
+        Before the answer it goes in an UPDATE, if one can be sent (RFC 3311 §5.1). Raises SessionStateError.
         """
         early = self._placing.early.latest if self._placing is not None else None
-        if self.phase is Phase.CALLING and early is not None and "UPDATE" in early.dialog.methods:
+        if self.phase is Phase.CALLING and early is not None and early.settled and "UPDATE" in early.dialog.methods:
             if self._updates.offering or self._updates.asked:
                 raise SessionStateError("This call cannot be changed now: another change is under way.")
             self._updates.offer(early.dialog, offer, now)

@@ -21,7 +21,7 @@ SHORTEST_S = 90
 """The least that anybody may demand (RFC 4028 §5)."""
 MAX_RAISES = 4
 """How often a request is sent again with a longer interval."""
-RETRY_S = 10.0
+RETRY_S = 4.0
 """When a refresh that was refused for now is tried again, at the earliest."""
 
 
