@@ -74,9 +74,7 @@ def comes_in(effects: list[Effect]) -> bool:
 # ---- by source ----
 
 
-@pytest.mark.parametrize(
-    "method", ["INVITE", "OPTIONS", "REGISTER", "SUBSCRIBE", "MESSAGE", "BYE", "CANCEL", "ACK", "FOO"]
-)
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "REGISTER", "SUBSCRIBE", "MESSAGE", "BYE", "CANCEL", "FOO"])
 def test_a_stranger_hears_nothing_and_leaves_nothing(method):
     core = core_behind(door())
     effects = core.receive(request(method), STRANGER, 0.0)
@@ -196,7 +194,7 @@ def test_a_user_proves_himself_and_calls_from_anywhere():
     assert challenge.status == 401
     assert not any(isinstance(effect, RequestTurnedAway) for effect in effects)
     assert core.idle, "a challenge keeps nothing"
-    assert core.receive(request("ACK", number=1, user="branch", to_tag="x"), STRANGER, 0.05) != []
+    assert core.receive(request("ACK", number=1, user="branch", to_tag="x"), STRANGER, 0.05) == []
     offered = parse_challenges(challenge.headers)
     client = DigestClient("branch", "secret", Random(2))
     [(name, value)] = client.authorize("INVITE", "sip:desk@198.51.100.1", b"", offered)

@@ -1,4 +1,4 @@
-"""Digest authentication, the server's side (RFC 3261 §22, RFC 7616, RFC 8760): nonces that need no memory until they serve.
+"""Digest authentication, the server's side (RFC 3261 §22, RFC 7616): nonces that need no memory until they serve.
 
 nonce = base64url( time issued, ms (8) | salt (8) | HMAC-SHA-256(key, time | salt | source) cut to 16 )
 """
@@ -24,8 +24,10 @@ NONCES = 4_096
 """How many nonces in use are remembered. The oldest is forgotten first and with it all that were issued before it."""
 COUNT_WINDOW = 64
 """How far behind the highest nonce count one may come that has not come yet: datagrams overtake each other."""
-ALGORITHMS = ("SHA-256", "MD5")
-"""Offered, the better one first (RFC 8760 §2.4)."""
+ALGORITHM = "MD5"
+"""The only one offered: phones that don't know SHA-256 give up when a second challenge names it (baresip 1.0), though RFC 8760
+wants them to pass it over. Nonces that serve once keep answers from being used again either way.
+"""
 _TIME_BYTES = 8
 _SALT_BYTES = 8
 _MAC_BYTES = 16
@@ -84,13 +86,8 @@ class DigestServer:
         """Return the headers of a 401 for one source; a nonce is good for that source only. `now` is in seconds."""
         nonce = self._nonce(int(now * 1000), self._random.randbytes(_SALT_BYTES), source)
         suffix = ", stale=true" if stale else ""
-        return tuple(
-            (
-                "WWW-Authenticate",
-                f'Digest realm={quote(self._realm)}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{suffix}',
-            )
-            for algorithm in ALGORITHMS
-        )
+        challenge = f'Digest realm={quote(self._realm)}, nonce="{nonce}", algorithm={ALGORITHM}, qop="auth"{suffix}'
+        return (("WWW-Authenticate", challenge),)
 
     def check(self, request: Request, source: str, now: float) -> Verdict:
         """Judge a request's credentials for our realm. Good ones are good once: a nonce count never serves twice."""
@@ -101,9 +98,12 @@ class DigestServer:
         return Verdict.ABSENT
 
     def _judge(self, given: Mapping[str, str], request: Request, source: str, now: float) -> Verdict:
-        algorithm = given.get("algorithm", "MD5").upper()
         count = _count(given.get("nc", ""))
-        if algorithm not in ALGORITHMS or given.get("qop", "").lower() != "auth" or count is None:
+        if (
+            given.get("algorithm", ALGORITHM).upper() != ALGORITHM
+            or given.get("qop", "").lower() != "auth"
+            or count is None
+        ):
             return Verdict.BAD
         nonce = given.get("nonce", "")
         issued_ms = self._issued_ms(nonce, source)
@@ -111,7 +111,7 @@ class DigestServer:
             return Verdict.STALE  # of another source, of an earlier start of ours, or made up
         password = self._users.get(given.get("username", ""))
         expected = digest_response(
-            Challenge(self._realm, nonce, algorithm=algorithm, qop=("auth",)),
+            Challenge(self._realm, nonce, algorithm=ALGORITHM, qop=("auth",)),
             username=given.get("username", ""),
             password=self._nobody if password is None else password,
             method=request.method,
