@@ -10,10 +10,10 @@ from typing import Literal
 
 from voip_engine import events
 from voip_engine.addresses import host_port
+from voip_engine.call_media import CallMedia
 from voip_engine.call_services import CallIdentity, CallServices
 from voip_engine.errors import EngineError
-from voip_engine.events import CallDirection, CallSnapshot, CallState, Holder, MonitorState, SecuritySnapshot
-from voip_engine.figures import MediaMeter, codec_snapshot
+from voip_engine.events import CallDirection, CallSnapshot, CallState, MonitorState, SecuritySnapshot
 from voip_engine.keys import CallKeys
 from voip_engine.media import protocol
 from voip_engine.mode_runner import ModeRunner
@@ -21,7 +21,7 @@ from voip_engine.modes.base import Mode
 from voip_engine.negotiation import CallNegotiation
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
-from voip_engine.sdp.plan import CodecName, MediaPlan
+from voip_engine.sdp.plan import CodecName
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
@@ -48,8 +48,6 @@ class Call:
         self._offer: bytes | None = None
         self._answering = False
         self._early_media = False
-        self._negotiation: CallNegotiation | None = None
-        self._meter = MediaMeter()
         self._monitor_state = MonitorState.OFF
         self._finished = asyncio.Event()
         self._host = CallVoiceHost(
@@ -64,9 +62,10 @@ class Call:
             transfer=self.transfer,
         )
         self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice, self._host)
+        self._media = CallMedia(services, identity.session, self._voice)
         self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
         self._transfers = CallTransfers(self, services)
-        self._keys = CallKeys(services.signalling, self.session, services.dtmf(identity.account), self._send_event)
+        self._keys = CallKeys(services, identity)
 
     # ---- what others see ----------------------------------------------------------------------------------------------
 
@@ -117,10 +116,9 @@ class Call:
     def snapshot(self) -> CallSnapshot:
         """Return the call as it stands."""
         identity = self._identity
-        negotiation = self._negotiation
-        plan = negotiation.plan if negotiation else None
-        latched = self._meter.remote_rtp
-        far = latched or (plan.remote_rtp if plan else None)
+        media = self._media
+        plan, local = media.plan, media.negotiation.local if media.negotiation else None
+        far = media.meter.remote_rtp or (plan.remote_rtp if plan else None)
         return CallSnapshot(
             call_id=self.call_id,
             sip_call_id=identity.session,
@@ -136,20 +134,20 @@ class Call:
             ended_at=self._ended_at,
             end_status=self._end_status,
             end_reason=self._end_reason,
-            held_by=negotiation.held_by if negotiation else Holder.NOBODY,
+            held_by=media.held_by,
             early_media=self._early_media and self._state is CallState.RINGING,
             asserted_uri=identity.asserted_uri,
             asserted_name=identity.asserted_name,
             transfer=self._transfers.snapshot,
             referred_by=identity.referred_by,
-            codec=codec_snapshot(plan) if plan else None,
+            codec=media.codec,
             security=SecuritySnapshot(
                 signalling=identity.peer_hop.transport == "TLS", suite=plan.srtp.suite if plan and plan.srtp else ""
             ),
-            local_rtp=host_port(negotiation.local.host, negotiation.local.port) if negotiation else "",
+            local_rtp=host_port(local.host, local.port) if local else "",
             remote_rtp=host_port(far.host, far.port) if far else "",
             remote_signalling=host_port(identity.peer_hop.host, identity.peer_hop.port or 5060),
-            media=self._meter.snapshot,
+            media=media.meter.snapshot,
             monitor=self._monitor_state,
             activity=self._host.activity,
             dialogue=self._host.dialogue.lines,
@@ -173,7 +171,7 @@ class Call:
             except (MalformedSdp, NotAcceptable) as error:
                 await self.reject(488)
                 raise EngineError(f"The caller's offer cannot be accepted: {error}") from error
-            self._apply_plan()
+            self._media.follow()
             self._perform(self._core.answer(self.session, body, self._now))
             self._connected()
         finally:
@@ -227,20 +225,20 @@ class Call:
 
     async def hold(self, on: bool) -> None:
         """Put the other side on hold by re-INVITE, or take it back (RFC 3264 §8.4). The other side may hold us besides."""
-        negotiation = self._negotiable()
-        if on is not (negotiation.held_by in (Holder.US, Holder.BOTH)):
-            self._perform(self._core.reoffer(self.session, negotiation.offer(hold=on), self._now))
+        self._require_connected()
+        self._media.hold(on)
 
     async def set_codecs(self, codecs: tuple[CodecName, ...]) -> None:
         """Offer other codecs in mid-call, the first being what we like best; `MediaChanged` says what came of it."""
         if not codecs:
             raise EngineError("There is no codec to offer; name at least one.")
-        self._perform(self._core.reoffer(self.session, self._negotiable().offer(codecs=codecs), self._now))
+        self._require_connected()
+        self._media.set_codecs(codecs)
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys one after the other: as telephone-events (RFC 4733) or by INFO, as the account and the other side want."""
         self._require_connected()
-        plan = self._negotiation.plan if self._negotiation else None
+        plan = self._media.plan
         takes_events = plan is not None and plan.telephone_event_send is not None
         await self._keys.send(digits, takes_events=takes_events)
 
@@ -265,7 +263,7 @@ class Call:
 
     def placed(self, negotiation: CallNegotiation) -> None:
         """Keep the offer that our INVITE carries; the leg is open already."""
-        self._negotiation = negotiation
+        self._media.negotiation = negotiation
 
     def redirected(self, peer_uri: str, peer_hop: NextHop) -> None:
         """Note where a call goes on that was sent elsewhere."""
@@ -280,13 +278,11 @@ class Call:
             case effects.SessionAnswered():
                 self._answered(effect.body)
             case effects.SessionConfirmed(body=body) if body is not None:
-                before = self._media_agreed()
-                if self._take_answer(body):
-                    self._media_changed(before)
+                self._confirmed(body)
             case effects.SessionReoffered(offer=offer):
-                self._reoffered(offer)
+                self._media.reoffered(offer, connected=self._state is CallState.CONNECTED)
             case effects.SessionReofferFailed(reason=reason):
-                self._reoffer_refused(reason)
+                self._media.reoffer_refused(reason)
             case effects.SessionEnded():
                 self._end(effect.by, effect.status, effect.reason)
             case effects.SessionDigitPressed():
@@ -323,8 +319,7 @@ class Call:
 
     def measured(self, figures: protocol.LegFigures) -> None:
         """Keep the latest figures of the leg."""
-        plan = self._negotiation.plan if self._negotiation else None
-        self._meter.measured(figures, peer_sends=plan is not None and plan.direction in ("sendrecv", "recvonly"))
+        self._media.measured(figures)
 
     def monitor_changed(self, state: MonitorState, detail: str = "") -> None:
         """Note whether the operator hears the call."""
@@ -338,8 +333,7 @@ class Call:
         await self._runner.stop()
         if self._monitor_state is not MonitorState.OFF:
             await self._services.monitor(self, False)
-        if self._negotiation is not None:
-            self._send(protocol.CloseLeg(self._identity.number))
+        self._media.close()
         self._finished.set()
         await self._host.transcription.settle()
 
@@ -355,77 +349,30 @@ class Call:
             self._publish(events.CallRinging(time.time(), self.call_id, effect.status, early))
 
     def _answered(self, body: bytes | None) -> None:
-        if self._state is CallState.CONNECTED:  # the answer to a re-INVITE of ours
-            before = self._media_agreed()
-            if body is not None and self._take_answer(body):
-                self._media_changed(before)
-            return
-        negotiated = self._take_answer(body) if body is not None else self._negotiation_settled()
-        if negotiated:
-            self._connected()
+        if self._state is not CallState.CONNECTED:
+            if self._take_answer(body):
+                self._connected()
+        elif body is not None:  # the answer to a re-INVITE of ours
+            self._confirmed(body)
 
-    def _negotiation_settled(self) -> bool:
-        if self._negotiation is not None and self._negotiation.plan is not None:
-            self._negotiation.settle()
-            self._apply_plan()
-            return True
-        self._give_up("The other side answered without a session description.")
-        return False
+    def _confirmed(self, body: bytes) -> None:
+        try:
+            self._media.confirmed(body)
+        except EngineError as error:
+            self._give_up(str(error))
 
-    def _take_answer(self, body: bytes, *, final: bool = True) -> bool:
+    def _take_answer(self, body: bytes | None, *, final: bool = True) -> bool:
         """Apply a peer's answer. One that cannot be accepted ends a call that has no plan yet."""
-        if self._negotiation is None:
-            return False
         try:
-            self._negotiation.take_answer(body, final=final)
-        except (MalformedSdp, NotAcceptable) as error:
-            if final and self._negotiation.plan is None:
-                self._give_up(f"The other side's answer cannot be used: {error}")
+            return self._media.take_answer(body, final=final)
+        except EngineError as error:
+            self._give_up(str(error))
             return False
-        self._apply_plan(early=not final)
-        return True
-
-    def _reoffered(self, offer: bytes | None) -> None:
-        negotiation, before = self._negotiation, self._media_agreed()
-        ours_waits = negotiation is not None and negotiation.awaits_answer and self._state is CallState.CONNECTED
-        if negotiation is None or (ours_waits and offer is None):
-            # An offer of ours that met one of theirs goes out again soon; it cannot stand for two.
-            self._perform(self._core.reject_reoffer(self.session, 491 if negotiation else 488, self._now))
-            return
-        try:
-            body = negotiation.offer() if offer is None else negotiation.answer(offer)
-        except (MalformedSdp, NotAcceptable):
-            self._perform(self._core.reject_reoffer(self.session, 488, self._now))
-            return
-        self._apply_plan()
-        self._perform(self._core.accept_reoffer(self.session, body, self._now))
-        if ours_waits:  # with what has been agreed on meanwhile
-            self._perform(self._core.reoffer(self.session, negotiation.offer(), self._now))
-        if offer is not None:
-            self._media_changed(before)
-
-    def _reoffer_refused(self, reason: str) -> None:
-        if self._negotiation is not None:
-            self._negotiation.drop_offer()
-        self._publish(events.MediaChangeRefused(time.time(), self.call_id, reason))
-
-    def _media_agreed(self) -> tuple[MediaPlan | None, Holder]:
-        negotiation = self._negotiation
-        return (negotiation.plan, negotiation.held_by) if negotiation else (None, Holder.NOBODY)
-
-    def _media_changed(self, before: tuple[MediaPlan | None, Holder]) -> None:
-        """Tell what is agreed on now, unless a call was merely confirmed."""
-        plan, held_by = now = self._media_agreed()
-        if plan is not None and now != before:
-            codec = codec_snapshot(plan)
-            on_hold = held_by is not Holder.NOBODY
-            self._publish(events.MediaChanged(time.time(), self.call_id, codec, on_hold, held_by))
 
     def _connected(self) -> None:
         self._state = CallState.CONNECTED
         self._answered_at = time.time()
-        plan = self._negotiation.plan if self._negotiation else None
-        self._publish(events.CallAnswered(self._answered_at, self.call_id, codec_snapshot(plan) if plan else None))
+        self._publish(events.CallAnswered(self._answered_at, self.call_id, self._media.codec))
         self._runner.start()
 
     def _give_up(self, reason: str) -> None:
@@ -450,9 +397,6 @@ class Call:
         self._publish(events.DtmfReceived(time.time(), self.call_id, digit, duration_ms))
         self._voice.digit_pressed(digit)
 
-    def _send_event(self, digit: str) -> None:
-        self._send(protocol.SendDtmf(self._identity.number, digit))
-
     async def _open_media(self) -> CallNegotiation:
         try:
             identity = self._identity
@@ -466,17 +410,8 @@ class Call:
         if self.ended:  # meanwhile, so nobody else closes this leg
             self._send(protocol.CloseLeg(self._identity.number))
             raise EngineError("The caller hung up before the call was answered.")
-        self._negotiation = opened
+        self._media.negotiation = opened
         return opened
-
-    def _apply_plan(self, *, early: bool = False) -> None:
-        """Let the leg follow the plan. Early media may pause for as long as it rings."""
-        negotiation = self._negotiation
-        number = self._identity.number
-        if negotiation is not None and negotiation.plan is not None and not self.ended:
-            timeout_s = None if early else self._services.media_timeout_s
-            self._send(protocol.ConfigureLeg(number, negotiation.plan, timeout_s))
-            self._voice.configure(codec_snapshot(negotiation.plan).audio_rate_hz)
 
     def _mode(self, mode: str | Mode) -> tuple[str, Callable[[], Mode]]:
         """A mode's name and how to make it. Raises EngineError for an unknown name."""
@@ -485,13 +420,6 @@ class Call:
         if mode not in self._services.modes:
             raise EngineError(f"There is no mode {mode!r}; there are {', '.join(self._services.modes)}.")
         return mode, self._services.modes[mode]
-
-    def _negotiable(self) -> CallNegotiation:
-        """The negotiation of a call that is up and has no offer of ours out. Raises EngineError."""
-        self._require_connected()
-        if self._negotiation is None or self._negotiation.awaits_answer:
-            raise EngineError("The call is being renegotiated; try again in a moment.")
-        return self._negotiation
 
     def _require_alive(self) -> None:
         if self.ended:

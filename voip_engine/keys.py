@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Literal
 
+from voip_engine.call_services import CallIdentity, CallServices
 from voip_engine.errors import EngineError
-from voip_engine.network_settings import DtmfPolicy
-from voip_engine.signalling import Signalling
+from voip_engine.media.protocol import SendDtmf
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, SessionDigitSent, SessionEnded
 
@@ -41,15 +40,14 @@ class HeardKeys:
 
 
 class CallKeys:
-    """Presses keys: `send_event` as telephone-events, the core by INFO. `session` is the call's."""
+    """Presses keys: the media process as telephone-events, the SIP core by INFO."""
 
-    def __init__(
-        self, signalling: Signalling, session: str, policy: DtmfPolicy, send_event: Callable[[str], None]
-    ) -> None:
-        self._signalling = signalling
-        self._session = session
-        self._policy = policy
-        self._send_event = send_event
+    def __init__(self, services: CallServices, identity: CallIdentity) -> None:
+        self._signalling = services.signalling
+        self._plane = services.plane
+        self._leg_id = identity.number
+        self._session = identity.session
+        self._policy = services.dtmf(identity.account)
         self._heard = HeardKeys()
         self._one_at_a_time = asyncio.Lock()
         self._answer: asyncio.Future[int] | None = None
@@ -61,7 +59,7 @@ class CallKeys:
             raise EngineError(f"There is no key {' '.join(wrong)} on a telephone; there are 0-9, *, # and A-D.")
         if self._way(takes_events) == "event":
             for key in keys:
-                self._send_event(key)
+                self._plane.send(SendDtmf(self._leg_id, key))
             return
         async with self._one_at_a_time:
             for key in keys:

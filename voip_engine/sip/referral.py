@@ -59,7 +59,9 @@ class OurReferral:
         if self.over:
             return False
         last = self._context.sequence.number
-        return identifier is None or (identifier.isdigit() and self._first_cseq <= int(identifier[:10]) <= last)
+        return identifier is None or (
+            identifier.isascii() and identifier.isdigit() and self._first_cseq <= int(identifier[:10]) <= last
+        )
 
     def receive(self, notify: Request, answer: Callable[[], None], now: float) -> None:
         """Take a NOTIFY, and `answer` it before whatever follows from it. Raises MalformedHeader: then nothing has changed."""

@@ -200,8 +200,9 @@ def test_reports_may_name_the_refer_that_they_are_about() -> None:
     named = forged(notify, "NOTIFY", cseq=90, Event=f"refer;id={referral.referral}")
     named.body = b"SIP/2.0 180 Ringing\r\n"
     assert replies(alice, named, wire, source=bob.host) == [200]
-    other = forged(notify, "NOTIFY", cseq=91, Event=f"refer;id={referral.referral + 7}")
-    assert replies(alice, other, wire, source=bob.host) == [481]
+    for number, other in enumerate((referral.referral + 7, "²", "x", "9" * 40)):
+        foreign = forged(notify, "NOTIFY", cseq=91 + number, Event=f"refer;id={other}")
+        assert replies(alice, foreign, wire, source=bob.host) == [481]
     assert progress(alice)[-1] == (180, False)
 
 
