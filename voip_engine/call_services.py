@@ -11,8 +11,8 @@ from voip_engine.dial_rules import DialRules
 from voip_engine.events import CallDirection
 from voip_engine.media.plane import MediaPlane
 from voip_engine.modes.base import Mode
-from voip_engine.network_settings import DtmfPolicy
 from voip_engine.negotiation import CallNegotiation
+from voip_engine.network_settings import DtmfPolicy
 from voip_engine.sdp.plan import CodecName
 from voip_engine.signalling import Signalling
 from voip_engine.sip.effects import SessionReferred
