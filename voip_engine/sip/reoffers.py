@@ -24,7 +24,8 @@ class Reoffers:
 
     An offer of ours that cannot go out yet waits; a later one takes its place. `on_dead(status, reason, now)` is
     called when a re-INVITE shows that the other side has no such dialog (RFC 3261 §12.2.1.2), `on_unacknowledged(now)`
-    when our 2xx is never acknowledged. `is_blocked()` says that the first INVITE is still waiting for its ACK.
+    when our 2xx is never acknowledged, `on_over()` when a re-INVITE of ours that outlived the session is over.
+    `is_blocked()` says that another exchange is under way: the first INVITE waits for its ACK, or an UPDATE for its answer.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Reoffers:
         *,
         on_dead: Callable[[int, str, float], None],
         on_unacknowledged: Callable[[float], None],
+        on_over: Callable[[], None],
         is_blocked: Callable[[], bool],
     ) -> None:
         self._context = context
@@ -42,6 +44,7 @@ class Reoffers:
         self._timer = timer
         self._on_dead = on_dead
         self._on_unacknowledged = on_unacknowledged
+        self._on_over = on_over
         self._is_blocked = is_blocked
         self._waiting: bytes | None = None
         self._sent: bytes = b""
@@ -143,15 +146,18 @@ class Reoffers:
 
     def on_success(self, response: Response, dialog: Dialog, flow: Flow, now: float) -> None:
         """Our offer was accepted."""
-        if not self._closed:
-            self._timer.take_success(response, now)
-            self._context.described = self._sent
-            self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response), flow))
-            self.send_waiting(now)
+        if self._closed:
+            self._on_over()
+            return
+        self._timer.take_success(response, now)
+        self._context.described = self._sent
+        self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response), flow))
+        self.send_waiting(now)
 
     def on_failure(self, status: int, reason: str, now: float) -> None:
         """Our offer was not accepted: try again, give it up, or give the session up."""
         if self._closed:
+            self._on_over()
             return
         if status in (408, 481):
             self._on_dead(status, reason, now)

@@ -404,6 +404,7 @@ class Session:
             self._timer,
             on_dead=self._on_dead,
             on_unacknowledged=self.on_unacknowledged,
+            on_over=self._settle,
             is_blocked=self._is_blocked,
         )
 
