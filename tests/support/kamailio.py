@@ -65,9 +65,11 @@ request_route {{
     save("location");
     exit;
   }}
+  if (is_method("SUBSCRIBE")) {{ sl_send_reply("489", "Bad Event"); exit; }}
   if (is_method("INVITE")) {{
     if (!pv_proxy_authenticate("{realm}", "{password}", "0")) {{ proxy_challenge("{realm}", "1"); exit; }}
     consume_credentials();
+    append_hf("P-Asserted-Identity: Known Caller <sip:$fU@{realm}>\\r\\n");
     record_route();
   }}
   if (!lookup("location")) {{ sl_send_reply("404", "Not Found"); exit; }}

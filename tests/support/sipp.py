@@ -108,12 +108,22 @@ async def sipp(
         yield child
 
 
+def _write_script(folder: Path, script: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    scenario = folder / "scenario.xml"
+    scenario.write_text(script)
+    return scenario
+
+
 async def _bound(child: Child, port: int, transport: str) -> None:
     """Wait until a port is taken. sipp writes nothing before its first second is over, and the system tells nobody."""
-    table, place = Path(f"/proc/net/{transport}"), f" 0100007F:{port:04X} "
-    while place not in table.read_text():
+    while f" 0100007F:{port:04X} " not in _sockets(transport):
         assert child.returncode is None, child.transcript()
         await asyncio.sleep(0.01)
+
+
+def _sockets(transport: str) -> str:
+    return Path(f"/proc/net/{transport}").read_text()
 
 
 def _write_files(folder: Path, speech: Audio, pause_ms: int) -> Path:
@@ -154,6 +164,13 @@ class Peer:
         parts = re.split(r"^-{10,} .*$", self._messages(), flags=re.MULTILINE)
         return [part.partition("\n\n")[2].strip() for part in parts if "message received" in part[:60]]
 
+    async def message(self, start: str) -> str:
+        """The first message that begins so, once it has come. Files tell nobody that they have grown."""
+        async with asyncio.timeout(PLAY_S):
+            while not (found := [message for message in self.received() if message.startswith(start)]):
+                await asyncio.sleep(0.01)
+        return found[0]
+
     def _messages(self) -> str:
         return self._trace.read_text(errors="replace") if self._trace.exists() else ""
 
@@ -172,9 +189,7 @@ async def peer(
 
     Unless `repeats`, it sends nothing twice, and what comes twice has to stand twice in the script.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    scenario, trace = folder / "scenario.xml", folder / "messages.log"
-    scenario.write_text(script)
+    scenario, trace = _write_script(folder, script), folder / "messages.log"
     own = port or free_port()
     argv = (
         *(program("sipp"), *((f"{calls.host}:{calls.port}",) if calls else ()), "-sf", str(scenario), "-nostdin"),

@@ -1,8 +1,8 @@
 """sipp's scenarios out of steps: what a peer sends and expects, with the headers of a dialog filled in.
 
 `caller(invite(), expect(200), ack(), …)` is a peer that calls; `called(heard("INVITE", save="INVITE"), reply(180), …)` one that
-is called, whose own requests in the dialog of the request saved so are `asks("BYE")`. Branches are named by CSeq and method, so that CANCEL and the ACK for a refusal
-have that of their INVITE.
+is called, whose own requests in the dialog of the request saved so are `asks("BYE")`. Branches are named by CSeq and method, so
+that CANCEL and the ACK for a refusal have that of their INVITE.
 """
 
 from __future__ import annotations
