@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voip_engine.sip.dialog import DialogId
-from voip_engine.sip.grammar import MalformedHeader, find_parameter, is_call_id, parse_parameters
+from voip_engine.sip.grammar import MalformedHeader, find_parameter, is_call_id, is_token, parse_parameters
 from voip_engine.sip.headers import Headers
 
 MAX_CALL_ID_CHARACTERS = 512
@@ -28,8 +28,9 @@ class Replaces:
         if not is_call_id(call_id) or len(call_id) > MAX_CALL_ID_CHARACTERS or not semicolon:
             raise MalformedHeader("Replaces names no call")
         parameters = parse_parameters(rest)
-        to_tag, from_tag = find_parameter(parameters, "to-tag")[1], find_parameter(parameters, "from-tag")[1]
-        if not to_tag or not from_tag:
+        to_tag = find_parameter(parameters, "to-tag")[1] or ""
+        from_tag = find_parameter(parameters, "from-tag")[1] or ""
+        if not is_token(to_tag) or not is_token(from_tag):
             raise MalformedHeader("Replaces lacks a tag")
         return Replaces(call_id, to_tag, from_tag, find_parameter(parameters, "early-only")[0])
 

@@ -168,6 +168,8 @@ def test_who_sent_a_call_here_is_told() -> None:
         ";to-tag=1;from-tag=2",
         "a b;to-tag=1;from-tag=2",
         "a@b;to-tag;from-tag",
+        'a@b;to-tag="1;early-only";from-tag=2',
+        'a@b;to-tag="1\r\nX: y";from-tag=2',
     ],
 )
 def test_a_replaces_that_names_no_dialog_is_malformed(text: str) -> None:
