@@ -176,6 +176,7 @@ class Accounts:
 
     def _bind(self, name: str, paths: tuple[Path, ...]) -> None:
         self._paths[name] = paths
+        self._snapshots[name] = replace(self._snapshots[name], transport=paths[0].hop.transport)
         core = self._signalling.core
         self._signalling.perform(core.register(name, paths[0].local, self._signalling.now, paths))
 

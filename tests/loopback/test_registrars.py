@@ -62,10 +62,6 @@ class Line:
     accounts: Accounts
     registered: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @property
-    def state(self) -> AccountState:
-        return self.accounts.snapshots()[0].state
-
 
 @asynccontextmanager
 async def line(uri: str, *, resolver: DnsResolver | None = None, tls: TlsSettings | None = None) -> AsyncIterator[Line]:
@@ -109,6 +105,18 @@ async def test_the_servers_that_dns_names_are_tried_in_order() -> None:
             await phone.registered.wait()
             request, flow = await server.requests.get()
             assert (flow.transport, str(request.uri)) == ("TCP", "sip:pbx.test")
+
+
+async def test_the_transport_that_dns_chooses_is_shown() -> None:
+    async with registrar("TCP") as server:
+        records = (f"_sip._tcp.pbx.test SRV 10 0 {server.port} a.pbx.test.", "a.pbx.test A 127.0.0.1")
+        async with (
+            name_server(*records) as names,
+            line("sip:alice@pbx.test", resolver=DnsResolver(("127.0.0.1",), names.port)) as phone,
+        ):
+            await phone.registered.wait()
+            [snapshot] = phone.accounts.snapshots()
+            assert (snapshot.transport, snapshot.state) == ("TCP", AccountState.REGISTERED)
 
 
 async def test_over_tls_the_domain_is_verified_that_was_asked_for(tmp_path) -> None:

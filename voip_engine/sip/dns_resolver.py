@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from voip_engine.sip.flow import Transport
 from voip_engine.sip.locating import Pointer, Service
@@ -26,8 +26,6 @@ class DnsResolver:
     def __init__(self, nameservers: tuple[str, ...] = (), port: int = 53) -> None:
         self._nameservers = nameservers
         self._port = port
-        self._asker: Asker | None = None
-        self._preparing = asyncio.Lock()
 
     async def pointers(self, domain: str) -> list[Pointer]:
         """Return a domain's NAPTR records for terminal lookups of SRV (flag `s`)."""
@@ -61,22 +59,20 @@ class DnsResolver:
         from dns.exception import DNSException
 
         try:
-            asker = await self._prepared()
+            # In a thread, for the first import takes a tenth of a second, and the configuration is a file.
+            asker = await asyncio.to_thread(self._make_asker)
             return list(await asker.resolve(name, kind, lifetime=LOOKUP_S, search=False, raise_on_no_answer=False))
         except DNSException as error:
             log.debug("looking up %s of %s: %s", kind, name, type(error).__name__)
             return []
 
-    async def _prepared(self) -> Asker:
-        """Return dnspython's resolver, imported and configured in a thread: that takes a tenth of a second."""
-        async with self._preparing:
-            if self._asker is None:
-                module = await asyncio.to_thread(import_module, "dns.asyncresolver")
-                self._asker = module.Resolver(configure=not self._nameservers)
-                if self._nameservers:
-                    self._asker.nameservers = list(self._nameservers)
-                    self._asker.port = self._port
-        return self._asker
+    def _make_asker(self) -> Asker:
+        """Return dnspython's resolver for the name servers that this machine has now: another network has others."""
+        asker = import_module("dns.asyncresolver").Resolver(configure=not self._nameservers)
+        if self._nameservers:
+            asker.nameservers = list(self._nameservers)
+            asker.port = self._port
+        return cast("Asker", asker)
 
 
 def _name(name: Any) -> str:
