@@ -37,7 +37,7 @@ _KNOWN_HOSTS = 4_096
 WRONG_PASSWORD = "the password of a listed user is wrong"
 TOO_MANY_GUESSES = "too many requests of this source came without the right password"
 TOO_OFTEN = "more calls a second than calls_per_second of [admission] allows"
-TOO_MANY_RINGING = "more unanswered calls than ringing_calls of [admission] allows"
+TOO_MANY_RINGING = "more unanswered or unacknowledged calls than ringing_calls of [admission] allows"
 
 
 class Admission:
@@ -91,7 +91,7 @@ class Admission:
         """Whether a stranger's request is worth parsing: an INVITE, where there are users with a password."""
         return method == "INVITE" and bool(self._users)
 
-    def judge(self, request: Request, flow: Flow, now: float, still_rings: Callable[[str], bool]) -> Refusal | None:
+    def judge(self, request: Request, flow: Flow, now: float, half_open: Callable[[str], bool]) -> Refusal | None:
         """Return None for a request that may come in. It belongs to no dialog and no transaction that is there."""
         if not self.knows(flow, now):
             refusal = self._prove(request, flow, now)
@@ -100,7 +100,7 @@ class Admission:
         source = source_of(flow.remote_host)
         if not self._calls.take(source, now):
             return Refusal(TOO_OFTEN, 503, (("Retry-After", str(RETRY_AFTER_S)),))
-        if request.method == "INVITE" and self._rings_too_often(source, still_rings):
+        if request.method == "INVITE" and self._rings_too_often(source, half_open):
             return Refusal(TOO_MANY_RINGING, 486)
         return None
 
@@ -112,12 +112,12 @@ class Admission:
         if len(self._ringing) > SERVERS:
             self._ringing.popitem(last=False)
 
-    def _rings_too_often(self, source: str, still_rings: Callable[[str], bool]) -> bool:
+    def _rings_too_often(self, source: str, half_open: Callable[[str], bool]) -> bool:
         ringing = self._ringing.get(source)
         if ringing is None or len(ringing) < self._ringing_limit:
             return False
-        # Only at the limit are those looked through that were answered or hung up meanwhile.
-        ringing[:] = [session for session in ringing if still_rings(session)]
+        # Only at the limit are those looked through that were acknowledged or hung up meanwhile.
+        ringing[:] = [session for session in ringing if half_open(session)]
         return len(ringing) >= self._ringing_limit
 
     def _prove(self, request: Request, flow: Flow, now: float) -> Refusal | None:

@@ -71,7 +71,7 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """New calls that one source, an address or a /64 of IPv6, may place; the bucket holds `calls_burst`."""
     calls_burst: Annotated[int, Meta(ge=1, le=10_000, description="1 to 10000 calls", examples=[50])] = 50
     ringing_calls: Annotated[int, Meta(ge=1, le=10_000, description="1 to 10000 calls", examples=[20])] = 20
-    """Unanswered calls that one source may have at a time."""
+    """Calls that one source may have at a time unanswered, or answered and not acknowledged by it."""
 
     def __post_init__(self) -> None:
         check_fields(self)

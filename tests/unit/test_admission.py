@@ -273,7 +273,9 @@ def test_ringing_calls_by_source_are_limited_until_they_are_answered_or_gone():
     refused = core.receive(request(number=3), NEIGHBOUR, 0.0)
     assert answers(refused) == [486]
     assert [type(effect) for effect in refused] == [SendOnFlow, RequestTurnedAway]
-    core.answer(sessions[0], ANSWER, 1.0)
+    [ok] = responses(core.answer(sessions[0], ANSWER, 1.0))
+    assert answers(core.receive(request(number=4), NEIGHBOUR, 1.0)) == [486], "a call is half open until its ACK"
+    core.receive(request("ACK", branch="ack", to_tag=ok.to.tag or ""), NEIGHBOUR, 1.0)
     assert answers(core.receive(request(number=4), NEIGHBOUR, 1.0)) == [100]
     assert answers(core.receive(request(number=5), NEIGHBOUR, 1.0)) == [486]
     core.receive(request("CANCEL", number=2), NEIGHBOUR, 2.0)

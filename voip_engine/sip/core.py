@@ -44,7 +44,7 @@ from voip_engine.sip.referral_headers import read_referred_by
 from voip_engine.sip.registration import AccountConfig, Registration
 from voip_engine.sip.replacing import find_replaced
 from voip_engine.sip.request_checks import find_refusal, is_for_us_to_parse
-from voip_engine.sip.session import Phase, Session
+from voip_engine.sip.session import Session
 from voip_engine.sip.session_context import SessionContext
 from voip_engine.sip.session_index import SessionIndex
 from voip_engine.sip.transaction_layer import ServerTransaction, note_source, reply_path
@@ -285,15 +285,24 @@ class SipCore:
         return self._endpoint.take_effects()
 
     def redirect(
-        self, session: str, *, target: SipUri, next_hop: NextHop, local: LocalAddress, now: float
+        self,
+        session: str,
+        *,
+        target: SipUri,
+        next_hop: NextHop,
+        local: LocalAddress,
+        now: float,
+        contact: LocalAddress | None = None,
+        further: tuple[NextHop, ...] = (),
     ) -> list[Effect]:
         """Go on at one of the targets of `SessionRedirected`; `hang_up` instead ends with the reason it gave.
 
-        Should that one fail too, the targets that are left are told again. Raises SessionStateError.
+        `contact` and `further` as for `invite`. Should that target fail too, those that are left are told again. Raises
+        SessionStateError.
         """
         if (known := self._sessions.get(session)) is not None:
             self._endpoint.note_sending_address(local)
-            known.redirect(target, next_hop, local, now)
+            known.redirect(target, (next_hop, *further), local, contact or local, now)
         return self._endpoint.take_effects()
 
     def reoffer(self, session: str, offer: bytes, now: float) -> list[Effect]:
@@ -381,7 +390,7 @@ class SipCore:
             belongs = self._endpoint.transactions.find(request, "INVITE") is not None
         else:
             belongs = request.to.tag is not None and self._sessions.find(dialog_id(request)) is not None
-        refusal = None if belongs else self._door.judge(request, flow, now, self._still_rings)
+        refusal = None if belongs else self._door.judge(request, flow, now, self._is_half_open)
         if refusal is None:
             return True
         if refusal.status is not None:
@@ -396,9 +405,9 @@ class SipCore:
         if flow.connection:
             self._endpoint.emit(CloseConnection(flow))
 
-    def _still_rings(self, name: str) -> bool:
+    def _is_half_open(self, name: str) -> bool:
         session = self._sessions.get(name)
-        return session is not None and session.phase is Phase.CALLED
+        return session is not None and session.half_open
 
     def _on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         """Answer a CANCEL, and take back the INVITE it names if that is not answered yet (RFC 3261 §9.2)."""

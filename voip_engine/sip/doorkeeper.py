@@ -41,10 +41,10 @@ class Doorkeeper(Protocol):
         """Whether a stranger's request of this method is worth parsing, for it may carry credentials."""
         ...
 
-    def judge(self, request: Request, flow: Flow, now: float, still_rings: Callable[[str], bool]) -> Refusal | None:
+    def judge(self, request: Request, flow: Flow, now: float, half_open: Callable[[str], bool]) -> Refusal | None:
         """Return None for a request that may come in. It belongs to no dialog and no transaction that is there.
 
-        `still_rings` says of a session whether it waits for our answer.
+        `half_open` says of a session whether it waits for our answer, or our answer for its ACK.
         """
         ...
 

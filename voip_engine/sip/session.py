@@ -99,6 +99,11 @@ class Session:
         """The session's name towards the engine."""
         return self._context.session
 
+    @property
+    def half_open(self) -> bool:
+        """Whether a call of theirs waits for our answer, or our answer for their ACK."""
+        return self.phase is Phase.CALLED or (self._ringing is not None and self._ringing.awaiting_ack)
+
     @classmethod
     def place(
         cls, context: SessionContext, index: SessionIndex, request: Request, next_hop: NextHop, now: float
@@ -160,14 +165,17 @@ class Session:
             self._bye_when_allowed(now)
         self._end("local", None, HUNG_UP_HERE, now)
 
-    def redirect(self, target: SipUri, next_hop: NextHop, local: LocalAddress, now: float) -> None:
+    def redirect(
+        self, target: SipUri, hops: tuple[NextHop, ...], local: LocalAddress, contact: LocalAddress, now: float
+    ) -> None:
         """Place the call anew, at one of the addresses that `SessionRedirected` named. Raises SessionStateError."""
         if self.phase is Phase.ENDED:
             return
         if self._placing is None or not self._placing.undecided:
             raise SessionStateError("This call cannot go on elsewhere: nobody has sent it on.")
-        self._hear(next_hop.host)
-        self._placing.redirect(target, next_hop, local, now)
+        for hop in hops:
+            self._hear(hop.host)
+        self._placing.redirect(target, hops, local, contact, now)
 
     def reoffer(self, offer: bytes, now: float) -> None:
         """Send an offer in a re-INVITE as soon as nothing stands in its way.
