@@ -6,8 +6,11 @@ from ipaddress import ip_address
 
 from voip_engine.sip.endpoint import contact_uri
 from voip_engine.sip.flow import DEFAULT_PORTS, LocalAddress
+from voip_engine.sip.grammar import MalformedHeader
 from voip_engine.sip.message import Headers, Response, Via
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.uri import NameAddress, SipUri
+
+_LONGEST_FLOW_TIMER_S = 86_400
 
 
 class Binding:
@@ -78,8 +81,8 @@ class Binding:
         required = [token.lower() for token in response.headers.get_list("Require")]
         self.outbound = "outbound" in required
         timer = response.headers.get("Flow-Timer") or ""
-        self.flow_timer_s = int(timer) if timer.isascii() and timer.isdigit() and int(timer[:6]) > 0 else None
-        self.service_route = tuple(response.headers.get_list("Service-Route"))
+        self.flow_timer_s = int(timer) if _is_number(timer, _LONGEST_FLOW_TIMER_S) else None
+        self.service_route = _readable_routes(response.headers)
         return self._learn(response.top_via)
 
     def granted_s(self, response: Response) -> str | None:
@@ -114,7 +117,7 @@ class Binding:
         """Compare our address with the one the registrar saw (RFC 3581 §4)."""
         assert self.local is not None
         host, port = via.parameter("received") or self.local.host, via.parameter("rport") or ""
-        if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536) or not _is_address(host):
+        if not _is_number(port, 65_535) or not _is_address(host):
             return False
         seen = host, int(port)
         # Behind no NAT a TCP connection comes from a port of its own, while others connect to the one we listen on.
@@ -131,3 +134,17 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_number(text: str, largest: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(largest)) and 0 < int(text) <= largest
+
+
+def _readable_routes(headers: Headers) -> tuple[str, ...]:
+    """The Service-Route, none of it if a part can't be read: it would stand in each of our requests, and spoil it."""
+    routes = tuple(headers.get_list("Service-Route"))
+    try:
+        readable = all(NameAddress.parse(route).uri.scheme in ("sip", "sips") for route in routes)
+    except MalformedHeader:
+        return ()
+    return routes if readable else ()
