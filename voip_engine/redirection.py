@@ -40,11 +40,18 @@ class Redirection:
         if refusal is not None:
             raise EngineError(refusal)
         to = destination(target.serialize(), self._accounts, call.account)
-        path = (await self._signalling.paths_to(to.next_hop))[0]
+        signalling = self._signalling
+        first, *further = await signalling.paths_to(to.next_hop)
+        contact = await signalling.contact_for(first)
         if not call.ended:
-            signalling = self._signalling
             wanted = signalling.core.redirect(
-                call.session, target=target, next_hop=path.hop, local=path.local, now=signalling.now
+                call.session,
+                target=target,
+                next_hop=first.hop,
+                local=first.local,
+                contact=contact,
+                further=tuple(path.hop for path in further),
+                now=signalling.now,
             )
-            call.redirected(str(target), path.hop)
+            call.redirected(str(target), first.hop)
             signalling.perform(wanted)

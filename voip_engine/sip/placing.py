@@ -94,14 +94,17 @@ class Placing:
         self._ours.cancel(now)
         return None
 
-    def redirect(self, target: SipUri, next_hop: NextHop, local: LocalAddress, now: float) -> None:
-        """Place the call anew at one of the addresses that were told (RFC 3261 §8.1.3.4)."""
+    def redirect(
+        self, target: SipUri, hops: tuple[NextHop, ...], local: LocalAddress, contact: LocalAddress, now: float
+    ) -> None:
+        """Place the call anew at one of the addresses that were told (RFC 3261 §8.1.3.4), by the first hop that takes it."""
         self._decided()
         self._redirects.choose(target)
         context = self._context
         user = NameAddress.parse(context.contact).uri.user
-        context.local = local
-        context.contact = contact_header(user or "", local, secure=target.scheme == "sips")
+        next_hop, *further = hops
+        context.local, context.further = local, tuple(further)
+        context.contact = contact_header(user or "", contact, secure=target.scheme == "sips")
         headers = self._ours.request.headers.copy()
         # Credentials were for who asked for them; a route leads where it led before.
         stale = ("Authorization", "Proxy-Authorization") + (() if next_hop == self._ours.next_hop else ("Route",))
