@@ -85,9 +85,10 @@ class PendingTransactions:
 
     def add(self, transaction: str, transport: Transport, remote: Remote) -> None:
         """Note that a transaction sent something."""
-        self._sent[transaction] = asyncio.get_running_loop().time(), transport, remote
+        now = asyncio.get_running_loop().time()
+        self._sent[transaction] = now, transport, remote
         self._sent.move_to_end(transaction)
-        while len(self._sent) > PENDING_ENTRIES:
+        while len(self._sent) > PENDING_ENTRIES or next(iter(self._sent.values()))[0] < now - PENDING_S:
             self._sent.popitem(last=False)
 
     def discard(self, transaction: str) -> None:
