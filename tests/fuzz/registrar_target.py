@@ -21,9 +21,9 @@ from .target import Target
 
 _FLOW = Flow("UDP", "10.0.0.2", 5060, "10.0.0.1", 5060)
 _BETWEEN = b"\0\0\0"
-_LIFE_S = 600.0
-_MOST_REQUESTS = 1500
-"""In ten minutes. Retransmissions count, too; a registrar that grants a second is asked again in half of one."""
+_LIFE_S = 120.0
+_MOST_REQUESTS = 600
+"""In four minutes. Retransmissions count, too; a registrar that grants a second is asked again in half of one."""
 _ACCOUNT = AccountConfig(
     account="desk",
     aor=SipUri("sip", "desk", "example.com"),
@@ -83,7 +83,7 @@ class _Account:
 
 
 def run_registrar(data: bytes) -> None:
-    """Let an account live through an input, ten minutes more, and be taken back."""
+    """Let an account live through an input, two minutes more, and be taken back."""
     account = _Account()
     for message in data.split(_BETWEEN):
         account.receive(message)
