@@ -268,7 +268,7 @@ class Call:
     def redirected(self, peer_uri: str, peer_hop: NextHop) -> None:
         """Note where a call goes on that was sent elsewhere."""
         self._identity = replace(self._identity, peer_uri=peer_uri, peer_hop=peer_hop)
-        self._state = CallState.CALLING
+        self._state, self._early_media = CallState.CALLING, False
 
     def apply(self, effect: effects.Effect) -> None:
         """Follow what the SIP core says of this call's session."""
@@ -286,7 +286,7 @@ class Call:
             case effects.SessionEnded():
                 self._end(effect.by, effect.status, effect.reason)
             case effects.SessionDigitPressed():
-                if self._keys.heard(effect.digit, "info"):
+                if self._keys.heard(effect.digit, "info", effect.duration_ms):
                     self._digit_pressed(effect.digit, effect.duration_ms)
             case effects.SessionIdentified(asserted=who):
                 self._identity = replace(self._identity, asserted_uri=str(who.uri), asserted_name=who.display_name)
@@ -304,7 +304,7 @@ class Call:
         """Take a report of this call's leg."""
         match report:
             case protocol.DtmfHeard():
-                if self._keys.heard(report.digit, "event"):
+                if self._keys.heard(report.digit, "event", report.duration_ms):
                     self._digit_pressed(report.digit, report.duration_ms)
             case protocol.MediaTimedOut(silent_s=silent_s):
                 self._publish(events.MediaTimedOut(time.time(), self.call_id, silent_s))

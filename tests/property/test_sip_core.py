@@ -25,6 +25,9 @@ from voip_engine.sip.session import SessionStateError
 LOSSES = 2
 """How many copies of one message are lost at most: few enough for the RFC's timers to get one through."""
 
+MEETINGS = (5.0, 5.005, 5.02)
+"""Times so close that messages meet on the way."""
+
 COMMANDS = ("ring", "progress", "answer", "reject", "hang_up", "reoffer")
 
 
@@ -96,7 +99,12 @@ def follow(peer: Peer, wire: Wire, state: dict[str, str]) -> None:
     stream=st.booleans(),
     timers_s=st.tuples(*[st.sampled_from([0, 90, 120])] * 2),
     commands=st.lists(
-        st.tuples(st.floats(0, 40), st.sampled_from(["10.0.0.1", "10.0.0.2"]), st.sampled_from(COMMANDS)), max_size=8
+        st.tuples(
+            st.floats(0, 40) | st.sampled_from(MEETINGS),
+            st.sampled_from(["10.0.0.1", "10.0.0.2"]),
+            st.sampled_from(COMMANDS),
+        ),
+        max_size=8,
     ),
     last=st.sampled_from(["10.0.0.1", "10.0.0.2"]),
 )
