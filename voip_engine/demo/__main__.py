@@ -16,17 +16,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m voip_engine.demo", description=__doc__)
     parser.add_argument("--udp", required=True, metavar="URI", help="whom to call over UDP")
     parser.add_argument("--tcp", required=True, metavar="URI", help="whom to call over TCP")
+    parser.add_argument("--tls", metavar="URI", help="whom to call over TLS; two of the four do then, with SRTP")
+    parser.add_argument("--ca-file", metavar="FILE", help="the authority behind that one's certificate")
     parser.add_argument("--seed", type=int, help="make the callers' pauses repeatable")
     options = parser.parse_args()
-    asyncio.run(_run(options.udp, options.tcp, options.seed))
+    asyncio.run(_run(options))
     return 0
 
 
-async def _run(udp: str, tcp: str, seed: int | None) -> None:
+async def _run(options: argparse.Namespace) -> None:
     from voip_engine.demo.callers import Targets, run_callers
 
     loop = asyncio.get_running_loop()
-    calling = asyncio.create_task(run_callers(Targets(udp=udp, tcp=tcp), seed=seed))
+    targets = Targets(udp=options.udp, tcp=options.tcp, tls=options.tls, ca_file=options.ca_file)
+    calling = asyncio.create_task(run_callers(targets, seed=options.seed))
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on the loop
             loop.add_signal_handler(number, calling.cancel)

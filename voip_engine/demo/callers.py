@@ -14,8 +14,9 @@ from voip_engine.demo.caller_mode import CallerMode
 from voip_engine.demo.speech import SENTENCES, load_speech
 from voip_engine.engine import Engine
 from voip_engine.errors import EngineError
+from voip_engine.network_settings import TlsSettings
 from voip_engine.sdp.plan import CodecName
-from voip_engine.settings import EngineSettings
+from voip_engine.settings import AccountSettings, EngineSettings
 from voip_engine.sip.flow import Transport
 
 STAGGER_S: Final = 1.5
@@ -33,6 +34,8 @@ class Caller:
     transport: Transport
     rounds: int
     """How often all sentences are said in one call."""
+    encrypted: bool = False
+    """Calls over TLS and with SRTP where whoever is called takes that."""
 
     @property
     def identity(self) -> str:
@@ -41,23 +44,42 @@ class Caller:
 
 
 CALLERS: Final = (
-    Caller("Olga", "opus", "UDP", 3),
+    Caller("Olga", "opus", "UDP", 3, encrypted=True),
     Caller("Ben", "G722", "TCP", 2),
-    Caller("Victor", "PCMA", "UDP", 4),
+    Caller("Victor", "PCMA", "UDP", 4, encrypted=True),
     Caller("Mia", "PCMU", "TCP", 1),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where to call over each transport, as SIP URIs."""
+    """Where to call over each transport, as SIP URIs. TLS is left out where `tls` is None; `ca_file` is trusted then."""
 
     udp: str
     tcp: str
+    tls: str | None = None
+    ca_file: str | None = None
 
-    def uri(self, transport: Transport) -> str:
+    def uri(self, caller: Caller) -> str:
         """Return the URI to call."""
-        return self.udp if transport == "UDP" else self.tcp
+        if caller.encrypted and self.tls is not None:
+            return self.tls
+        return self.udp if caller.transport == "UDP" else self.tcp
+
+    def account(self, caller: Caller) -> AccountSettings | None:
+        """The line of a caller who encrypts: audio is encrypted by account."""
+        if not caller.encrypted or self.tls is None:
+            return None
+        server = self.tls.partition("@")[2]
+        uri = f"sip:{caller.name.lower()}@demo.invalid;transport=tls"
+        return AccountSettings(
+            uri=uri,
+            display_name=caller.name,
+            registrar=server,
+            register=False,
+            srtp="required",
+            voicemail=False,
+        )
 
 
 async def run_callers(targets: Targets, callers: Sequence[Caller] = CALLERS, seed: int | None = None) -> None:
@@ -67,10 +89,18 @@ async def run_callers(targets: Targets, callers: Sequence[Caller] = CALLERS, see
     modes = {
         caller.name: partial(CallerMode, _sentences_of(caller), source, said_all[caller.name].set) for caller in callers
     }
-    settings = EngineSettings(listen=("udp:127.0.0.1:0", "tcp:127.0.0.1:0"), max_calls=len(callers), keep_ended_s=0.0)
+    settings = EngineSettings(
+        listen=("udp:127.0.0.1:0", "tcp:127.0.0.1:0"),
+        accounts=tuple(account for caller in callers if (account := targets.account(caller)) is not None),
+        tls=TlsSettings(ca_file=targets.ca_file),
+        max_calls=len(callers),
+        keep_ended_s=0.0,
+    )
     async with Engine(settings, modes=modes) as engine, asyncio.TaskGroup() as group:
         for number, caller in enumerate(callers):
-            line = _Line(engine, caller, targets.uri(caller.transport), said_all[caller.name])
+            account = targets.account(caller)
+            name = str(account.address_of_record) if account is not None else None
+            line = _Line(engine, caller, targets.uri(caller), name, said_all[caller.name])
             group.create_task(line.call_again_and_again(source, number * STAGGER_S))
 
 
@@ -86,6 +116,7 @@ class _Line:
     engine: Engine
     caller: Caller
     target: str
+    account: str | None
     said_all: asyncio.Event
 
     async def call_again_and_again(self, source: random.Random, first_pause_s: float) -> None:
@@ -99,7 +130,11 @@ class _Line:
         self.said_all.clear()
         try:
             call = await self.engine.dial(
-                self.target, mode=self.caller.name, codecs=(self.caller.codec,), caller=self.caller.identity
+                self.target,
+                account=self.account,
+                mode=self.caller.name,
+                codecs=(self.caller.codec,),
+                caller=self.caller.identity,
             )
         except EngineError:
             return False

@@ -14,8 +14,10 @@ STOP_S = 5.0
 
 
 @asynccontextmanager
-async def demo_callers(listening: tuple[str, ...]) -> AsyncIterator[Process]:
+async def demo_callers(listening: tuple[str, ...], ca_file: str | None = None) -> AsyncIterator[Process]:
     """Let four people call the addresses (`udp:127.0.0.1:5060`, `tcp:…`) while the context lasts.
+
+    With `ca_file`, the authority behind the certificate of a `tls:…` address, two of them call encrypted.
 
     Raises EngineError unless there is an address of each transport.
     """
@@ -25,9 +27,12 @@ async def demo_callers(listening: tuple[str, ...]) -> AsyncIterator[Process]:
         targets[transport] = f"sip:demo@{host_port};transport={transport}"
     if not {"udp", "tcp"} <= targets.keys():
         raise EngineError("The demo needs an engine that listens on UDP and on TCP.")
+    if ca_file is not None and "tls" not in targets:
+        raise EngineError("For encrypted calls the demo needs an engine that listens on TLS.")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "voip_engine.demo", "--udp", targets["udp"], "--tcp", targets["tcp"]),
+        *(("--tls", targets["tls"], "--ca-file", ca_file) if ca_file is not None else ()),
         stdin=PIPE,
         stdout=DEVNULL,
         stderr=DEVNULL,
