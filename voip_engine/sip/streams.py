@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from voip_engine.sip.rate_limit import source_of
 from voip_engine.sip.sockets import TransportError, describe_failure, is_literal, place_of
 from voip_engine.sip.tcp import TcpConnection, TcpEvents, TcpLimits
 from voip_engine.sip.tls import TlsContexts, describe_tls_failure
+from voip_engine.sip.tls_gate import TlsGate
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Streams:
         self._by_place: dict[Place, list[TcpConnection]] = {}
         self._attempts: dict[NextHop, _Attempt] = {}
         self._domains: OrderedDict[Place, str] = OrderedDict()
+        self._shaking: dict[int, Flow] = {}
         self._count = 0
         self._full = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,13 +95,16 @@ class Streams:
         except TransportError:
             opened.close()
             raise
-        server = await asyncio.get_running_loop().create_server(
-            lambda: self._new_connection(transport, outbound=False),
-            sock=opened,
-            ssl=context,
-            ssl_handshake_timeout=self._limits.connect_s if context else None,
-            ssl_shutdown_timeout=self._limits.linger_s if context else None,
-        )
+
+        def accept() -> asyncio.Protocol:
+            if context is None:
+                return self._new_connection(transport, outbound=False)
+            return TlsGate(
+                lambda flow: not self._closed and not self._is_crowded(flow),
+                lambda plain, flow: self._start(self._shake_hands(plain, flow, context)),
+            )
+
+        server = await asyncio.get_running_loop().create_server(accept, sock=opened)
         self._listeners.append((server, bound))
 
     async def connect(self, hop: NextHop) -> Flow:
@@ -241,6 +247,27 @@ class Streams:
                 self._domains.popitem(last=False)
         return connection
 
+    async def _shake_hands(self, plain: asyncio.Transport, flow: Flow, context: ssl.SSLContext) -> None:
+        """Go on over TLS with a connection of somebody else's."""
+        connection = self._new_connection("TLS", outbound=False)
+        self._shaking[connection.number] = flow
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                plain,
+                connection,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self._limits.connect_s,
+                ssl_shutdown_timeout=self._limits.linger_s,
+            )
+        except OSError as error:
+            log.debug("no TLS with %s: %s", flow.remote_host, error)
+            return
+        finally:
+            del self._shaking[connection.number]
+        if secured is not None:
+            connection.connection_made(secured)
+
     def _new_connection(self, transport: Transport, *, outbound: bool, domain: str = "") -> TcpConnection:
         self._count += 1
         return TcpConnection(self._count, transport, outbound, domain, self._limits, self._events)
@@ -259,6 +286,7 @@ class Streams:
         """Whether one more connection from there is one too many."""
         limits, source = self._limits, source_of(flow.remote_host)
         inbound = [each.flow for each in self._connections.values() if not each.outbound]
+        inbound += self._shaking.values()
         full, self._full = self._full, len(inbound) >= limits.connections
         if self._full:
             if not full:

@@ -79,6 +79,7 @@ class TcpConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = False
         self._ending = False
+        self._early = b""
         self._spoken = outbound
         self._last_message_at = 0.0
         self._answers_pings = False
@@ -130,6 +131,8 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport (asyncio)."""
+        if self.closed.done():
+            return  # it was lost while hands were shaken
         self._transport = cast(asyncio.Transport, transport)
         local = transport.get_extra_info("sockname")
         remote = transport.get_extra_info("peername")
@@ -150,9 +153,15 @@ class TcpConnection(asyncio.Protocol):
             return
         self._last_message_at = self._now()
         self._start_timer(self._limits.ping_s if self.outbound else self._limits.first_message_s, self._check_idle)
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
         """Frame what came and pass it on (asyncio)."""
+        if self._transport is None:
+            self._early += data  # what came with the last of the handshake
+            return
         if not self.usable:
             return
         self._stop_pong_timer()

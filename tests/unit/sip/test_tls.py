@@ -207,6 +207,54 @@ async def test_closing_delivers_what_was_sent_over_tls(authority: Authority, cer
         assert await reader.readexactly(len(OPTIONS) * 1000) == OPTIONS * 1000
 
 
+async def test_what_comes_with_the_last_of_the_handshake_is_heard(
+    authority: Authority, certificate: Certificate
+) -> None:
+    context = ssl.create_default_context(cafile=str(authority.ca_file))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    async with endpoint(tls=server_files(certificate)) as here:
+        address = await here.transport.listen("TLS", "127.0.0.1", 0)
+        async with connected(address) as (reader, writer):
+            with pytest.raises(ssl.SSLWantReadError):
+                tls.do_handshake()
+            writer.write(outgoing.read())
+            done = False
+            while not done:
+                incoming.write(await reader.read(65536))
+                try:
+                    tls.do_handshake()
+                    done = True
+                except ssl.SSLWantReadError:
+                    pass
+            tls.write(OPTIONS)
+            writer.write(outgoing.read())
+            assert (await here.data.get())[0] == OPTIONS
+
+
+async def test_those_who_only_begin_to_shake_hands_are_limited(certificate: Certificate) -> None:
+    async with endpoint(TcpLimits(connections=1, connect_s=30), tls=server_files(certificate)) as here:
+        address = await here.transport.listen("TLS", "127.0.0.1", 0)
+        async with connected(address) as (slow, _), connected(address) as (refused, _), asyncio.timeout(10):
+            assert await _cut_off(refused)
+            assert not slow.at_eof()
+
+
+async def test_those_who_only_begin_to_shake_hands_are_cut_off(certificate: Certificate) -> None:
+    async with endpoint(TcpLimits(connections=1, connect_s=0.05), tls=server_files(certificate)) as here:
+        address = await here.transport.listen("TLS", "127.0.0.1", 0)
+        for _ in range(2):  # and then there is room again
+            async with connected(address) as (reader, _), asyncio.timeout(10):
+                assert await _cut_off(reader)
+
+
+async def _cut_off(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
 async def test_strangers_who_speak_no_tls_cost_nothing(certificate: Certificate) -> None:
     async with endpoint(tls=server_files(certificate)) as here:
         address = await here.transport.listen("TLS", "127.0.0.1", 0)
