@@ -28,11 +28,14 @@ class HeardKeys:
     def __init__(self) -> None:
         self._alone: deque[tuple[str, KeyWay, float]] = deque(maxlen=REMEMBERED)
 
-    def is_new(self, key: str, way: KeyWay, now: float) -> bool:
-        """Whether this is a key of its own, and not one that was heard the other way a moment ago."""
+    def is_new(self, key: str, way: KeyWay, now: float, lasted_s: float = 0.0) -> bool:
+        """Whether this is a key of its own, and not one that was heard the other way a moment ago.
+
+        One way may tell of a key when it goes down, the other when it comes up, after `lasted_s`.
+        """
         for each in self._alone:
             known, other_way, at = each
-            if known == key and other_way != way and now - at <= TWICE_S:
+            if known == key and other_way != way and now - at <= TWICE_S + lasted_s:
                 self._alone.remove(each)
                 return False
         self._alone.append((key, way, now))
@@ -65,9 +68,9 @@ class CallKeys:
             for key in keys:
                 await self._send_info(key)
 
-    def heard(self, key: str, way: KeyWay) -> bool:
+    def heard(self, key: str, way: KeyWay, duration_ms: int) -> bool:
         """Take a key of the other side; False if it was heard already."""
-        return self._heard.is_new(key, way, self._signalling.now)
+        return self._heard.is_new(key, way, self._signalling.now, duration_ms / 1000)
 
     def apply(self, effect: Effect) -> None:
         """Follow what the SIP core says of the call."""

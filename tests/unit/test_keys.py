@@ -27,3 +27,9 @@ def test_what_comes_later_the_other_way_is_a_key_of_its_own() -> None:
     assert heard.is_new("9", "event", 0.0)
     assert heard.is_new("9", "info", 1.5)
     assert heard.is_new("3", "event", 1.6)
+
+
+def test_a_key_that_was_held_down_long_counts_once() -> None:
+    heard = HeardKeys()
+    assert heard.is_new("5", "event", 10.0)
+    assert not heard.is_new("5", "info", 12.5, lasted_s=2.4)
