@@ -2,79 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from support.sip_wire import ANSWER, OFFER, Message, Peer, Wire
+from support.sip_calls import (
+    answer_with,
+    assert_nothing_left,
+    connected,
+    deliver,
+    ends,
+    is_request,
+    is_response,
+    lose,
+    two_peers,
+)
+from support.sip_wire import ANSWER, OFFER, Peer, Wire
 
 from voip_engine.sip.effects import (
-    Effect,
     MessageRejected,
     SendRequest,
     SessionAnswered,
     SessionConfirmed,
-    SessionEnded,
     SessionInvited,
     SessionProgressed,
-    SessionReoffered,
-    SessionReofferFailed,
 )
-from voip_engine.sip.flow import Flow, Transport
-from voip_engine.sip.message import Request, Response
+from voip_engine.sip.flow import Transport
+from voip_engine.sip.message import Request
 from voip_engine.sip.session import SessionStateError
 from voip_engine.sip.uri import NameAddress
-
-
-def two_peers(transport: Transport = "UDP") -> tuple[Wire, Peer, Peer]:
-    wire = Wire(transport=transport)
-    return wire, wire.peer("10.0.0.1"), wire.peer("10.0.0.2")
-
-
-def connected() -> tuple[Wire, Peer, Peer, str]:
-    """Two peers with a call up between them; forget what led there."""
-    wire, alice, bob = two_peers()
-    session = alice.call(bob)
-    wire.run(until=0.1)
-    bob.apply(bob.core.answer(session, ANSWER, wire.now))
-    wire.run(until=0.5)
-    assert bob.of(SessionConfirmed)
-    assert alice.of(SessionAnswered)
-    alice.told.clear()
-    bob.told.clear()
-    return wire, alice, bob, session
-
-
-def lose(count: int, wanted: Callable[[Message], bool]) -> Callable[[Peer, Message], list[float]]:
-    """Lose the first `count` messages of this kind; all others take 10 ms."""
-    left = [count]
-
-    def fate(sender: Peer, message: Message) -> list[float]:
-        if wanted(message) and left[0]:
-            left[0] -= 1
-            return []
-        return [0.01]
-
-    return fate
-
-
-def is_request(method: str) -> Callable[[Message], bool]:
-    return lambda message: isinstance(message, Request) and message.method == method
-
-
-def is_response(status: int, method: str = "INVITE") -> Callable[[Message], bool]:
-    return lambda message: isinstance(message, Response) and message.status == status and message.cseq.method == method
-
-
-def ends(peer: Peer) -> list[tuple[str, int | None, str]]:
-    return [(end.by, end.status, end.reason) for end in peer.of(SessionEnded)]
-
-
-def assert_nothing_left(wire: Wire) -> None:
-    wire.run()
-    for peer in wire.peers.values():
-        assert peer.core.idle
-        assert peer.core.timers == 0
-
 
 # ---- the usual course ----
 
@@ -234,21 +187,6 @@ def test_a_late_offer_is_answered_in_the_ack() -> None:
     assert bob.of(SessionConfirmed) == [SessionConfirmed("late", ANSWER)]
 
 
-def deliver(wire: Wire, peer: Peer, data: bytes, source: str = "10.0.0.1", port: int = 5060) -> None:
-    flow = Flow(wire.transport, peer.host, 5060, source, port)
-    peer.apply(peer.core.receive(data, flow, wire.now))
-
-
-def answer_with(peer: Peer, wire: Wire, body: bytes) -> Callable[[Effect], None]:
-    def on_told(effect: Effect) -> None:
-        if isinstance(effect, SessionInvited):
-            peer.apply(peer.core.answer(effect.session, body, wire.now))
-        elif isinstance(effect, SessionReoffered):
-            peer.apply(peer.core.accept_reoffer(effect.session, body, wire.now))
-
-    return on_told
-
-
 # ---- what gets lost ----
 
 
@@ -396,110 +334,6 @@ def test_hanging_up_on_a_call_that_waits_refuses_it() -> None:
     bob.apply(bob.core.hang_up(session, wire.now))
     wire.run(until=0.5)
     assert ends(alice) == [("remote", 480, "Nobody is available there at present (480).")]
-    assert_nothing_left(wire)
-
-
-# ---- re-INVITE ----
-
-
-@pytest.mark.parametrize("caller_offers", [True, False])
-def test_a_reoffer_is_accepted_in_either_direction(caller_offers: bool) -> None:
-    wire, alice, bob, session = connected()
-    asking, asked = (alice, bob) if caller_offers else (bob, alice)
-    asked.on_told = answer_with(asked, wire, b"v=0 second")
-    asking.apply(asking.core.reoffer(session, b"v=0 hold", wire.now))
-    wire.run(until=1.0)
-    assert asked.of(SessionReoffered) == [SessionReoffered(session, b"v=0 hold")]
-    assert [a.body for a in asking.of(SessionAnswered)] == [b"v=0 second"]
-    assert asked.of(SessionConfirmed) == [SessionConfirmed(session, None)]
-    asking.apply(asking.core.hang_up(session, wire.now))
-    assert_nothing_left(wire)
-
-
-def test_a_refused_reoffer_leaves_the_call_up() -> None:
-    wire, alice, bob, session = connected()
-    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
-    wire.run(until=1.0)
-    bob.apply(bob.core.reject_reoffer(session, 488, wire.now))
-    wire.run(until=2.0)
-    [failed] = alice.of(SessionReofferFailed)
-    assert (failed.status, failed.reason) == (488, "Nothing acceptable: no common codec (488).")
-    assert ends(alice) == ends(bob) == []
-
-
-def test_reoffers_that_meet_are_refused_with_491_and_tried_again_apart() -> None:
-    wire, alice, bob, session = connected()
-    alice.on_told = answer_with(alice, wire, ANSWER)
-    bob.on_told = answer_with(bob, wire, ANSWER)
-    start = wire.now
-    alice.apply(alice.core.reoffer(session, b"v=0 a", wire.now))
-    bob.apply(bob.core.reoffer(session, b"v=0 b", wire.now))
-    wire.run(until=start + 10)
-    assert len(wire.responses(alice.host, 491)) == len(wire.responses(bob.host, 491)) == 1
-    owner = wire.requests(alice.host, "INVITE")[-1][0] - start
-    other = wire.requests(bob.host, "INVITE")[-1][0] - start
-    assert 2.1 <= owner <= 4.1
-    assert 0 <= other <= 2.1
-    assert [r.offer for r in bob.of(SessionReoffered)] == [b"v=0 a"]
-    assert [r.offer for r in alice.of(SessionReoffered)] == [b"v=0 b"]
-    alice.apply(alice.core.hang_up(session, wire.now))
-    assert_nothing_left(wire)
-
-
-def test_a_second_reinvite_before_the_first_is_answered_gets_500_with_retry_after() -> None:
-    wire, alice, bob, session = connected()
-    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
-    wire.run(until=1.0)
-    _, first = wire.requests(alice.host, "INVITE")[-1]
-    second = first.serialize().replace(b"branch=z9hG4bK", b"branch=z9hG4bKx").replace(b"CSeq: 2 ", b"CSeq: 3 ")
-    deliver(wire, bob, second)
-    [(_, response)] = wire.responses(bob.host, 500)
-    assert 0 <= int(response.headers.get("Retry-After") or -1) <= 10
-
-
-def test_a_cancelled_reinvite_leaves_the_call_up() -> None:
-    wire, alice, bob, session = connected()
-    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
-    wire.run(until=1.0)
-    _, invite = wire.requests(alice.host, "INVITE")[-1]
-    cancel = invite.serialize().replace(b"INVITE", b"CANCEL").replace(b"CSeq: 2 INVITE", b"CSeq: 2 CANCEL")
-    deliver(wire, bob, cancel.replace(b"Allow: CANCEL", b"Allow: INVITE"))
-    wire.run(until=2.0)
-    assert len(wire.responses(bob.host, 487)) == 1
-    bob.apply(bob.core.accept_reoffer(session, ANSWER, wire.now))
-    wire.run(until=3.0)
-    assert ends(alice) == ends(bob) == []
-    assert [f.status for f in alice.of(SessionReofferFailed)] == [487]
-
-
-@pytest.mark.parametrize(("status", "bye"), [(481, 0), (408, 1)])
-def test_481_or_408_to_a_reinvite_ends_the_dialog(status: int, bye: int) -> None:
-    wire, alice, bob, session = connected()
-    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
-    wire.run(until=1.0)
-    bob.apply(bob.core.reject_reoffer(session, status, wire.now))
-    wire.run(until=2.0)
-    assert ends(alice) == [("remote", status, "The other side no longer replies.")]
-    assert len(wire.requests(alice.host, "BYE")) == bye
-
-
-def test_a_reinvite_nobody_answers_ends_the_call() -> None:
-    wire, alice, _bob, session = connected()
-    wire.fate = lambda sender, message: []
-    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
-    wire.run(until=100)
-    assert ends(alice) == [("remote", 408, "The other side no longer replies.")]
-    assert alice.core.idle
-
-
-def test_hanging_up_while_a_reoffer_waits_refuses_it_first() -> None:
-    wire, alice, bob, session = connected()
-    alice.apply(alice.core.reoffer(session, OFFER, wire.now))
-    wire.run(until=1.0)
-    bob.apply(bob.core.hang_up(session, wire.now))
-    wire.run(until=2.0)
-    assert len(wire.responses(bob.host, 487)) == 1
-    assert len(ends(alice)) == 1
     assert_nothing_left(wire)
 
 
