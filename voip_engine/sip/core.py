@@ -368,7 +368,7 @@ class SipCore:
             invite = self._endpoint.transactions.find(request, "INVITE")
             return invite is not None and invite.flow.remote_host != flow.remote_host
         session = self._sessions.find(dialog_id(request)) if request.to.tag is not None else None
-        return session is not None and not session.admits(flow)
+        return session is not None and not session.admits(request, flow)
 
     def _concerns_us(self, data: bytes, flow: Flow) -> bool:
         """Whether a stranger's message may belong to a call or a request that is there, or prove who sends it."""

@@ -209,12 +209,9 @@ class Session:
 
     # ---- their requests within the dialog ----
 
-    def admits(self, flow: Flow) -> bool:
-        """Whether a request within the dialog may come from there (see `reachability`)."""
-        dialog = self._dialog
-        if dialog is None:
-            early = self._placing.early.latest if self._placing is not None else None
-            dialog = early.dialog if early is not None else None
+    def admits(self, request: Request, flow: Flow) -> bool:
+        """Whether a request within a dialog of ours may come from there (see `reachability`)."""
+        dialog = self._dialog_of(request)
         named = [dialog.remote_target, *(route.uri for route in dialog.route_set)] if dialog is not None else []
         return has_part(flow.remote_host, self._heard, [uri.host for uri in named])
 

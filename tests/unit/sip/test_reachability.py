@@ -126,6 +126,14 @@ def test_an_early_dialog_is_not_a_stranger_s_either() -> None:
     assert bench.take_told(SessionEnded) == []
 
 
+def test_a_branch_that_only_rings_may_speak_from_its_contact() -> None:
+    bench = Bench()
+    invite = bench.place()
+    bench.respond(invite, 180, contact="<sip:carol@10.0.0.7>")
+    bench.in_dialog(invite, "UPDATE", source="10.0.0.7", contact="<sip:carol@10.0.0.7>")
+    assert [r.status for r in bench.take_responses()] == [200]
+
+
 @pytest.mark.parametrize(
     ("headers", "contact"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.sip_bench import Bench
 from support.sip_calls import answer_with, assert_nothing_left, connected, deliver, ends
 from support.sip_wire import ANSWER, OFFER
 
@@ -108,3 +109,14 @@ def test_hanging_up_while_a_reoffer_waits_refuses_it_first() -> None:
     assert len(wire.responses(bob.host, 487)) == 1
     assert len(ends(alice)) == 1
     assert_nothing_left(wire)
+
+
+def test_one_without_an_offer_gets_ours_and_answers_in_the_ack() -> None:
+    bench = Bench()
+    invite = bench.connect()
+    bench.in_dialog(invite, "INVITE")
+    assert [r.offer for r in bench.take_told(SessionReoffered)] == [None]
+    bench.apply(bench.core.accept_reoffer(bench.session, b"ours", bench.now))
+    assert [r.body for r in bench.take_responses() if r.status == 200] == [b"ours"]
+    bench.in_dialog(invite, "ACK", body=b"theirs")
+    assert [c.body for c in bench.take_told(SessionConfirmed)] == [b"theirs"]
