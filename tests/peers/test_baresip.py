@@ -1,114 +1,171 @@
-"""baresip calls the engine and gets its own speech back: four codecs, two transports, directly and through kamailio."""
+"""A real phone in mid-call: hold, keys and transfers from both sides, and audio that has to be encrypted or must not be."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from support.baresip import Baresip, baresip
-from support.correlation import Match, Samples, find_speech
-from support.headless import HeadlessEngine, headless
+from support.certificates import Authority
+from support.happenings import Happenings
+from support.headless import headless
 from support.kamailio import kamailio
-from support.speech import SpokenFile, speak_and_listen
+from support.uris import uri_of
 
+from voip_engine import Engine
+from voip_engine.call import Call
+from voip_engine.events import (
+    CallAnswered,
+    CallEnded,
+    CallReferred,
+    CallTransferring,
+    DtmfReceived,
+    Holder,
+    MediaChanged,
+    TransferState,
+)
+from voip_engine.network_settings import DiallingSettings, TlsSettings
+
+pytestmark = [pytest.mark.peer("baresip"), pytest.mark.timeout(30)]
+
+TRANSPORTS = ("udp", "tcp", "tls")
 PASSWORD = "geheim"
-CODECS = {"opus": "opus/48000/2", "G722": "g722/16000/1", "PCMA": "PCMA/8000/1", "PCMU": "PCMU/8000/1"}
-"""Our name of a codec → baresip's."""
-
-ENOUGH = {"opus": 0.8, "G722": 0.9, "PCMA": 0.9, "PCMU": 0.9}
-"""The least correlation of an echo with what was said: 0.90 to 0.99 is usual, other speech reaches 0.13."""
-
-TRANSPORTS = ("udp", "tcp")
 
 
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> SpokenFile:
-    return speak_and_listen(tmp_path_factory.mktemp("speech") / "sentence.wav")
+@asynccontextmanager
+async def talking(
+    engine: Engine, folder: Path, authority: Authority, transport: str = "udp", *parameters: str
+) -> AsyncIterator[tuple[Baresip, Call, Happenings]]:
+    """A phone that we have called, and that has answered."""
+    async with phone_at(folder, authority, transport, *parameters) as phone:
+        seen = Happenings(engine)
+        call = await engine.dial(phone.uri(transport))
+        seen.call_id = call.call_id
+        await seen.wait_for(CallAnswered)
+        await phone.event("CALL_ESTABLISHED")
+        yield phone, call, seen
 
 
-async def hear_echo(engine: HeadlessEngine, phone: Baresip, uri: str, codec: str) -> Samples:
-    """Call the engine, speak, listen until the file ends and the phone hangs up; returns what the phone heard."""
-    await phone.dial(uri)
-    await phone.event("CALL_ESTABLISHED")
-    name = await call_of(engine, codec)
-    assert (await engine.event("PlayoutEnded", call_id=name, within_s=20))["complete"]
-    await phone.event("CALL_CLOSED")
-    assert (await engine.event("CallEnded", call_id=name))["by"] == "remote"
-    await phone.child.stop()
-    return phone.heard()
+def phone_at(folder: Path, authority: Authority, transport: str, *parameters: str):
+    return baresip(
+        folder,
+        f"sip:phone@127.0.0.1:{{port}};transport={transport}",
+        parameters=("regint=0", "answermode=auto", *parameters),
+        certificate=authority.issue(folder.name) if transport == "tls" else None,
+        ca_file=authority.ca_file,
+    )
 
 
-async def call_of(engine: HeadlessEngine, codec: str) -> str:
-    """The engine's name for the one call that speaks a codec."""
-
-    def find() -> str | None:
-        answered = (event for event in engine.events if event["event"] == "CallAnswered")
-        return next((event["call_id"] for event in answered if event["codec"]["name"] == codec), None)
-
-    return await engine.child.wait_until(find, f"a call in {codec}", 10)
+def tls(authority: Authority) -> TlsSettings:
+    certificate = authority.issue("engine")
+    return TlsSettings(
+        ca_file=str(authority.ca_file), certificate_file=str(certificate.certificate), key_file=str(certificate.key)
+    )
 
 
-def check_echo(match: Match, codec: str, speech: SpokenFile) -> None:
-    assert match.coefficient > ENOUGH[codec], (codec, match)
-    assert match.delay_s > speech.length_s, (codec, match)
-
-
-@pytest.mark.peer("baresip")
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_callers_hear_themselves_directly(tmp_path: Path, speech: SpokenFile, transport: str) -> None:
-    async with headless("--listen", f"{transport}:127.0.0.1:0", "--mode", "echo", "--auto-answer") as engine:
+@pytest.mark.interop("baresip", "{transport}", "opus", "we call; it holds and resumes, we hold and resume")
+async def test_hold_from_both_sides(make_engine, tmp_path: Path, authority: Authority, transport: str) -> None:
+    engine = await make_engine(listen=(f"{transport}:127.0.0.1:0",), tls=tls(authority))
+    async with talking(engine, tmp_path / "phone", authority, transport) as (phone, call, seen):
+        await phone.command("hold")
+        assert (await seen.wait_for(MediaChanged)).held_by is Holder.THEM
+        await phone.command("resume")
+        assert (await seen.wait_for(MediaChanged)).held_by is Holder.NOBODY
+        await call.hold(True)
+        assert (await seen.wait_for(MediaChanged)).held_by is Holder.US
+        await call.hold(False)
+        assert (await seen.wait_for(MediaChanged)).held_by is Holder.NOBODY
+        await call.hang_up()
+        await phone.event("CALL_CLOSED")
 
-        async def call(codec: str) -> Samples:
-            account = f"sip:caller@127.0.0.1:{{port}};transport={transport}"
-            parameters = ("regint=0", f"audio_codecs={CODECS[codec]}")
-            async with baresip(tmp_path / codec, account, parameters=parameters, speech=speech.path) as phone:
-                return await hear_echo(engine, phone, engine.uri("echo", transport), codec)
 
-        heard = await asyncio.gather(*map(call, CODECS))
-    for codec, recording in zip(CODECS, heard, strict=True):
-        check_echo(find_speech(speech.known, recording), codec, speech)
+@pytest.mark.interop("baresip", "UDP", "opus", "keys in both directions (RFC 4733)")
+async def test_keys_both_ways(make_engine, tmp_path: Path, authority: Authority) -> None:
+    engine = await make_engine()
+    async with talking(engine, tmp_path / "phone", authority) as (phone, call, seen):
+        await phone.press("4#")
+        assert [(await seen.wait_for(DtmfReceived)).digit for _ in range(2)] == ["4", "#"]
+        await call.send_dtmf("7")
+        assert (await phone.event("CALL_DTMF_START"))["param"] == "7"
 
 
-@pytest.mark.peer("baresip", "kamailio")
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_callers_hear_themselves_through_a_pbx(tmp_path: Path, speech: SpokenFile, transport: str) -> None:
+@pytest.mark.interop("baresip", "{transport}", "opus", "we transfer it blindly to another phone")
+async def test_we_transfer_a_phone(make_engine, tmp_path: Path, authority: Authority, transport: str) -> None:
+    engine = await make_engine(listen=(f"{transport}:127.0.0.1:0",), tls=tls(authority))
+    async with (
+        phone_at(tmp_path / "other", authority, transport) as other,
+        talking(engine, tmp_path / "phone", authority, transport) as (_, call, seen),
+    ):
+        await call.transfer(other.uri(transport))
+        await other.event("CALL_ESTABLISHED")
+        assert (await seen.wait_for(CallTransferring, call_id=call.call_id)).transfer.state is TransferState.ASKED
+        assert (await seen.wait_for(CallEnded)).by in ("local", "remote")
+        assert call.snapshot().transfer.state is TransferState.DONE
+
+
+@pytest.mark.interop("baresip", "UDP", "opus", "it transfers us blindly to another phone")
+async def test_a_phone_transfers_us(make_engine, tmp_path: Path, authority: Authority) -> None:
+    engine = await make_engine(dialling=DiallingSettings(transfer=("sip:phone@127.0.0.1*",)))
+    async with (
+        phone_at(tmp_path / "other", authority, "udp") as other,
+        talking(engine, tmp_path / "phone", authority) as (phone, call, seen),
+    ):
+        await phone.transfer(other.uri("udp"))
+        assert (await seen.wait_for(CallReferred)).refusal == ""
+        await other.event("CALL_ESTABLISHED")
+        assert (await seen.wait_for(CallEnded)).by in ("local", "remote")
+        assert call.ended
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "encrypted"),
+    [
+        ("required", "mediaenc=srtp-mand", True),
+        ("required", "mediaenc=srtp", True),
+        ("offered", "mediaenc=srtp", True),
+        ("offered", "mediaenc=", False),
+        ("off", "mediaenc=srtp", False),
+    ],
+)
+@pytest.mark.interop("baresip", "TLS", "opus", "we call with SRTP {ours}, it has {theirs}: encrypted {encrypted}")
+async def test_encryption_is_agreed(
+    make_engine, tmp_path: Path, authority: Authority, ours: str, theirs: str, encrypted: bool
+) -> None:
+    engine = await make_engine(listen=("tls:127.0.0.1:0",), tls=tls(authority), srtp=ours)
+    parameters = (theirs,) if theirs != "mediaenc=" else ()
+    async with talking(engine, tmp_path / "phone", authority, "tls", *parameters) as (_, call, _):
+        security = call.snapshot().security
+        assert (security.signalling, bool(security.suite)) == (True, encrypted)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("required", ""), ("off", "mediaenc=srtp-mand")])
+@pytest.mark.interop("baresip", "UDP", "opus", "it calls, SRTP is {ours} here and it has {theirs!r}: refused with 488")
+async def test_what_cannot_be_agreed_is_refused(
+    make_engine, tmp_path: Path, authority: Authority, ours: str, theirs: str
+) -> None:
+    engine = await make_engine(srtp=ours, auto_answer=True)
+    parameters = (theirs,) if theirs else ()
+    async with phone_at(tmp_path / "phone", authority, "udp", *parameters) as phone:
+        await phone.dial(uri_of(engine))
+        assert "488" in (await phone.event("CALL_CLOSED"))["param"]
+
+
+@pytest.mark.peer("kamailio")
+@pytest.mark.interop("kamailio", "UDP", "", "registration by the command, taken back at its end")
+async def test_the_command_registers_and_takes_it_back(tmp_path: Path) -> None:
     async with kamailio(tmp_path / "kamailio", PASSWORD) as pbx:
-        at = f"127.0.0.1:{pbx.port};transport={transport}"
-        arguments = ("--account", f"sip:echo@{at}", "--mode", "echo", "--auto-answer")
-        async with headless(*arguments, environ={"VOIP_PASSWORD": PASSWORD}) as engine:
-            await registered(engine, "registered")
+        account = f"sip:echo@{pbx.address('tcp')}"
+        async with headless("--account", account, environ={"VOIP_PASSWORD": PASSWORD}) as engine:
 
-            async def call(codec: str) -> Samples:
-                parameters = ("regint=60", f"auth_pass={PASSWORD}", f"audio_codecs={CODECS[codec]}")
-                account = f"sip:caller-{codec.lower()}@{at}"
-                async with baresip(tmp_path / codec, account, parameters=parameters, speech=speech.path) as phone:
-                    await phone.registered()
-                    return await hear_echo(engine, phone, f"sip:echo@127.0.0.1:{pbx.port}", codec)
+            def states() -> list[str]:
+                return [event["account"]["state"] for event in engine.events if event["event"] == "AccountChanged"]
 
-            heard = await asyncio.gather(*map(call, CODECS))
+            await engine.child.wait_until(lambda: "registered" in states() or None, "a registered account", 10)
             await engine.child.stop()
             assert engine.child.returncode == 0, engine.child.transcript()
-            states = [event["account"]["state"] for event in engine.events if event["event"] == "AccountChanged"]
-            assert states[-1] == "unregistered"
+            assert states()[-1] == "unregistered"
         assert not [line for line in engine.child.lines if PASSWORD in line]
-    for codec, recording in zip(CODECS, heard, strict=True):
-        check_echo(find_speech(speech.known, recording), codec, speech)
-
-
-async def registered(engine: HeadlessEngine, state: str) -> None:
-    def find() -> bool | None:
-        changes = (event["account"]["state"] for event in engine.events if event["event"] == "AccountChanged")
-        return state in changes or None
-
-    await engine.child.wait_until(find, f"an account that is {state}", 10)
-
-
-@pytest.mark.peer("baresip", "kamailio")
-async def test_a_wrong_password_is_refused_in_plain_words(tmp_path: Path) -> None:
-    async with kamailio(tmp_path / "kamailio", PASSWORD) as pbx:
-        account = f"sip:echo@127.0.0.1:{pbx.port}"
-        async with headless("--account", account, environ={"VOIP_PASSWORD": "falsch"}) as engine:
-            await registered(engine, "failed")
-            changes = [event["account"] for event in engine.events if event["event"] == "AccountChanged"]
-            assert "password" in changes[-1]["detail"].lower()

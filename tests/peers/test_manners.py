@@ -51,7 +51,7 @@ async def test_a_phone_holds_and_resumes(tmp_path: Path) -> None:
 
 
 async def test_a_caller_over_ipv6_hears_itself(tmp_path: Path) -> None:
-    speech = speak_and_listen(tmp_path / "sentence.wav")
+    speech = speak_and_listen(tmp_path / "sentence.wav", at_most_s=1.4)
     async with headless("--listen", "udp:[::1]:0", "--auto-answer") as engine:
         account = "sip:caller@[::1]:{port}"
         async with baresip(tmp_path / "phone", account, host="::1", speech=speech.path) as phone:

@@ -14,7 +14,7 @@ from support.speech import speak_and_listen
 @pytest.mark.peer("baresip")
 @pytest.mark.parametrize(("transport", "codec"), [("udp", "opus"), ("tcp", "PCMA")])
 async def test_a_called_phone_hears_itself(tmp_path: Path, transport: str, codec: str) -> None:
-    speech = speak_and_listen(tmp_path / "sentence.wav")
+    speech = speak_and_listen(tmp_path / "sentence.wav", at_most_s=1.4)
     account = f"sip:called@127.0.0.1:{{port}};transport={transport}"
     parameters = ("regint=0", "answermode=auto")
     async with baresip(tmp_path / "phone", account, parameters=parameters, speech=speech.path) as phone:

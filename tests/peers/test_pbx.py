@@ -53,6 +53,8 @@ async def calls(
             for _ in accounts:
                 while (await seen.wait_for(AccountChanged)).account.state is not AccountState.REGISTERED:
                     pass
+            for ours, theirs in ROADS:
+                (folder / f"{ours}-{theirs}").mkdir()
             going = (call(engine, pbx, folder / f"{ours}-{theirs}", ours, theirs, authority) for ours, theirs in ROADS)
             results = await asyncio.gather(*going, return_exceptions=True)
             yield dict(zip(ROADS, results, strict=True))
@@ -62,7 +64,6 @@ async def call(
     engine: Engine, pbx: Kamailio, folder: Path, ours: str, theirs: str, authority: Authority
 ) -> CallSnapshot:
     """Speak to the engine's account over `ours` from a phone over `theirs`, and hear the echo."""
-    folder.mkdir()
     codec = CODECS[ours, theirs]
     speech = speak_and_listen(folder / "sentence.wav", at_most_s=SPEECH_S)
     user = f"from-{theirs}-to-{ours}"
