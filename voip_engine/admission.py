@@ -32,6 +32,8 @@ GUESSES_PER_S = 0.1
 GUESSES_AT_ONCE = 10
 """How often a source may be wrong: guessing passwords is to take ages."""
 RETRY_AFTER_S = 5
+LOOK_THROUGH = 16
+"""After so many calls of a source it is looked which of them are still half open."""
 _KNOWN_HOSTS = 4_096
 
 WRONG_PASSWORD = "the password of a listed user is wrong"
@@ -114,9 +116,9 @@ class Admission:
 
     def _rings_too_often(self, source: str, half_open: Callable[[str], bool]) -> bool:
         ringing = self._ringing.get(source)
-        if ringing is None or len(ringing) < self._ringing_limit:
+        if ringing is None or (len(ringing) < self._ringing_limit and len(ringing) % LOOK_THROUGH):
             return False
-        # Only at the limit are those looked through that were acknowledged or hung up meanwhile.
+        # Now and then, and at the limit, those are taken out that were acknowledged or hung up meanwhile.
         ringing[:] = [session for session in ringing if half_open(session)]
         return len(ringing) >= self._ringing_limit
 
