@@ -15,7 +15,7 @@ from support.kamailio import kamailio
 from support.uris import uri_of
 
 from voip_engine import Engine
-from voip_engine.call import Call
+from voip_engine.calls.call import Call
 from voip_engine.events import (
     CallAnswered,
     CallEnded,

@@ -13,8 +13,7 @@ from support.programs import program
 
 @asynccontextmanager
 async def coturn(folder: Path) -> AsyncIterator[int]:
-    """A STUN server while the block runs; gives its port."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """A STUN server while the block runs, with its files in a folder that is there; gives its port."""
     port = free_port()
     argv = (
         *(program("turnserver"), "-n", "--stun-only", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout", "-v"),

@@ -77,6 +77,11 @@ class Child:
         except TimeoutError:
             raise AssertionError(f"{self.name} did not end within {within_s} s. {self.transcript()}") from None
 
+    def write(self, line: str) -> None:
+        """Type a line on its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to it alone, not to its children."""
         self._process.send_signal(number)

@@ -10,8 +10,8 @@ from support.sip_wire import ANSWER, OFFER, Message
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
-from voip_engine.sip.message import Request, Response, make_response, parse_message
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.messages.message import Request, Response, make_response, parse_message
+from voip_engine.sip.messages.uri import NameAddress, SipUri
 
 US, THEM = "10.0.0.2", "10.0.0.9"
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from voip_engine.sip.effects import (
     SessionReoffered,
 )
 from voip_engine.sip.flow import Flow, Transport
-from voip_engine.sip.message import Request, Response
+from voip_engine.sip.messages.message import Request, Response
 
 
 def two_peers(transport: Transport = "UDP") -> tuple[Wire, Peer, Peer]:

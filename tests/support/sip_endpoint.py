@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.framing import FramingError
-from voip_engine.sip.tls import TlsContexts, TlsFiles
-from voip_engine.sip.transport import SipTransport, TcpLimits
+from voip_engine.sip.messages.framing import FramingError
+from voip_engine.sip.network.tls import TlsContexts, TlsFiles
+from voip_engine.sip.network.transport import SipTransport, TcpLimits
 
 OPTIONS = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n"
 ANSWER = b"SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import cast
 
-from voip_engine.sip.message import Request, Response, make_response, parse_message
+from voip_engine.sip.messages.message import Request, Response, make_response, parse_message
 
 Answer = Callable[[Request], Iterable[Response]]
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
-from voip_engine.sip.message import Request, Response, parse_message
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.messages.message import Request, Response, parse_message
+from voip_engine.sip.messages.uri import NameAddress, SipUri
 
 OFFER = b"v=0\r\ns=offer\r\n"
 ANSWER = b"v=0\r\ns=answer\r\n"
