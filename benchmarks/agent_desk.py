@@ -20,7 +20,7 @@ from tests.support.happenings import Happenings
 from tests.support.ollama_server import OllamaServer
 from tests.support.tiny_pocket import TinyPocket, build_tiny_pocket
 from voip_engine import Engine, EngineSettings, VoiceLeg
-from voip_engine.call import Call
+from voip_engine.calls.call import Call
 from voip_engine.events import CallCreated
 from voip_engine.modes.agent import AgentMode
 from voip_engine.modes.base import Speech, Utterance

@@ -24,11 +24,13 @@ from benchmarks.agent_desk import load_average
 from tests.support.ollama_server import OllamaServer
 from tests.support.tiny_pocket import build_tiny_pocket
 from voip_engine.audio import SAMPLE_RATE_HZ
+from voip_engine.calls.dialogue import Dialogue
+from voip_engine.calls.mode_leg import ModeLeg
+from voip_engine.calls.transcription import CallTranscription
+from voip_engine.calls.voice import CallVoice
 from voip_engine.demo.speech import load_speech
-from voip_engine.dialogue import Dialogue
 from voip_engine.events import AnyEvent, ReplyEnded
 from voip_engine.media import protocol
-from voip_engine.mode_leg import ModeLeg
 from voip_engine.modes.agent import AgentMode
 from voip_engine.modes.base import Speech, Utterance
 from voip_engine.resample import resample
@@ -37,8 +39,6 @@ from voip_engine.speech.ollama import OllamaModel
 from voip_engine.speech.recognition import Recognition
 from voip_engine.speech.synthesis import Synthesis
 from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
-from voip_engine.transcription import CallTranscription
-from voip_engine.voice import CallVoice
 
 RATE_HZ = 8_000
 FASTER = 40

@@ -19,9 +19,9 @@ from typing import Any, Self
 import msgspec
 
 from voip_engine import Engine, EngineSettings
-from voip_engine.call import Call
-from voip_engine.sip.session import Session
-from voip_engine.sip.transaction_layer import ClientTransaction, ServerTransaction
+from voip_engine.calls.call import Call
+from voip_engine.sip.sessions.session import Session
+from voip_engine.sip.transactions.transaction_layer import ClientTransaction, ServerTransaction
 
 KB_A_PAGE = os.sysconf("SC_PAGE_SIZE") // 1024
 _COUNTED = (Call, Session, ServerTransaction, ClientTransaction)

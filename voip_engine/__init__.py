@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from voip_engine.audio import SAMPLE_RATE_HZ, Audio
-    from voip_engine.call import Call
+    from voip_engine.calls.call import Call
     from voip_engine.engine import Engine
     from voip_engine.errors import EngineError
     from voip_engine.media.monitor import MonitorError, list_devices

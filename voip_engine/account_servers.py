@@ -9,7 +9,7 @@ from voip_engine.addresses import servers_of
 from voip_engine.settings import AccountSettings
 from voip_engine.signalling import Signalling
 from voip_engine.sip.flow import NextHop
-from voip_engine.sip.transport import TransportError
+from voip_engine.sip.network.transport import TransportError
 
 LOOK_UP_EVERY_S = 60.0
 """Names move, and a name with many addresses gives another one each time."""

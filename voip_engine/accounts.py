@@ -24,8 +24,8 @@ from voip_engine.settings import AccountSettings
 from voip_engine.signalling import Signalling
 from voip_engine.sip.effects import MessagesWaiting, RegistrationChanged
 from voip_engine.sip.flow import Path
-from voip_engine.sip.registration import AccountConfig
-from voip_engine.sip.transport import TransportError
+from voip_engine.sip.network.transport import TransportError
+from voip_engine.sip.registrations.registration import AccountConfig
 
 FIRST_RETRY_S = 2.0
 LONGEST_RETRY_S = 60.0

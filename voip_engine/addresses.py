@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from voip_engine.errors import EngineError
 from voip_engine.settings import AccountSettings
-from voip_engine.sip.dialog import transport_of as named_transport
 from voip_engine.sip.flow import NextHop, Transport
-from voip_engine.sip.sockets import is_literal
-from voip_engine.sip.uri import MalformedUri, SipUri
+from voip_engine.sip.messages.uri import MalformedUri, SipUri
+from voip_engine.sip.network.sockets import is_literal
+from voip_engine.sip.sessions.dialog import transport_of as named_transport
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from random import Random
 
 from voip_engine.network_settings import AdmissionSettings
-from voip_engine.sip.digest_server import DigestServer, Verdict
-from voip_engine.sip.doorkeeper import STRANGER, Refusal
+from voip_engine.sip.admission.doorkeeper import STRANGER, Refusal
+from voip_engine.sip.admission.rate_limit import TokenBuckets, source_of
+from voip_engine.sip.authentication.digest_server import DigestServer, Verdict
 from voip_engine.sip.flow import Flow
-from voip_engine.sip.message import Request
-from voip_engine.sip.rate_limit import TokenBuckets, source_of
+from voip_engine.sip.messages.message import Request
 
 NEIGHBOURS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """This machine and private networks (RFC 1918, RFC 4193): who may call where there are no accounts."""

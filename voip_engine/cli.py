@@ -15,7 +15,7 @@ from voip_engine.options import add_engine_options, settings_from
 from voip_engine.standard_streams import standard_streams
 
 if TYPE_CHECKING:
-    from voip_engine.call import Call
+    from voip_engine.calls.call import Call
     from voip_engine.engine import Engine
     from voip_engine.events import AnyEvent
     from voip_engine.settings import EngineSettings

@@ -21,7 +21,7 @@ from ipaddress import ip_address
 from urllib.parse import unquote
 
 from voip_engine.network_settings import DiallingSettings
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.uri import SipUri
 
 _SCHEMES = ("sip:", "sips:", "tel:")
 _UNESCAPE_ROUNDS = 3

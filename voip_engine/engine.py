@@ -23,22 +23,22 @@ from voip_engine.accounts import Accounts
 from voip_engine.addresses import bracketed, destination, host_port
 from voip_engine.admission import Admission
 from voip_engine.bus import Bus, Subscription
-from voip_engine.call import Call
-from voip_engine.call_services import CallIdentity, CallServices
+from voip_engine.calls.call import Call
+from voip_engine.calls.call_services import CallIdentity, CallServices
+from voip_engine.calls.leg_ports import LegPorts
+from voip_engine.calls.negotiation import CallNegotiation
+from voip_engine.calls.placed_calls import PlacedCalls
+from voip_engine.calls.redirection import Redirection
+from voip_engine.calls.referrals import Referrals
 from voip_engine.errors import EngineError
 from voip_engine.events import AccountSnapshot, AnyEvent, CallDirection, EngineSnapshot
-from voip_engine.leg_ports import LegPorts
 from voip_engine.media import protocol
 from voip_engine.media.monitor import MonitorError, OutputDevice, list_devices
 from voip_engine.media.plane import MediaError, MediaPlane
 from voip_engine.modes.base import Mode
 from voip_engine.modes.registry import available_modes
 from voip_engine.monitoring import Monitoring
-from voip_engine.negotiation import CallNegotiation
 from voip_engine.network_settings import DtmfPolicy
-from voip_engine.placed_calls import PlacedCalls
-from voip_engine.redirection import Redirection
-from voip_engine.referrals import Referrals
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName
@@ -47,8 +47,8 @@ from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
 from voip_engine.sip.core import CapacityError, SipCore
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.transport import TransportError
-from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.sip.messages.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.sip.network.transport import TransportError
 from voip_engine.speech.base import ModelMissing, SpeechError
 from voip_engine.speech.plane import SpeechPlane
 from voip_engine.speech_settings import AgentSettings

@@ -25,7 +25,7 @@ from voip_engine.secret import Secret as Secret
 from voip_engine.settings_fields import SettingsError as SettingsError
 from voip_engine.settings_fields import check, check_fields
 from voip_engine.sip.flow import Transport
-from voip_engine.sip.uri import MalformedUri, SipUri
+from voip_engine.sip.messages.uri import MalformedUri, SipUri
 from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
 
 _TRANSPORTS: Mapping[str, Transport] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}

@@ -11,13 +11,13 @@ from voip_engine.network_settings import TlsSettings
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import CloseConnection, Effect, KeepAlive, SendOnFlow, SendRequest, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
-from voip_engine.sip.framing import FramingError
-from voip_engine.sip.locating import Resolver
-from voip_engine.sip.mapped_address import STUN_PORT
-from voip_engine.sip.tls import TlsContexts, TlsFiles
+from voip_engine.sip.messages.framing import FramingError
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.network.locating import Resolver
+from voip_engine.sip.network.mapped_address import STUN_PORT
+from voip_engine.sip.network.tls import TlsContexts, TlsFiles
+from voip_engine.sip.network.transport import SipTransport
 from voip_engine.sip.trace import SipTrace, SipTraces
-from voip_engine.sip.transport import SipTransport
-from voip_engine.sip.uri import SipUri
 
 
 class Signalling:

@@ -21,9 +21,9 @@ from voip_engine.sip.effects import (
     SessionReoffered,
 )
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.message import MalformedMessage, Request, parse_message
-from voip_engine.sip.session import SessionStateError
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.messages.message import MalformedMessage, Request, parse_message
+from voip_engine.sip.messages.uri import NameAddress, SipUri
+from voip_engine.sip.sessions.session import SessionStateError
 
 from . import seeds
 from .sip_targets import SIP_WORDS

@@ -8,17 +8,17 @@ from random import Random
 
 from voip_engine.sdp.crypto import KEY_BYTES, CryptoLine, SrtpKeys, answering_line, crypto_lines
 from voip_engine.sdp.description import MalformedSdp, SessionDescription
-from voip_engine.sip.auth import Challenge, digest_response, parse_challenges
-from voip_engine.sip.digest_server import NONCES, DigestServer, Verdict
-from voip_engine.sip.extension_headers import RAck, SessionExpires, read_min_se, read_rseq
-from voip_engine.sip.grammar import MalformedHeader
-from voip_engine.sip.headers import Headers
-from voip_engine.sip.identity import asserted_identity
-from voip_engine.sip.info import KEYS, LONGEST_DURATION_MS, PLAIN, RELAY, read_key
-from voip_engine.sip.message import MalformedMessage, Request, parse_message
-from voip_engine.sip.message_summary import MessageSummary
-from voip_engine.sip.peek import peek
-from voip_engine.sip.referral_headers import (
+from voip_engine.sip.authentication.auth import Challenge, digest_response, parse_challenges
+from voip_engine.sip.authentication.digest_server import NONCES, DigestServer, Verdict
+from voip_engine.sip.messages.extension_headers import RAck, SessionExpires, read_min_se, read_rseq
+from voip_engine.sip.messages.grammar import MalformedHeader
+from voip_engine.sip.messages.headers import Headers
+from voip_engine.sip.messages.identity import asserted_identity
+from voip_engine.sip.messages.info import KEYS, LONGEST_DURATION_MS, PLAIN, RELAY, read_key
+from voip_engine.sip.messages.message import MalformedMessage, Request, parse_message
+from voip_engine.sip.messages.message_summary import MessageSummary
+from voip_engine.sip.messages.peek import peek
+from voip_engine.sip.messages.referral_headers import (
     Referral,
     SubscriptionState,
     read_event,
@@ -26,9 +26,9 @@ from voip_engine.sip.referral_headers import (
     read_sipfrag,
     refer_to,
 )
-from voip_engine.sip.replaces import Replaces
+from voip_engine.sip.messages.replaces import Replaces
+from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.trace import redacted
-from voip_engine.sip.uri import SipUri
 
 from . import seeds
 from .target import Target, text_of

@@ -11,9 +11,9 @@ from random import Random
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, RegistrationChanged, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.message import Request, parse_message
-from voip_engine.sip.registration import AccountConfig
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.message import Request, parse_message
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.registrations.registration import AccountConfig
 
 from . import seeds
 from .sip_targets import SIP_WORDS

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from random import Random
 
-from voip_engine.sip.auth import DigestClient, parse_challenges
-from voip_engine.sip.framing import FramingError, Ping, StreamFramer
-from voip_engine.sip.grammar import MalformedHeader
-from voip_engine.sip.headers import Headers
-from voip_engine.sip.message import MalformedMessage, Request, Response, make_response, parse_message
-from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
-from voip_engine.sip.via import CSeq, Via
+from voip_engine.sip.authentication.auth import DigestClient, parse_challenges
+from voip_engine.sip.messages.framing import FramingError, Ping, StreamFramer
+from voip_engine.sip.messages.grammar import MalformedHeader
+from voip_engine.sip.messages.headers import Headers
+from voip_engine.sip.messages.message import MalformedMessage, Request, Response, make_response, parse_message
+from voip_engine.sip.messages.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.sip.messages.via import CSeq, Via
 
 from . import seeds
 from .target import Target, text_of

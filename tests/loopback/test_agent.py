@@ -19,7 +19,7 @@ from support.tiny_pocket import build_tiny_pocket
 from support.uris import uri_of
 
 from voip_engine import Audio, Engine, EngineSettings, VoiceLeg
-from voip_engine.call import Call
+from voip_engine.calls.call import Call
 from voip_engine.demo.speech import load_speech
 from voip_engine.events import (
     CallCreated,

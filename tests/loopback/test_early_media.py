@@ -14,7 +14,7 @@ from support.sip_responder import Responder, reply, responder
 from voip_engine import Engine
 from voip_engine.events import CallAnswered, CallEnded, CallRinging, CallState, MediaChanged
 from voip_engine.rtp.packet import RtpPacket
-from voip_engine.sip.message import Request, Response
+from voip_engine.sip.messages.message import Request, Response
 
 
 class Branch:

@@ -10,7 +10,7 @@ from support.uris import uri_of
 
 from voip_engine.events import CallAnswered, CallEnded
 from voip_engine.network_settings import DiallingSettings
-from voip_engine.sip.message import Request, Response
+from voip_engine.sip.messages.message import Request, Response
 
 
 def sends_to(*uris: str):

@@ -18,12 +18,12 @@ from voip_engine.network_settings import TlsSettings
 from voip_engine.settings import AccountSettings
 from voip_engine.signalling import Signalling
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.dns_resolver import DnsResolver
 from voip_engine.sip.effects import Effect, RegistrationChanged, SendOnFlow
 from voip_engine.sip.flow import Flow, Transport
-from voip_engine.sip.message import Request, make_response, parse_message
-from voip_engine.sip.tls import TlsContexts, TlsFiles
-from voip_engine.sip.transport import SipTransport
+from voip_engine.sip.messages.message import Request, make_response, parse_message
+from voip_engine.sip.network.dns_resolver import DnsResolver
+from voip_engine.sip.network.tls import TlsContexts, TlsFiles
+from voip_engine.sip.network.transport import SipTransport
 
 
 @dataclass

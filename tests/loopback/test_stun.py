@@ -8,7 +8,7 @@ import pytest
 from support.stun_server import PUBLIC_HOST, StunServer
 
 from voip_engine import EngineSettings
-from voip_engine.leg_ports import LegPorts
+from voip_engine.calls.leg_ports import LegPorts
 from voip_engine.media.plane import MediaPlane
 from voip_engine.sdp.description import SessionDescription
 from voip_engine.sip.flow import LocalAddress, NextHop

@@ -19,8 +19,8 @@ from voip_engine.sip.effects import (
     SessionReoffered,
 )
 from voip_engine.sip.flow import Flow
-from voip_engine.sip.message import Request
-from voip_engine.sip.session import SessionStateError
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.sessions.session import SessionStateError
 
 LOSSES = 2
 """How many copies of one message are lost at most: few enough for the RFC's timers to get one through."""

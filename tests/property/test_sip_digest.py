@@ -8,9 +8,9 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voip_engine.sip.auth import DigestClient, parse_challenges
-from voip_engine.sip.grammar import quote, split_outside_quotes, unquote
-from voip_engine.sip.headers import Headers
+from voip_engine.sip.authentication.auth import DigestClient, parse_challenges
+from voip_engine.sip.messages.grammar import quote, split_outside_quotes, unquote
+from voip_engine.sip.messages.headers import Headers
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=20)
 names = texts.filter(lambda text: text != "")

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voip_engine.sdp.crypto import KEY_BYTES, CryptoLine, SrtpKeys, answering_line
-from voip_engine.sip.extension_headers import RAck, SessionExpires
-from voip_engine.sip.headers import Headers
-from voip_engine.sip.info import KEYS, LONGEST_DURATION_MS, PLAIN, RELAY, read_key, write_key
-from voip_engine.sip.message_summary import MessageSummary
-from voip_engine.sip.referral_headers import Referral, read_sipfrag, refer_to, write_sipfrag
-from voip_engine.sip.replaces import Replaces
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.extension_headers import RAck, SessionExpires
+from voip_engine.sip.messages.headers import Headers
+from voip_engine.sip.messages.info import KEYS, LONGEST_DURATION_MS, PLAIN, RELAY, read_key, write_key
+from voip_engine.sip.messages.message_summary import MessageSummary
+from voip_engine.sip.messages.referral_headers import Referral, read_sipfrag, refer_to, write_sipfrag
+from voip_engine.sip.messages.replaces import Replaces
+from voip_engine.sip.messages.uri import SipUri
 from voip_engine.stun.messages import MalformedStun, answers, binding_request, looks_like_stun, mapped_address
 
 tokens = st.text(string.ascii_letters + string.digits + "-.!%*_+`'~", min_size=1, max_size=20)

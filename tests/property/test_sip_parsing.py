@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voip_engine.sip.auth import parse_challenges
-from voip_engine.sip.framing import FramingError, Ping, StreamFramer
-from voip_engine.sip.message import (
+from voip_engine.sip.authentication.auth import parse_challenges
+from voip_engine.sip.messages.framing import FramingError, Ping, StreamFramer
+from voip_engine.sip.messages.message import (
     CSeq,
     Headers,
     MalformedHeader,
@@ -25,7 +25,7 @@ from voip_engine.sip.message import (
     make_response,
     parse_message,
 )
-from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.sip.messages.uri import MalformedUri, NameAddress, SipUri
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "rfc4475").glob("*.dat"))
 MESSAGES = [path.read_bytes() for path in VECTORS]

@@ -22,7 +22,12 @@ ACCOUNTS = (HOME, OTHER)
         ("  100 ", "sip:100@pbx.example", "sip:alice@pbx.example", NextHop("TCP", "pbx.example", 0)),
         ("sip:100@PBX.example", "sip:100@PBX.example", "sip:alice@pbx.example", NextHop("TCP", "pbx.example", 0)),
         ("sips:carol@sec.example", "sips:carol@sec.example", None, NextHop("TLS", "sec.example", 0)),
-        ("sip:carol@192.0.2.1;transport=TLS", "sip:carol@192.0.2.1;transport=TLS", None, NextHop("TLS", "192.0.2.1", 0)),
+        (
+            "sip:carol@192.0.2.1;transport=TLS",
+            "sip:carol@192.0.2.1;transport=TLS",
+            None,
+            NextHop("TLS", "192.0.2.1", 0),
+        ),
         ("100@192.0.2.9", "sip:100@192.0.2.9", "sip:bob@192.0.2.9:5070", NextHop("UDP", "proxy.example", 5080)),
     ],
 )
@@ -48,7 +53,7 @@ def test_a_sips_account_dials_sips_addresses():
 
 
 def test_a_sips_address_is_not_reached_over_less_than_tls():
-    with pytest.raises(EngineError, match="over TLS only, and sip:alice@pbx.example goes over TCP"):
+    with pytest.raises(EngineError, match=r"over TLS only, and sip:alice@pbx\.example goes over TCP"):
         destination("sips:100@pbx.example", ACCOUNTS, None)
 
 

@@ -11,13 +11,13 @@ from support.sip_wire import ANSWER, OFFER
 from voip_engine.admission import Admission
 from voip_engine.network_settings import AdmissionSettings, AdmittedUser
 from voip_engine.secret import Secret
-from voip_engine.sip.auth import DigestClient, parse_challenges
+from voip_engine.sip.authentication.auth import DigestClient, parse_challenges
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import CloseConnection, Effect, RequestTurnedAway, SendOnFlow, SessionEnded, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.framing import FramingError
-from voip_engine.sip.message import Request, Response, parse_message
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.messages.framing import FramingError
+from voip_engine.sip.messages.message import Request, Response, parse_message
+from voip_engine.sip.messages.uri import NameAddress, SipUri
 
 STRANGER = Flow("UDP", "198.51.100.1", 5060, "203.0.113.66", 5060)
 NEIGHBOUR = Flow("UDP", "192.168.1.2", 5060, "192.168.1.7", 5060)

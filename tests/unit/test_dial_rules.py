@@ -4,7 +4,7 @@ import pytest
 
 from voip_engine.dial_rules import DialRules
 from voip_engine.network_settings import DiallingSettings
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.uri import SipUri
 
 
 def may_be_called(address: str, **settings: tuple[str, ...]) -> bool:

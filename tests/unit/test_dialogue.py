@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voip_engine.dialogue import LINES_KEPT, Dialogue
+from voip_engine.calls.dialogue import LINES_KEPT, Dialogue
 from voip_engine.events import AnyEvent, LineState, ReplyEnded, Speaker, TranscriptAdded, TranscriptLost
 from voip_engine.modes.base import Utterance
 from voip_engine.speech.base import Transcript

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voip_engine.keys import HeardKeys
+from voip_engine.calls.keys import HeardKeys
 
 
 def test_a_key_told_both_ways_counts_once() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.events import Holder
-from voip_engine.negotiation import CallNegotiation
 from voip_engine.sdp.description import SessionDescription
 from voip_engine.sdp.plan import HostPort
 

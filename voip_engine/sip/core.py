@@ -15,10 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from voip_engine.sip.call_features import CallFeatures
-from voip_engine.sip.credentials import Credentials
-from voip_engine.sip.dialog import Sequence
-from voip_engine.sip.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper
+from voip_engine.sip.admission.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper
+from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.effects import (
     CloseConnection,
     Effect,
@@ -36,19 +34,21 @@ from voip_engine.sip.endpoint import (
     session_body,
 )
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path
-from voip_engine.sip.framing import FramingError
-from voip_engine.sip.mailbox import Mailboxes, MailboxPath
-from voip_engine.sip.message import Headers, MalformedMessage, Request, Response, parse_message
-from voip_engine.sip.peek import peek
-from voip_engine.sip.referral_headers import read_referred_by
-from voip_engine.sip.registration import AccountConfig, Registration
-from voip_engine.sip.replacing import find_replaced
+from voip_engine.sip.messages.framing import FramingError
+from voip_engine.sip.messages.message import Headers, MalformedMessage, Request, Response, parse_message
+from voip_engine.sip.messages.peek import peek
+from voip_engine.sip.messages.referral_headers import read_referred_by
+from voip_engine.sip.messages.uri import NameAddress, SipUri
+from voip_engine.sip.registrations.mailbox import Mailboxes, MailboxPath
+from voip_engine.sip.registrations.registration import AccountConfig, Registration
 from voip_engine.sip.request_checks import find_refusal, is_for_us_to_parse
-from voip_engine.sip.session import Session
-from voip_engine.sip.session_context import SessionContext
-from voip_engine.sip.session_index import SessionIndex
-from voip_engine.sip.transaction_layer import ServerTransaction, note_source, reply_path
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.sessions.call_features import CallFeatures
+from voip_engine.sip.sessions.dialog import Sequence
+from voip_engine.sip.sessions.replacing import find_replaced
+from voip_engine.sip.sessions.session import Session
+from voip_engine.sip.sessions.session_context import SessionContext
+from voip_engine.sip.sessions.session_index import SessionIndex
+from voip_engine.sip.transactions.transaction_layer import ServerTransaction, note_source, reply_path
 
 OVERLOAD_RETRY_S = 10
 FOREIGN = "a request for a call came from a host that has no part in it"

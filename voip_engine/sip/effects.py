@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voip_engine.sip.flow import Flow, NextHop
-from voip_engine.sip.message import Request
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.messages.uri import NameAddress, SipUri
 
 # ---- for the transport ----
 

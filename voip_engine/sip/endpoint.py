@@ -7,10 +7,10 @@ from random import Random
 
 from voip_engine.sip.effects import Effect, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
-from voip_engine.sip.message import Headers, Request, Response, Via, make_response
+from voip_engine.sip.messages.message import Headers, Request, Response, Via, make_response
+from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.timers import Timers
-from voip_engine.sip.transaction_layer import MAGIC_COOKIE, ServerTransaction, TransactionLayer
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.transactions.transaction_layer import MAGIC_COOKIE, ServerTransaction, TransactionLayer
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, REFER, NOTIFY, INFO"
 SUPPORTED = "100rel, timer, replaces, norefersub"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, media_type_of
-from voip_engine.sip.extension_headers import SessionExpires, lists
-from voip_engine.sip.grammar import MalformedHeader
-from voip_engine.sip.message import Request
-from voip_engine.sip.session_timer import SHORTEST_S
+from voip_engine.sip.messages.extension_headers import SessionExpires, lists
+from voip_engine.sip.messages.grammar import MalformedHeader
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.sessions.session_timer import SHORTEST_S
 
 METHODS = frozenset(ALLOW.split(", "))
 EXTENSIONS = frozenset(SUPPORTED.split(", "))

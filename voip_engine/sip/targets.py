@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from voip_engine.sip.endpoint import Endpoint
 from voip_engine.sip.flow import LocalAddress, NextHop
-from voip_engine.sip.message import Request
+from voip_engine.sip.messages.message import Request
 
 PATIENCE_S = 4.0
 """How long one server may be silent when there is another one: three repetitions over UDP."""

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from voip_engine import AccountSettings, EngineSettings
 from voip_engine.addresses import host_port, registrar_of
-from voip_engine.sip.certificates import names_in
-from voip_engine.sip.dns_resolver import DnsResolver
 from voip_engine.sip.flow import NextHop
-from voip_engine.sip.locating import locate
-from voip_engine.sip.tls import TlsContexts, TlsFiles
-from voip_engine.sip.transport import TransportError
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.network.certificates import names_in
+from voip_engine.sip.network.dns_resolver import DnsResolver
+from voip_engine.sip.network.locating import locate
+from voip_engine.sip.network.tls import TlsContexts, TlsFiles
+from voip_engine.sip.network.transport import TransportError
 from voip_engine.stun.exchange import StunExchange
 from voip_engine.stun.messages import MalformedStun, binding_request, mapped_address
 from voip_tui.subcommands.check import Check

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from voip_engine.sip.auth import Challenge, DigestClient, digest_response, parse_challenges
-from voip_engine.sip.grammar import split_outside_quotes, unquote
-from voip_engine.sip.headers import Headers
+from voip_engine.sip.authentication.auth import Challenge, DigestClient, digest_response, parse_challenges
+from voip_engine.sip.messages.grammar import split_outside_quotes, unquote
+from voip_engine.sip.messages.headers import Headers
 
 
 def fields(value: str) -> dict[str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.binding import Binding
 from voip_engine.sip.flow import LocalAddress
-from voip_engine.sip.message import Headers, Response
+from voip_engine.sip.messages.message import Headers, Response
+from voip_engine.sip.registrations.binding import Binding
 
 VIA = "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKx"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.certificates import names_in, speaks_for
+from voip_engine.sip.network.certificates import names_in, speaks_for
 
 CARRIER = {"subjectAltName": (("DNS", "Edge.Example"), ("DNS", "*.pbx.example"), ("IP Address", "192.0.2.1"))}
 BY_URI = {"subjectAltName": (("URI", "sip:pbx.example"), ("DNS", "other.example"))}

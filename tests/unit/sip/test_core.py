@@ -19,10 +19,10 @@ from voip_engine.sip.effects import (
 )
 from voip_engine.sip.endpoint import ALLOW, SUPPORTED
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.framing import FramingError
-from voip_engine.sip.message import Request, Response, make_response, parse_message
-from voip_engine.sip.registration import AccountConfig
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.messages.framing import FramingError
+from voip_engine.sip.messages.message import Request, Response, make_response, parse_message
+from voip_engine.sip.messages.uri import NameAddress, SipUri
+from voip_engine.sip.registrations.registration import AccountConfig
 
 FLOW = Flow("UDP", "10.0.0.2", 5060, "10.0.0.1", 40000)
 TCP_FLOW = Flow("TCP", "10.0.0.2", 5060, "10.0.0.1", 40000, 1)

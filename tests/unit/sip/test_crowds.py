@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 
 from voip_engine.sip.flow import Flow, LocalAddress
-from voip_engine.sip.transport import SipTransport, TcpLimits
+from voip_engine.sip.network.transport import SipTransport, TcpLimits
 
 OPTIONS = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n"
 FRIEND, STRANGER, OTHER = "127.0.0.1", "127.0.0.66", "127.0.0.67"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.dialog import Dialog, Sequence, next_hop_of
 from voip_engine.sip.flow import NextHop
-from voip_engine.sip.message import Request, Response, parse_message
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.message import Request, Response, parse_message
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.sessions.dialog import Dialog, Sequence, next_hop_of
 
 
 def invite(*extra: str) -> Request:

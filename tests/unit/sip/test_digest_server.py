@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from voip_engine.sip.auth import Challenge, DigestClient, digest_response, parse_challenges
-from voip_engine.sip.digest_server import COUNT_WINDOW, NONCE_LIFE_S, DigestServer, Verdict
-from voip_engine.sip.headers import Headers
-from voip_engine.sip.message import Request
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.authentication.auth import Challenge, DigestClient, digest_response, parse_challenges
+from voip_engine.sip.authentication.digest_server import COUNT_WINDOW, NONCE_LIFE_S, DigestServer, Verdict
+from voip_engine.sip.messages.headers import Headers
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.messages.uri import SipUri
 
 TARGET = "sip:desk@192.0.2.1"
 HERE = "198.51.100.7"

@@ -7,8 +7,8 @@ from support.sip_wire import ANSWER, OFFER, Peer, Wire
 
 from voip_engine.sip.effects import SessionAnswered, SessionEnded, SessionInvited, SessionProgressed
 from voip_engine.sip.flow import NextHop
-from voip_engine.sip.message import Request
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.messages.uri import NameAddress, SipUri
 
 SILENT, DEAF = "10.0.0.7", "10.0.0.8"
 LONG_OFFER = OFFER + b"a=x-filler:" + b"x" * 1300 + b"\r\n"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.framing import BODY_LIMIT_BYTES, HEAD_LIMIT_BYTES, FramingError, Ping, StreamFramer
-from voip_engine.sip.message import MalformedMessage, parse_message
+from voip_engine.sip.messages.framing import BODY_LIMIT_BYTES, HEAD_LIMIT_BYTES, FramingError, Ping, StreamFramer
+from voip_engine.sip.messages.message import MalformedMessage, parse_message
 
 HEAD = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c;branch=z9hG4bK1\r\n"
 EMPTY = HEAD + b"Content-Length: 0\r\n\r\n"

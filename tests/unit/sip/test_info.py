@@ -18,11 +18,11 @@ from voip_engine.sip.effects import (
     SessionInvited,
 )
 from voip_engine.sip.flow import Flow
-from voip_engine.sip.grammar import MalformedHeader
-from voip_engine.sip.identity import asserted_identity
-from voip_engine.sip.info import read_key, write_key
-from voip_engine.sip.message import Headers, Request, make_response, parse_message
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.grammar import MalformedHeader
+from voip_engine.sip.messages.identity import asserted_identity
+from voip_engine.sip.messages.info import read_key, write_key
+from voip_engine.sip.messages.message import Headers, Request, make_response, parse_message
+from voip_engine.sip.messages.uri import SipUri
 
 
 def connected() -> tuple[Wire, Peer, Peer, str]:

@@ -6,10 +6,10 @@ from random import Random
 import pytest
 from support.dns_server import NameServer, name_server
 
-from voip_engine.sip.dns_resolver import DnsResolver
 from voip_engine.sip.flow import NextHop
-from voip_engine.sip.locating import Service, in_order, locate
-from voip_engine.sip.sockets import TransportError
+from voip_engine.sip.network.dns_resolver import DnsResolver
+from voip_engine.sip.network.locating import Service, in_order, locate
+from voip_engine.sip.network.sockets import TransportError
 
 HOSTS = ("a.pbx.test A 192.0.2.1", "b.pbx.test A 192.0.2.2", "b.pbx.test AAAA 2001:db8::2", "pbx.test A 192.0.2.9")
 

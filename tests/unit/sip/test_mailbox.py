@@ -9,15 +9,15 @@ import pytest
 
 from voip_engine.admission import Admission
 from voip_engine.network_settings import AdmissionSettings
-from voip_engine.sip.auth import parse_challenges
+from voip_engine.sip.authentication.auth import parse_challenges
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, MessagesWaiting, SendOnFlow, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.grammar import MalformedHeader
-from voip_engine.sip.message import Headers, Request, Response, make_response, parse_message
-from voip_engine.sip.message_summary import MessageSummary
-from voip_engine.sip.registration import AccountConfig
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.grammar import MalformedHeader
+from voip_engine.sip.messages.message import Headers, Request, Response, make_response, parse_message
+from voip_engine.sip.messages.message_summary import MessageSummary
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.registrations.registration import AccountConfig
 
 AOR = "sip:alice@pbx.example"
 PBX = Flow("UDP", "10.0.0.1", 5060, "10.0.0.9", 5060)

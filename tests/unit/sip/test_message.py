@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.message import (
+from voip_engine.sip.messages.message import (
     REASONS,
     CSeq,
     Headers,
@@ -14,7 +14,7 @@ from voip_engine.sip.message import (
     make_response,
     parse_message,
 )
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.uri import SipUri
 
 INVITE = (
     b"INVITE sip:bob@biloxi.example.com SIP/2.0\r\n"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.peek import Peek, peek
+from voip_engine.sip.messages.peek import Peek, peek
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from voip_engine.sip.effects import (
     SessionReoffered,
     SessionReofferFailed,
 )
-from voip_engine.sip.message import Request
+from voip_engine.sip.messages.message import Request
 
 
 def connected() -> tuple[Wire, Peer, Peer, str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.rate_limit import TokenBuckets, source_of
+from voip_engine.sip.admission.rate_limit import TokenBuckets, source_of
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from support.sip_wire import ANSWER, OFFER
 
 from voip_engine.sip.effects import SessionAnswered, SessionEnded, SessionRedirected
 from voip_engine.sip.flow import LocalAddress, NextHop
-from voip_engine.sip.message import Request
-from voip_engine.sip.session import SessionStateError
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.sessions.session import SessionStateError
 
 
 def go_on(bench: Bench, target: str, *, transport: str = "UDP") -> Request:

@@ -7,9 +7,9 @@ from support.sip_wire import ANSWER, Peer, Wire
 
 from voip_engine.sip.effects import ReferralProgressed, SendOnFlow, SessionAnswered, SessionEnded, SessionReferred
 from voip_engine.sip.flow import Flow
-from voip_engine.sip.message import Request, Response, parse_message
-from voip_engine.sip.session import SessionStateError
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.message import Request, Response, parse_message
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.sessions.session import SessionStateError
 
 CAROL = SipUri.parse("sip:carol@10.0.0.3")
 

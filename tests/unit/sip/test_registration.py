@@ -8,13 +8,13 @@ from random import Random
 
 import pytest
 
-from voip_engine.sip.auth import digest_response, parse_challenges
+from voip_engine.sip.authentication.auth import digest_response, parse_challenges
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, RegistrationChanged, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
-from voip_engine.sip.message import Headers, Request, Response, make_response, parse_message
-from voip_engine.sip.registration import AccountConfig
-from voip_engine.sip.uri import SipUri
+from voip_engine.sip.messages.message import Headers, Request, Response, make_response, parse_message
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.registrations.registration import AccountConfig
 
 AOR = "sip:alice@pbx.example"
 Answer = Callable[[Request], Response | None]

@@ -11,9 +11,9 @@ import pytest
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, KeepAlive, RegistrationChanged, SendOnFlow, SendRequest, SessionInvited
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
-from voip_engine.sip.message import Request, Response, make_response, parse_message
-from voip_engine.sip.registration import AccountConfig
-from voip_engine.sip.uri import NameAddress, SipUri
+from voip_engine.sip.messages.message import Request, Response, make_response, parse_message
+from voip_engine.sip.messages.uri import NameAddress, SipUri
+from voip_engine.sip.registrations.registration import AccountConfig
 
 AOR = "sip:alice@pbx.example"
 INSTANCE = "urn:uuid:5e0c2a4e-0000-4000-8000-000000000001"

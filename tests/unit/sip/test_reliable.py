@@ -7,7 +7,7 @@ from support.sip_bench import Bench
 from support.sip_wire import ANSWER, OFFER
 
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionEnded, SessionProgressed, SessionReoffered
-from voip_engine.sip.message import Response
+from voip_engine.sip.messages.message import Response
 
 RELIABLE = "Require: 100rel"
 

@@ -6,10 +6,10 @@ import pytest
 from support.sip_wire import ANSWER, OFFER, Peer, Wire
 
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionEnded, SessionInvited, SessionReferred
-from voip_engine.sip.grammar import MalformedHeader
-from voip_engine.sip.replaces import Replaces
-from voip_engine.sip.session import SessionStateError
-from voip_engine.sip.uri import NameAddress
+from voip_engine.sip.messages.grammar import MalformedHeader
+from voip_engine.sip.messages.replaces import Replaces
+from voip_engine.sip.messages.uri import NameAddress
+from voip_engine.sip.sessions.session import SessionStateError
 
 
 def three_peers() -> tuple[Wire, Peer, Peer, Peer]:

@@ -25,9 +25,9 @@ from voip_engine.sip.effects import (
     SessionProgressed,
 )
 from voip_engine.sip.flow import Transport
-from voip_engine.sip.message import Request
-from voip_engine.sip.session import SessionStateError
-from voip_engine.sip.uri import NameAddress
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.messages.uri import NameAddress
+from voip_engine.sip.sessions.session import SessionStateError
 
 # ---- the usual course ----
 

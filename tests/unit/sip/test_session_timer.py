@@ -7,7 +7,7 @@ from support.sip_bench import Bench
 from support.sip_wire import ANSWER, OFFER
 
 from voip_engine.sip.effects import SessionAnswered, SessionEnded, SessionReofferFailed
-from voip_engine.sip.message import Request, Response
+from voip_engine.sip.messages.message import Request, Response
 
 EXPIRED = "The other side no longer confirmed that it is still there."
 TIMER = "Supported: timer"

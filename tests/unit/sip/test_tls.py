@@ -12,8 +12,8 @@ from support.sip_endpoint import ANSWER, OPTIONS, connected, endpoint, listening
 
 from voip_engine.sip.effects import SendOnFlow, SendRequest
 from voip_engine.sip.flow import NextHop
-from voip_engine.sip.tls import TlsFiles
-from voip_engine.sip.transport import TcpLimits, TransportError
+from voip_engine.sip.network.tls import TlsFiles
+from voip_engine.sip.network.transport import TcpLimits, TransportError
 
 
 @pytest.fixture(scope="module")

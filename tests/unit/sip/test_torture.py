@@ -10,7 +10,7 @@ import pytest
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import SendOnFlow, SessionInvited
 from voip_engine.sip.flow import Flow
-from voip_engine.sip.message import MalformedMessage, Request, Response, parse_message
+from voip_engine.sip.messages.message import MalformedMessage, Request, Response, parse_message
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "rfc4475"
 FLOW = Flow("UDP", "192.0.2.50", 5060, "192.0.2.51", 5060)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voip_engine.sip.timers import Timers
-from voip_engine.sip.transaction import (
+from voip_engine.sip.transactions.transaction import (
     INVITE_CLIENT,
     INVITE_SERVER,
     NON_INVITE_CLIENT,

@@ -9,7 +9,7 @@ from support.sip_endpoint import ANSWER, OPTIONS, connected, endpoint, listening
 
 from voip_engine.sip.effects import KeepAlive, SendOnFlow, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.transport import SipTransport, TcpLimits, TransportError
+from voip_engine.sip.network.transport import SipTransport, TcpLimits, TransportError
 
 
 def free_port(kind: socket.SocketKind) -> int:

@@ -13,8 +13,8 @@ from voip_engine.sip.effects import (
     SessionReoffered,
     SessionReofferFailed,
 )
-from voip_engine.sip.message import Request
-from voip_engine.sip.session import SessionStateError
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.sessions.session import SessionStateError
 
 ALLOW = "Allow: INVITE, ACK, UPDATE"
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.grammar import MalformedHeader
-from voip_engine.sip.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.sip.messages.grammar import MalformedHeader
+from voip_engine.sip.messages.uri import MalformedUri, NameAddress, SipUri
 
 
 def test_takes_a_uri_apart() -> None:

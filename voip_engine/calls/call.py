@@ -1,0 +1,448 @@
+"""One call: a SIP session, a media leg and the mode that handles it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from voip_engine import events
+from voip_engine.addresses import host_port
+from voip_engine.calls.call_media import CallMedia
+from voip_engine.calls.call_services import CallIdentity, CallServices
+from voip_engine.calls.keys import CallKeys
+from voip_engine.calls.mode_runner import ModeRunner
+from voip_engine.calls.negotiation import CallNegotiation
+from voip_engine.calls.transfers import CallTransfers, OnCourse
+from voip_engine.calls.voice import CallVoice
+from voip_engine.calls.voice_host import CallVoiceHost
+from voip_engine.errors import EngineError
+from voip_engine.events import CallDirection, CallSnapshot, CallState, MonitorState, SecuritySnapshot
+from voip_engine.media import protocol
+from voip_engine.modes.base import Mode
+from voip_engine.sdp.description import MalformedSdp
+from voip_engine.sdp.negotiation import NotAcceptable
+from voip_engine.sdp.plan import CodecName
+from voip_engine.sip import effects
+from voip_engine.sip.core import SipCore
+from voip_engine.sip.flow import NextHop
+from voip_engine.sip.trace import SipTraceEntry
+from voip_engine.speech_settings import AgentSettings, VoiceSettings
+
+
+class Call:
+    """One call of the engine. Commands answer with their result or raise EngineError; `snapshot` says how things stand."""
+
+    def __init__(self, services: CallServices, identity: CallIdentity, mode: str | Mode) -> None:
+        self._services = services
+        self._identity = identity
+        self._trace = services.signalling.trace(identity.session)
+        self._state = CallState.INCOMING if identity.direction is CallDirection.INBOUND else CallState.CALLING
+        self._created_at = time.time()
+        self._answered_at: float | None = None
+        self._ended_at: float | None = None
+        self._end_status: int | None = None
+        self._end_reason = ""
+        self._offer: bytes | None = None
+        self._answering = False
+        self._early_media = False
+        self._monitor_state = MonitorState.OFF
+        self._finished = asyncio.Event()
+        self._host = CallVoiceHost(
+            self.call_id,
+            outbound=identity.direction is CallDirection.OUTBOUND,
+            agent=lambda: services.agent(identity.account),
+            speech=services.speech,
+            language=services.language,
+            publish=services.publish,
+            hang_up=self.hang_up,
+            send_dtmf=self.send_dtmf,
+            transfer=self.transfer,
+        )
+        self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice, self._host)
+        self._media = CallMedia(services, identity.session, self._voice)
+        self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
+        self._transfers = CallTransfers(self, services)
+        self._keys = CallKeys(services, identity)
+
+    # ---- what others see ----------------------------------------------------------------------------------------------
+
+    @property
+    def call_id(self) -> str:
+        """The engine's own short name for the call."""
+        return str(self._identity.number)
+
+    @property
+    def session(self) -> str:
+        """The SIP session, by its Call-ID."""
+        return self._identity.session
+
+    @property
+    def account(self) -> str | None:
+        """The account that the call goes through."""
+        return self._identity.account
+
+    @property
+    def mode(self) -> str | Mode:
+        """What handles the call, for `set_mode` or `Engine.dial`: a name, or a mode that has none the engine knows."""
+        name = self._runner.name
+        return name if name in self._services.modes else self._runner.factory()
+
+    @property
+    def agent(self) -> AgentSettings | None:
+        """How an agent behaves on this call, if not as everywhere."""
+        return self._host.agent_settings
+
+    @property
+    def state(self) -> CallState:
+        """Where the call stands."""
+        return self._state
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call is over."""
+        return self._state is CallState.ENDED
+
+    def trace(self) -> tuple[SipTraceEntry, ...]:
+        """Return the SIP messages of this call without their secrets, the oldest first: the first 40 and the latest 160."""
+        return self._trace.entries()
+
+    async def wait_ended(self) -> None:
+        """Wait until the call is over and its mode, leg and ports are released."""
+        await self._finished.wait()
+
+    def snapshot(self) -> CallSnapshot:
+        """Return the call as it stands."""
+        identity = self._identity
+        media = self._media
+        plan, local = media.plan, media.negotiation.local if media.negotiation else None
+        far = media.meter.remote_rtp or (plan.remote_rtp if plan else None)
+        return CallSnapshot(
+            call_id=self.call_id,
+            sip_call_id=identity.session,
+            direction=identity.direction,
+            state=self._state,
+            account=identity.account,
+            peer_uri=identity.peer_uri,
+            peer_name=identity.peer_name,
+            mode=self._runner.name,
+            transport=identity.peer_hop.transport,
+            created_at=self._created_at,
+            answered_at=self._answered_at,
+            ended_at=self._ended_at,
+            end_status=self._end_status,
+            end_reason=self._end_reason,
+            held_by=media.held_by,
+            early_media=self._early_media and self._state is CallState.RINGING,
+            asserted_uri=identity.asserted_uri,
+            asserted_name=identity.asserted_name,
+            transfer=self._transfers.snapshot,
+            referred_by=identity.referred_by,
+            codec=media.codec,
+            security=SecuritySnapshot(
+                signalling=identity.peer_hop.transport == "TLS", suite=plan.srtp.suite if plan and plan.srtp else ""
+            ),
+            local_rtp=host_port(local.host, local.port) if local else "",
+            remote_rtp=host_port(far.host, far.port) if far else "",
+            remote_signalling=host_port(identity.peer_hop.host, identity.peer_hop.port or 5060),
+            media=media.meter.snapshot,
+            monitor=self._monitor_state,
+            activity=self._host.activity,
+            dialogue=self._host.dialogue.lines,
+            turns=self._host.dialogue.turns,
+            trouble=self._host.trouble,
+        )
+
+    # ---- commands -----------------------------------------------------------------------------------------------------
+
+    async def answer(self, mode: str | Mode | None = None) -> None:
+        """Answer an incoming call, in `mode` or in the one already chosen."""
+        if self._state is not CallState.INCOMING or self._answering:
+            raise EngineError("Only a call that is coming in can be answered.")
+        self._answering = True
+        try:
+            if mode is not None:
+                await self.set_mode(mode)
+            negotiation = await self._open_media()
+            try:
+                body = negotiation.offer() if self._offer is None else negotiation.answer(self._offer)
+            except (MalformedSdp, NotAcceptable) as error:
+                await self.reject(488)
+                raise EngineError(f"The caller's offer cannot be accepted: {error}") from error
+            self._media.follow()
+            self._perform(self._core.answer(self.session, body, self._now))
+            self._connected()
+        finally:
+            self._answering = False
+
+    async def reject(self, status: int = 486) -> None:
+        """Refuse an incoming call with a final status, 486 (busy) unless told otherwise."""
+        if self._state is not CallState.INCOMING:
+            raise EngineError("Only a call that is coming in can be rejected.")
+        self._perform(self._core.reject(self.session, status, self._now))
+
+    async def hang_up(self) -> None:
+        """End the call, whatever state it is in; nothing happens to one that is over."""
+        if not self.ended:
+            self._perform(self._core.hang_up(self.session, self._now))
+
+    def end(self, reason: str) -> None:
+        """End the call at once and say why, in plain words; nothing happens to one that is over."""
+        if not self.ended:
+            self._give_up(reason)
+
+    async def set_mode(self, mode: str | Mode) -> None:
+        """Let another mode, by its name or a mode itself, handle the call from now on. RTP goes on without a gap."""
+        name, factory = self._mode(mode)
+        self._require_alive()
+        self._host.mode_troubled(None)
+        await self._runner.switch(name, factory)
+        self._publish(events.ModeChanged(time.time(), self.call_id, name))
+
+    async def restart_mode(self) -> None:
+        """Let the call's mode begin anew, because what it lacked may be there now."""
+        self._require_alive()
+        self._host.mode_troubled(None)
+        await self._runner.restart()
+
+    def set_agent(self, settings: AgentSettings) -> None:
+        """Give this call's agent its own prompt, model, voice …; what is being said is finished as it was begun."""
+        self._require_alive()
+        self._host.agent_settings = settings
+
+    def set_voice(self, settings: VoiceSettings) -> None:
+        """Tell this caller's speech from silence by other rules from now on."""
+        self._require_alive()
+        self._voice.set_voice(settings)
+
+    async def monitor(self, on: bool) -> None:
+        """Put the call on the local speakers, or take it off. One call at a time is heard."""
+        if on and not self.snapshot().early_media:
+            self._require_connected()
+        await self._services.monitor(self, on)
+
+    async def hold(self, on: bool) -> None:
+        """Put the other side on hold by re-INVITE, or take it back (RFC 3264 §8.4). The other side may hold us besides."""
+        self._require_connected()
+        self._media.hold(on)
+
+    async def set_codecs(self, codecs: tuple[CodecName, ...]) -> None:
+        """Offer other codecs in mid-call, the first being what we like best; `MediaChanged` says what came of it."""
+        if not codecs:
+            raise EngineError("There is no codec to offer; name at least one.")
+        self._require_connected()
+        self._media.set_codecs(codecs)
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Press keys one after the other: as telephone-events (RFC 4733) or by INFO, as the account and the other side want."""
+        self._require_connected()
+        plan = self._media.plan
+        takes_events = plan is not None and plan.telephone_event_send is not None
+        await self._keys.send(digits, takes_events=takes_events)
+
+    async def transfer(self, target: str) -> None:
+        """Send the other side on to somebody else (RFC 3515): dialled as in `Engine.dial`.
+
+        The other side is put on hold. Returns when it has reached the target, and the call is over then; raises EngineError
+        when it has not, and the call goes on. Cancelling leaves to the other side what it has begun.
+        """
+        await self._transfers.transfer(target)
+
+    async def transfer_to(self, other: Call) -> None:
+        """Join the other sides of this call and another one that is up; both end then. As `transfer` otherwise."""
+        await self._transfers.transfer_to(other)
+
+    # ---- called by the engine -----------------------------------------------------------------------------------------
+
+    def invited(self, offer: bytes | None) -> None:
+        """Keep an incoming call's offer and let the caller hear ringing."""
+        self._offer = offer
+        self._perform(self._core.ring(self.session, self._now))
+
+    def placed(self, negotiation: CallNegotiation) -> None:
+        """Keep the offer that our INVITE carries; the leg is open already."""
+        self._media.negotiation = negotiation
+
+    def redirected(self, peer_uri: str, peer_hop: NextHop) -> None:
+        """Note where a call goes on that was sent elsewhere."""
+        self._identity = replace(self._identity, peer_uri=peer_uri, peer_hop=peer_hop)
+        self._state, self._early_media = CallState.CALLING, False
+
+    def apply(self, effect: effects.Effect) -> None:
+        """Follow what the SIP core says of this call's session."""
+        match effect:
+            case effects.SessionProgressed():
+                self._progressed(effect)
+            case effects.SessionAnswered():
+                self._answered(effect.body)
+            case effects.SessionConfirmed(body=body) if body is not None:
+                self._confirmed(body)
+            case effects.SessionReoffered(offer=offer):
+                self._media.reoffered(offer, connected=self._state is CallState.CONNECTED)
+            case effects.SessionReofferFailed(reason=reason):
+                self._media.reoffer_refused(reason)
+            case effects.SessionEnded():
+                self._end(effect.by, effect.status, effect.reason)
+            case effects.SessionDigitPressed():
+                if self._keys.heard(effect.digit, "info", effect.duration_ms):
+                    self._digit_pressed(effect.digit, effect.duration_ms)
+            case effects.SessionIdentified(asserted=who):
+                self._identity = replace(self._identity, asserted_uri=str(who.uri), asserted_name=who.display_name)
+                self._publish(events.CallerIdentified(time.time(), self.call_id, str(who.uri), who.display_name))
+            case _:
+                pass
+        self._keys.apply(effect)
+        self._transfers.apply(effect)
+
+    def watch(self, on_course: OnCourse) -> None:
+        """Tell from now on how the call comes about, in SIP's statuses, up to the first final one."""
+        self._transfers.watch(on_course)
+
+    def receive(self, report: protocol.AnyReport) -> None:
+        """Take a report of this call's leg."""
+        match report:
+            case protocol.DtmfHeard():
+                if self._keys.heard(report.digit, "event", report.duration_ms):
+                    self._digit_pressed(report.digit, report.duration_ms)
+            case protocol.MediaTimedOut(silent_s=silent_s):
+                self._publish(events.MediaTimedOut(time.time(), self.call_id, silent_s))
+                if self._services.hang_up_on_media_timeout and not self.ended:
+                    self._end_reason = f"Nothing was heard from the other side for {silent_s:.0f} s."
+                    self._perform(self._core.hang_up(self.session, self._now))
+            case protocol.PacketRejected():
+                source = host_port(report.source.host, report.source.port)
+                self._publish(events.PacketRejected(time.time(), source, report.reason, self.call_id))
+            case _:
+                self._voice.receive(report)
+
+    def measured(self, figures: protocol.LegFigures) -> None:
+        """Keep the latest figures of the leg."""
+        self._media.measured(figures)
+
+    def monitor_changed(self, state: MonitorState, detail: str = "") -> None:
+        """Note whether the operator hears the call."""
+        if state is not self._monitor_state:
+            self._monitor_state = state
+            self._publish(events.MonitorChanged(time.time(), self.call_id, state, detail))
+
+    async def carry(self) -> None:
+        """Live as long as the call does; then release mode, leg and ports. The engine owns this task."""
+        await self._voice.hung_up.wait()
+        await self._runner.stop()
+        if self._monitor_state is not MonitorState.OFF:
+            await self._services.monitor(self, False)
+        self._media.close()
+        self._finished.set()
+        await self._host.transcription.settle()
+
+    # ---- the session's course -----------------------------------------------------------------------------------------
+
+    def _progressed(self, effect: effects.SessionProgressed) -> None:
+        if self._state not in (CallState.CALLING, CallState.RINGING) or effect.status == 100:
+            return
+        early = effect.body is not None and self._take_answer(effect.body, final=False)
+        self._early_media = self._early_media or early
+        if self._state is CallState.CALLING or early:
+            self._state = CallState.RINGING
+            self._publish(events.CallRinging(time.time(), self.call_id, effect.status, early))
+
+    def _answered(self, body: bytes | None) -> None:
+        if self._state is not CallState.CONNECTED:
+            if self._take_answer(body):
+                self._connected()
+        elif body is not None:  # the answer to a re-INVITE of ours
+            self._confirmed(body)
+
+    def _confirmed(self, body: bytes) -> None:
+        try:
+            self._media.confirmed(body)
+        except EngineError as error:
+            self._give_up(str(error))
+
+    def _take_answer(self, body: bytes | None, *, final: bool = True) -> bool:
+        """Apply a peer's answer. One that cannot be accepted ends a call that has no plan yet."""
+        try:
+            return self._media.take_answer(body, final=final)
+        except EngineError as error:
+            self._give_up(str(error))
+            return False
+
+    def _connected(self) -> None:
+        self._state = CallState.CONNECTED
+        self._answered_at = time.time()
+        self._publish(events.CallAnswered(self._answered_at, self.call_id, self._media.codec))
+        self._runner.start()
+
+    def _give_up(self, reason: str) -> None:
+        self._end_reason = reason
+        self._perform(self._core.hang_up(self.session, self._now))
+
+    def _end(self, by: Literal["local", "remote"], status: int | None, reason: str) -> None:
+        if self.ended:
+            return
+        self._state = CallState.ENDED
+        self._ended_at = time.time()
+        self._end_status = status
+        self._end_reason = self._end_reason or reason
+        self._host.activity_changed("")
+        duration_s = self._ended_at - self._answered_at if self._answered_at is not None else 0.0
+        self._voice.hang_up()
+        self._publish(events.CallEnded(self._ended_at, self.call_id, by, status, self._end_reason, duration_s))
+
+    # ---- small things -------------------------------------------------------------------------------------------------
+
+    def _digit_pressed(self, digit: str, duration_ms: int) -> None:
+        self._publish(events.DtmfReceived(time.time(), self.call_id, digit, duration_ms))
+        self._voice.digit_pressed(digit)
+
+    async def _open_media(self) -> CallNegotiation:
+        try:
+            identity = self._identity
+            opened = await self._services.open_leg(
+                identity.number, identity.peer_hop, identity.account, identity.codecs
+            )
+        except EngineError:
+            if self._state is CallState.INCOMING:
+                self._perform(self._core.reject(self.session, 503, self._now))
+            raise
+        if self.ended:  # meanwhile, so nobody else closes this leg
+            self._send(protocol.CloseLeg(self._identity.number))
+            raise EngineError("The caller hung up before the call was answered.")
+        self._media.negotiation = opened
+        return opened
+
+    def _mode(self, mode: str | Mode) -> tuple[str, Callable[[], Mode]]:
+        """A mode's name and how to make it. Raises EngineError for an unknown name."""
+        if not isinstance(mode, str):
+            return mode.name, lambda: mode
+        if mode not in self._services.modes:
+            raise EngineError(f"There is no mode {mode!r}; there are {', '.join(self._services.modes)}.")
+        return mode, self._services.modes[mode]
+
+    def _require_alive(self) -> None:
+        if self.ended:
+            raise EngineError("The call is over.")
+
+    def _require_connected(self) -> None:
+        self._require_alive()
+        if self._state is not CallState.CONNECTED:
+            raise EngineError("The call is not up yet.")
+
+    def _perform(self, wanted: list[effects.Effect]) -> None:
+        self._services.signalling.perform(wanted)
+
+    @property
+    def _core(self) -> SipCore:
+        return self._services.signalling.core
+
+    @property
+    def _now(self) -> float:
+        return self._services.signalling.now
+
+    def _send(self, command: protocol.AnyCommand) -> None:
+        self._services.plane.send(command)
+
+    def _publish(self, event: events.AnyEvent) -> None:
+        self._services.publish(event)

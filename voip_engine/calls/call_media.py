@@ -1,0 +1,156 @@
+"""One call's media: what is negotiated, the leg that follows it, and what is measured of it."""
+
+from __future__ import annotations
+
+import time
+
+from voip_engine.calls.call_services import CallServices
+from voip_engine.calls.figures import MediaMeter, codec_snapshot
+from voip_engine.calls.negotiation import CallNegotiation
+from voip_engine.calls.voice import CallVoice
+from voip_engine.errors import EngineError
+from voip_engine.events import CodecSnapshot, Holder, MediaChanged, MediaChangeRefused
+from voip_engine.media import protocol
+from voip_engine.sdp.description import MalformedSdp
+from voip_engine.sdp.negotiation import NotAcceptable
+from voip_engine.sdp.plan import CodecName, MediaPlan
+from voip_engine.sip import effects
+from voip_engine.sip.core import SipCore
+
+
+class CallMedia:
+    """The media of the call that `voice` is of; `session` is its SIP session. Nothing is sent to the leg of an ended call."""
+
+    def __init__(self, services: CallServices, session: str, voice: CallVoice) -> None:
+        self._services = services
+        self._session = session
+        self._voice = voice
+        self.negotiation: CallNegotiation | None = None
+        """None while there is no leg."""
+        self.meter = MediaMeter()
+
+    @property
+    def plan(self) -> MediaPlan | None:
+        """What is agreed on."""
+        return self.negotiation.plan if self.negotiation is not None else None
+
+    @property
+    def codec(self) -> CodecSnapshot | None:
+        """The codec that is agreed on."""
+        return codec_snapshot(self.plan) if self.plan is not None else None
+
+    @property
+    def held_by(self) -> Holder:
+        """Who holds the call."""
+        return self.negotiation.held_by if self.negotiation is not None else Holder.NOBODY
+
+    def follow(self, *, early: bool = False) -> None:
+        """Let the leg follow the plan. Early media may pause for as long as it rings."""
+        if self.plan is not None and not self._voice.hung_up.is_set():
+            timeout_s = None if early else self._services.media_timeout_s
+            self._services.plane.send(protocol.ConfigureLeg(self._voice.leg_id, self.plan, timeout_s))
+            self._voice.configure(codec_snapshot(self.plan).audio_rate_hz)
+
+    def take_answer(self, body: bytes | None, *, final: bool = True) -> bool:
+        """Follow a peer's answer, or what stands when there is none; False for one that changes nothing.
+
+        Raises EngineError for a final one that leaves a call without a plan.
+        """
+        if self.negotiation is None:
+            return False
+        try:
+            if body is not None:
+                self.negotiation.take_answer(body, final=final)
+            elif self.plan is not None:
+                self.negotiation.settle()
+            else:
+                raise EngineError("The other side answered without a session description.")
+        except (MalformedSdp, NotAcceptable) as error:
+            if final and self.plan is None:
+                raise EngineError(f"The other side's answer cannot be used: {error}") from error
+            return False
+        self.follow(early=not final)
+        return True
+
+    def confirmed(self, body: bytes) -> None:
+        """Take the answer to an offer that was made while the call was up, or with our 200; tells what it changed."""
+        before = self._agreed()
+        if self.take_answer(body):
+            self._tell_change(before)
+
+    def hold(self, on: bool) -> None:
+        """Hold or resume by re-INVITE. Raises EngineError while another offer is out."""
+        if on is not (self.held_by in (Holder.US, Holder.BOTH)):
+            self._reoffer(self._negotiable().offer(hold=on))
+
+    def set_codecs(self, codecs: tuple[CodecName, ...]) -> None:
+        """Offer other codecs. Raises EngineError while another offer is out."""
+        self._reoffer(self._negotiable().offer(codecs=codecs))
+
+    def reoffered(self, offer: bytes | None, *, connected: bool) -> None:
+        """Answer their re-INVITE."""
+        negotiation, before = self.negotiation, self._agreed()
+        ours_waits = negotiation is not None and negotiation.awaits_answer and connected
+        if negotiation is None or (ours_waits and offer is None):
+            # An offer of ours that met one of theirs goes out again soon; it cannot stand for two.
+            self._reject(491 if negotiation else 488)
+            return
+        try:
+            body = negotiation.offer() if offer is None else negotiation.answer(offer)
+        except (MalformedSdp, NotAcceptable):
+            self._reject(488)
+            return
+        self.follow()
+        self._perform(self._core.accept_reoffer(self._session, body, self._now))
+        if ours_waits:  # with what has been agreed on meanwhile
+            self._reoffer(negotiation.offer())
+        if offer is not None:
+            self._tell_change(before)
+
+    def reoffer_refused(self, reason: str) -> None:
+        """Go on as it was."""
+        if self.negotiation is not None:
+            self.negotiation.drop_offer()
+        self._services.publish(MediaChangeRefused(time.time(), self._voice.call_id, reason))
+
+    def measured(self, figures: protocol.LegFigures) -> None:
+        """Keep the latest figures of the leg."""
+        sends = self.plan is not None and self.plan.direction in ("sendrecv", "recvonly")
+        self.meter.measured(figures, peer_sends=sends)
+
+    def close(self) -> None:
+        """Release the leg and its ports."""
+        if self.negotiation is not None:
+            self._services.plane.send(protocol.CloseLeg(self._voice.leg_id))
+
+    def _agreed(self) -> tuple[MediaPlan | None, Holder]:
+        return self.plan, self.held_by
+
+    def _tell_change(self, before: tuple[MediaPlan | None, Holder]) -> None:
+        """Tell what is agreed on now, unless a call was merely confirmed."""
+        if self.plan is not None and self._agreed() != before:
+            on_hold = self.held_by is not Holder.NOBODY
+            changed = MediaChanged(time.time(), self._voice.call_id, self.codec, on_hold, self.held_by)
+            self._services.publish(changed)
+
+    def _negotiable(self) -> CallNegotiation:
+        if self.negotiation is None or self.negotiation.awaits_answer:
+            raise EngineError("The call is being renegotiated; try again in a moment.")
+        return self.negotiation
+
+    def _reoffer(self, offer: bytes) -> None:
+        self._perform(self._core.reoffer(self._session, offer, self._now))
+
+    def _reject(self, status: int) -> None:
+        self._perform(self._core.reject_reoffer(self._session, status, self._now))
+
+    def _perform(self, wanted: list[effects.Effect]) -> None:
+        self._services.signalling.perform(wanted)
+
+    @property
+    def _core(self) -> SipCore:
+        return self._services.signalling.core
+
+    @property
+    def _now(self) -> float:
+        return self._services.signalling.now

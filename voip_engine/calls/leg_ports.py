@@ -1,0 +1,124 @@
+"""The ports of calls' audio: opened where the peer can reach them, and told of in descriptions.
+
+Behind NAT a STUN server says where a port is seen from outside. That is told only to peers outside: one in our own network
+could seldom reach us there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from importlib import import_module
+from ipaddress import ip_address
+from typing import Final
+
+from voip_engine.calls.negotiation import CallNegotiation
+from voip_engine.media.plane import MediaPlane
+from voip_engine.sdp.plan import CodecName, HostPort, SrtpPolicy
+from voip_engine.settings import EngineSettings
+from voip_engine.sip.flow import LocalAddress, NextHop
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.stun.messages import TRANSACTION_ID_BYTES, MalformedStun, binding_request, mapped_address
+
+_log = logging.getLogger(__name__)
+
+_STUN_PORT: Final = 3478
+_RESOLVE_TIMEOUT_S: Final = 0.5
+_RESOLVED_FOR_S: Final = 300.0
+_FAILED_FOR_S: Final = 30.0
+"""For so long calls do not wait again for a STUN server that was not there."""
+
+
+class LegPorts:
+    """Opens legs, each with the negotiation that describes it."""
+
+    def __init__(self, plane: MediaPlane, settings: EngineSettings) -> None:
+        self._plane = plane
+        self._settings = settings
+        self._server: HostPort | None = None
+        self._server_until_s = 0.0
+        self._srtp = {str(each.address_of_record): each.srtp for each in settings.accounts}
+
+    def rehearse(self, local_host: str, account: str | None, offer: bytes) -> None:
+        """See whether an offer could be answered. Raises MalformedSdp and NotAcceptable."""
+        CallNegotiation(HostPort(local_host, 9), self._settings.codecs, srtp=self._policy(account)).answer(offer)
+
+    async def open(
+        self, leg_id: int, local: LocalAddress, peer: NextHop, account: str | None, codecs: tuple[CodecName, ...]
+    ) -> CallNegotiation:
+        """Open a leg where `peer`, who reaches us at `local`, can reach it. Raises MediaError."""
+        shown = self._settings.media_host
+        if shown is None:
+            rtp = await self._plane.open_leg(leg_id, HostPort(local.host, 0), self._settings.rtp_ports)
+        else:
+            wildcard = "::" if ":" in shown else "0.0.0.0"
+            bound = await self._plane.open_leg(leg_id, HostPort(wildcard, 0), self._settings.rtp_ports)
+            rtp = HostPort(shown, bound.port)
+        seen, rtcp_port = await self._seen_from_outside(leg_id, rtp, peer)
+        return CallNegotiation(seen, codecs, srtp=self._policy(account), rtcp_port=rtcp_port)
+
+    async def _seen_from_outside(self, leg_id: int, rtp: HostPort, peer: NextHop) -> tuple[HostPort, int | None]:
+        """Where a leg's ports are seen by a peer outside, if that is elsewhere and a STUN server tells, within a second.
+
+        Gives the RTP address, and the RTCP port if it is not one above.
+        """
+        if self._settings.stun is None or self._settings.media_host is not None:
+            return rtp, None
+        if is_outside(rtp.host) or not is_outside(peer.host):
+            return rtp, None
+        server = await self._stun_server(self._settings.stun, rtp.host)
+        if server is None:
+            return rtp, None
+        requests = (_request(), _request())
+        answered = await self._plane.ask_stun(leg_id, server, requests)
+        if answered.rtp is None:
+            _log.warning(
+                "The STUN server %s does not answer; calls give out an address that may be unreachable.", server.host
+            )
+            self._server, self._server_until_s = None, time.monotonic() + _FAILED_FOR_S
+            return rtp, None
+        try:
+            seen = HostPort(*mapped_address(answered.rtp))
+            rtcp = mapped_address(answered.rtcp)[1] if answered.rtcp is not None else seen.port + 1
+        except MalformedStun as error:
+            _log.warning("What the STUN server %s answers cannot be used: %s.", server.host, error)
+            return rtp, None
+        return seen, rtcp if rtcp != seen.port + 1 else None
+
+    async def _stun_server(self, setting: str, local_host: str) -> HostPort | None:
+        """The server's address, looked up now and then; None while it is not to be had."""
+        if time.monotonic() < self._server_until_s:
+            return self._server
+        uri = SipUri.parse(f"sip:{setting}")
+        family = socket.AF_INET6 if ":" in local_host else socket.AF_INET
+        try:
+            async with asyncio.timeout(_RESOLVE_TIMEOUT_S):
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    uri.host.strip("[]"), uri.port or _STUN_PORT, family=family, type=socket.SOCK_DGRAM
+                )
+            self._server, valid_s = HostPort(*found[0][4][:2]), _RESOLVED_FOR_S
+        except (TimeoutError, OSError):
+            _log.warning("The STUN server %s is not found.", uri.host)
+            self._server, valid_s = None, _FAILED_FOR_S
+        await asyncio.to_thread(import_module, "aioice.stun")
+        self._server_until_s = time.monotonic() + valid_s
+        return self._server
+
+    def _policy(self, account: str | None) -> SrtpPolicy:
+        own = self._srtp.get(account) if account is not None else None
+        return own if own is not None else self._settings.srtp
+
+
+def is_outside(host: str) -> bool:
+    """Whether an address is one of the public internet; a name is not known to be."""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+def _request() -> bytes:
+    return binding_request(secrets.token_bytes(TRANSACTION_ID_BYTES))

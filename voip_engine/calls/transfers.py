@@ -1,0 +1,205 @@
+"""Sends the other side of a call on to somebody else: blind, or into the place of another call (RFC 3515, RFC 5589).
+
+```
+transfer ─ hold ─ REFER ─ 202 ─ NOTIFYs ─┬ 2xx ─► DONE: both calls of ours end
+                                         └ refusal, silence ─► FAILED: the call is taken back from hold
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from voip_engine.calls.call_services import CallServices
+from voip_engine.errors import EngineError
+from voip_engine.events import CallState, CallTransferring, Holder, TransferSnapshot, TransferState
+from voip_engine.sip import effects
+from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.sessions.session import SessionStateError
+
+if TYPE_CHECKING:
+    from voip_engine.calls.call import Call
+
+HOLD_S = 2.0
+"""How long the other side may take to go on hold before it is sent on all the same."""
+OVER = (TransferState.DONE, TransferState.FAILED)
+
+OnCourse = Callable[[int], None]
+"""Takes the statuses of a call that is placed: provisional ones, then one final one."""
+
+
+class CallTransfers:
+    """The transfers of one call, ours and theirs."""
+
+    def __init__(self, call: Call, services: CallServices) -> None:
+        self._call = call
+        self._services = services
+        self._settled = asyncio.Event()
+        self._over = asyncio.Event()
+        self._asking = False
+        self._holding = False
+        self._agreed = False
+        self._other: Call | None = None
+        self._on_course: OnCourse | None = None
+        self.snapshot: TransferSnapshot | None = None
+        """The last transfer of ours, None before the first."""
+
+    async def transfer(self, target: str) -> None:
+        """Send the other side on to `target`, and wait for the end of it. Raises EngineError; the call goes on then.
+
+        Cancelling leaves a transfer that is under way to the other side.
+        """
+        uri = self._services.find(target, self._call.account)
+        refusal = self._services.rules.check(uri)
+        if refusal is not None:
+            raise EngineError(refusal)
+        await self._refer(str(uri), uri, None)
+
+    async def transfer_to(self, other: Call) -> None:
+        """Join the other sides of two calls, and wait for the end of it. Raises EngineError; both go on then."""
+        if other is self._call:
+            raise EngineError("A call cannot be transferred to itself.")
+        if other.state is not CallState.CONNECTED:
+            raise EngineError(
+                "The other call is not up yet: wait until it is answered, or transfer without asking first."
+            )
+        peer = SipUri.parse(other.snapshot().peer_uri)
+        # Whoever called us wrote that address himself, and it is the other side that will call it.
+        refusal = self._services.rules.check(peer)
+        if refusal is not None:
+            raise EngineError(refusal)
+        # Behind a server the address is what leads there; without one it is what the phone itself says.
+        await self._refer(str(peer), peer if other.account is not None else None, other)
+
+    def watch(self, on_course: OnCourse) -> None:
+        """Tell from now on how this call comes about."""
+        self._on_course = on_course
+        if self._call.ended:
+            self._tell_course(self._call.snapshot().end_status or 487)
+
+    def apply(self, effect: effects.Effect) -> None:
+        """Follow what the SIP core says of the call."""
+        match effect:
+            case effects.ReferralProgressed():
+                self._progressed(effect)
+            case effects.SessionReferred():
+                self._services.referred(self._call, effect)
+            case effects.SessionAnswered() | effects.SessionReofferFailed():
+                self._settled.set()
+                self._tell_course(200)
+            case effects.SessionProgressed(status=status):
+                self._tell_course(status)
+            case effects.SessionEnded(status=status):
+                self._settled.set()
+                self._tell_course(status if status is not None and status >= 300 else 487)
+                self._ended()
+
+    async def _refer(self, shown: str, target: SipUri | None, other: Call | None) -> None:
+        if self._call.state is not CallState.CONNECTED:
+            raise EngineError("Only a call that is up can be transferred.")
+        if self.snapshot is not None and self.snapshot.state not in OVER:
+            raise EngineError("The call is being transferred already.")
+        self._over.clear()
+        self._agreed, self._asking, self._other = False, True, other
+        self._change(TransferSnapshot(target=shown, state=TransferState.ASKED))
+        try:
+            await self._hold()
+            self._send(target, other)
+        except BaseException as error:
+            reason = str(error) if isinstance(error, SessionStateError) else "The transfer was taken back."
+            self._fail(None, reason)
+            if isinstance(error, SessionStateError):
+                raise EngineError(reason) from error
+            raise
+        finally:
+            self._asking = False
+        outcome = await self._outcome()
+        if outcome.state is TransferState.FAILED:
+            raise EngineError(outcome.detail)
+
+    async def _outcome(self) -> TransferSnapshot:
+        await self._over.wait()
+        assert self.snapshot is not None
+        return self.snapshot
+
+    async def _hold(self) -> None:
+        """Put the other side on hold first, as RFC 5589 §6 has it: nobody is to talk into a transfer."""
+        if self._call.snapshot().held_by in (Holder.US, Holder.BOTH):
+            return
+        self._settled.clear()
+        try:
+            await self._call.hold(True)
+        except EngineError:
+            return  # it is being renegotiated: the transfer need not wait for that
+        self._holding = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HOLD_S):
+                await self._settled.wait()
+
+    def _send(self, target: SipUri | None, other: Call | None) -> None:
+        signalling, session = self._services.signalling, self._call.session
+        features, now = signalling.core.features, signalling.now
+        if self._call.ended or (other is not None and other.ended):
+            raise SessionStateError("The call ended before it could be transferred.")
+        if other is not None:
+            signalling.perform(features.refer_to_session(session, other.session, now, target=target))
+        elif target is not None:
+            signalling.perform(features.refer(session, target, now))
+
+    def _progressed(self, effect: effects.ReferralProgressed) -> None:
+        if self.snapshot is None or self.snapshot.state in OVER:
+            return
+        self._agreed = True
+        target, status = self.snapshot.target, effect.status
+        if not effect.final:
+            state = TransferState.RINGING if 180 <= status < 200 else TransferState.TRYING
+            if state is not self.snapshot.state:
+                self._change(TransferSnapshot(target=target, state=state, status=status))
+        elif status < 300:
+            self._done(status)
+            for call in (self._call, self._other):
+                if call is not None:
+                    call.end(f"Transferred to {target}.")
+        else:
+            self._fail(status, effect.reason)
+
+    def _ended(self) -> None:
+        if self.snapshot is None or self.snapshot.state in OVER or self._asking:
+            return
+        if self._agreed:  # many a server hangs up as soon as it has taken the transfer over
+            self._done(None)
+        else:
+            self._fail(None, "The other side hung up instead.")
+
+    def _done(self, status: int | None) -> None:
+        assert self.snapshot is not None
+        self._change(TransferSnapshot(target=self.snapshot.target, state=TransferState.DONE, status=status))
+        self._over.set()
+
+    def _fail(self, status: int | None, reason: str) -> None:
+        assert self.snapshot is not None
+        target = self.snapshot.target
+        self._change(TransferSnapshot(target=target, state=TransferState.FAILED, status=status, detail=reason))
+        if self._holding and not self._call.ended:
+            self._services.spawn(self._resume(), f"resume call {self._call.call_id}")
+        self._holding = False
+        self._over.set()
+
+    async def _resume(self) -> None:
+        with contextlib.suppress(EngineError):  # it ended, or somebody else changes it: it is theirs then
+            await self._call.hold(False)
+
+    def _tell_course(self, status: int) -> None:
+        on_course = self._on_course
+        if status >= 200:
+            self._on_course = None
+        if on_course is not None:
+            on_course(status)
+
+    def _change(self, snapshot: TransferSnapshot) -> None:
+        self.snapshot = snapshot
+        self._services.publish(CallTransferring(time.time(), self._call.call_id, snapshot))

@@ -1,0 +1,1 @@
+"""Which requests are looked at, and how often one source may ask."""

@@ -1,0 +1,1 @@
+"""Sockets, connections and look-ups: the only part of SIP that waits."""

@@ -1,0 +1,102 @@
+"""What was found out about names and routes, and who waits for whom: short memories of the transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable
+from random import Random
+from typing import Generic, TypeVar
+
+from voip_engine.sip.flow import NextHop, Transport
+from voip_engine.sip.network.locating import Resolver, locate
+from voip_engine.sip.network.sockets import is_literal, source_address
+
+CACHE_S = 30.0
+CACHE_ENTRIES = 1024
+PENDING_S = 32.0  # timers B and F: after that a failure helps no transaction
+PENDING_ENTRIES = 4096
+
+Remote = tuple[str, int]
+T = TypeVar("T")
+
+
+class _Cache(Generic[T]):
+    """A bounded number of answers, each trusted for a while."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
+
+    def get(self, key: Hashable) -> T | None:
+        expires_at, value = self._entries.get(key, (0.0, None))
+        return value if asyncio.get_running_loop().time() < expires_at else None
+
+    def put(self, key: Hashable, value: T) -> None:
+        self._entries[key] = asyncio.get_running_loop().time() + CACHE_S, value
+        self._entries.move_to_end(key)
+        if len(self._entries) > CACHE_ENTRIES:
+            self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
+
+class Routes:
+    """Addresses of next hops, and ours towards them, remembered for 30 s."""
+
+    def __init__(self, resolver: Resolver, random: Random) -> None:
+        self._resolver = resolver
+        self._random = random
+        self._targets = _Cache[tuple[NextHop, ...]]()
+        self._sources = _Cache[str]()
+
+    def known(self, hop: NextHop) -> tuple[NextHop, ...]:
+        """Literal next hops as far as known without looking anything up."""
+        return (hop,) if is_literal(hop.host) else self._targets.get(hop) or ()
+
+    async def find(self, hop: NextHop) -> tuple[NextHop, ...]:
+        """Literal next hops, in the order to try them (see `locate`). Raises TransportError."""
+        targets = self._targets.get(hop)
+        if targets is None:
+            targets = await locate(hop, self._resolver, self._random)
+            self._targets.put(hop, targets)
+        return targets
+
+    def forget(self) -> None:
+        """Look everything up anew: the network has changed."""
+        self._targets.clear()
+        self._sources.clear()
+
+    def source(self, remote_host: str) -> str:
+        """Our address on the way to a literal address. Raises TransportError."""
+        known = self._sources.get(remote_host)
+        if known is None:
+            known = source_address(remote_host)
+            self._sources.put(remote_host, known)
+        return known
+
+
+class PendingTransactions:
+    """Which transactions wait for an answer from whom; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._sent: OrderedDict[str, tuple[float, Transport, Remote]] = OrderedDict()
+
+    def add(self, transaction: str, transport: Transport, remote: Remote) -> None:
+        """Note that a transaction sent something."""
+        now = asyncio.get_running_loop().time()
+        self._sent[transaction] = now, transport, remote
+        self._sent.move_to_end(transaction)
+        while len(self._sent) > PENDING_ENTRIES or next(iter(self._sent.values()))[0] < now - PENDING_S:
+            self._sent.popitem(last=False)
+
+    def discard(self, transaction: str) -> None:
+        """Forget a transaction."""
+        self._sent.pop(transaction, None)
+
+    def take(self, transport: Transport, remote: Remote) -> list[str]:
+        """Forget those that wait for a remote address; give those young enough to care."""
+        oldest = asyncio.get_running_loop().time() - PENDING_S
+        waiting = [name for name, (_, over, to) in self._sent.items() if over == transport and to == remote]
+        return [name for name in waiting if self._sent.pop(name)[0] >= oldest]

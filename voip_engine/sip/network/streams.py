@@ -1,0 +1,333 @@
+"""Stream connections for SIP, TCP and TLS: made when something is to be sent, taken from listeners, used by both sides.
+
+A request for a domain goes over TLS only where the certificate names that domain (RFC 5922 §7.3). One for a mere address, as
+Record-Route and Contact bring it, takes a connection that is there; when that is gone, the next one has to name the same
+domain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from socket import socket
+from typing import Any
+
+from voip_engine.sip.admission.rate_limit import source_of
+from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Transport
+from voip_engine.sip.messages.framing import FramingError
+from voip_engine.sip.network.sockets import TransportError, describe_failure, is_literal, place_of
+from voip_engine.sip.network.tcp import TcpConnection, TcpEvents, TcpLimits
+from voip_engine.sip.network.tls import TlsContexts, describe_tls_failure
+from voip_engine.sip.network.tls_gate import TlsGate
+
+log = logging.getLogger(__name__)
+
+_WAITING_BYTES = 1024 * 1024  # what may wait for one connection to be made
+_DOMAINS_REMEMBERED = 1024
+
+Place = tuple[Transport, str, int]
+"""Transport, literal address and port of the other side."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """A connection being made, and what waits for it: data with transaction, or None for a response."""
+
+    waiting: list[tuple[bytes, str | None]] = field(default_factory=list)
+    waiting_bytes: int = 0
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    flow: Flow | None = None
+    failure: str = ""
+
+
+class Streams:
+    """Owns listeners and connections. Next hops are literal addresses with a port.
+
+    `on_lost` gets the flow of a connection that is gone and plain words, `on_failure` a transaction and plain words. `knows`
+    tells sources that may call from strangers, who get few connections: whom we called may send its BYE on one of its own.
+    """
+
+    def __init__(
+        self,
+        on_data: Callable[[bytes, Flow], None],
+        on_framing_error: Callable[[FramingError, Flow], None],
+        on_lost: Callable[[Flow, str], None],
+        on_failure: Callable[[str, str], None],
+        *,
+        knows: Callable[[Flow], bool],
+        limits: TcpLimits,
+        tls: TlsContexts,
+    ) -> None:
+        self._on_lost = on_lost
+        self._on_failure = on_failure
+        self._knows = knows
+        self._limits = limits
+        self._tls = tls
+        self._events = TcpEvents(self._connected, on_data, on_framing_error, self._disconnected)
+        self._listeners: list[tuple[asyncio.Server, LocalAddress]] = []
+        self._connections: dict[int, TcpConnection] = {}
+        self._by_place: dict[Place, list[TcpConnection]] = {}
+        self._attempts: dict[NextHop, _Attempt] = {}
+        self._domains: OrderedDict[Place, str] = OrderedDict()
+        self._shaking: dict[int, Flow] = {}
+        self._count = 0
+        self._full = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def addresses(self, transport: Transport) -> list[LocalAddress]:
+        """Where others can connect to."""
+        return [address for _, address in self._listeners if address.transport == transport]
+
+    def flows(self) -> list[Flow]:
+        """The connections that are up."""
+        return [connection.flow for connection in self._connections.values()]
+
+    async def listen(self, opened: socket, bound: LocalAddress) -> None:
+        """Take connections on a socket that listens. Raises TransportError for certificates that cannot be used."""
+        transport = bound.transport
+        try:
+            context = await self._tls.server() if transport == "TLS" else None
+        except TransportError:
+            opened.close()
+            raise
+
+        def accept() -> asyncio.Protocol:
+            if context is None:
+                return self._new_connection(transport, outbound=False)
+            return TlsGate(
+                lambda flow: not self._closed and not self._is_crowded(flow),
+                lambda plain, flow: self._start(self._shake_hands(plain, flow, context)),
+            )
+
+        server = await asyncio.get_running_loop().create_server(accept, sock=opened)
+        self._listeners.append((server, bound))
+
+    async def connect(self, hop: NextHop) -> Flow:
+        """Return the flow to a next hop, connecting if there is none. Raises TransportError."""
+        hop = self._named(hop)
+        connection = self._find(hop)
+        if connection is not None:
+            return connection.flow
+        attempt = self._attempt(hop)
+        await attempt.over.wait()
+        if attempt.flow is None:
+            raise TransportError(f"{attempt.failure[:1].upper()}{attempt.failure[1:]}.")
+        return attempt.flow
+
+    def send(self, hop: NextHop, data: bytes, transaction: str | None) -> None:
+        """Send to a next hop, connecting if need be. What goes wrong with a transaction is told to `on_failure`."""
+        hop = self._named(hop)
+        connection = self._find(hop)
+        if connection is None:
+            self._send_when_connected(hop, data, transaction)
+            return
+        try:
+            connection.send(data)
+        except ConnectionError as error:
+            self._tell_failure(transaction, describe_failure(error, hop))
+
+    def send_on(self, flow: Flow, data: bytes) -> bool:
+        """Send on the connection of a flow; False when it is gone."""
+        connection = self._connections.get(flow.connection)
+        if connection is None or not connection.usable:
+            return False
+        try:
+            connection.send(data)
+        except ConnectionError as error:
+            log.debug("sending to %s failed: %s", flow.remote_host, error)
+        return True
+
+    def probe(self) -> None:
+        """Find out which of our connections still lead anywhere, by keep-alives."""
+        for connection in [each for each in self._connections.values() if each.outbound]:
+            connection.probe()
+
+    def abort(self, flow: Flow) -> None:
+        """Cut off a connection."""
+        connection = self._connections.get(flow.connection)
+        if connection is not None:
+            connection.abort()
+
+    def cut_off(self, flow: Flow) -> None:
+        """Cut off a connection that somebody else opened; one of ours stays."""
+        connection = self._connections.get(flow.connection)
+        if connection is not None and not connection.outbound:
+            connection.abort()
+
+    async def close(self) -> None:
+        """Close everything, giving peers a moment to take what was sent."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for server, _ in self._listeners:
+            server.close()
+        connections = list(self._connections.values())
+        for connection in connections:
+            connection.close()
+        if connections:
+            await asyncio.wait([connection.closed for connection in connections])
+        for server, _ in self._listeners:
+            await server.wait_closed()
+
+    # ---- connections --------------------------------------------------------------------------------------------------
+
+    def _find(self, hop: NextHop) -> TcpConnection | None:
+        return next((each for each in self._usable(hop) if each.serves(hop.domain)), None)
+
+    def _usable(self, hop: NextHop) -> Iterator[TcpConnection]:
+        """Connections to an address that can be sent on, the newest first."""
+        return (each for each in reversed(self._by_place.get(_place(hop), ())) if each.usable)
+
+    def _named(self, hop: NextHop) -> NextHop:
+        """Fill in the port, and over TLS the domain: for a mere address the one it was last verified for."""
+        port = hop.port or DEFAULT_PORTS[hop.transport]
+        if hop.transport != "TLS":
+            return NextHop(hop.transport, hop.host, port)
+        place: Place = hop.transport, hop.host, port
+        mere = not hop.domain or is_literal(hop.domain)
+        if mere and any(each.usable for each in self._by_place.get(place, ())):
+            return NextHop(*place)
+        return NextHop(*place, self._domains.get(place, hop.host) if mere else hop.domain)
+
+    def _send_when_connected(self, hop: NextHop, data: bytes, transaction: str | None) -> None:
+        attempt = self._attempt(hop)
+        if attempt.waiting_bytes + len(data) > _WAITING_BYTES:
+            self._tell_failure(transaction, f"too much waits for a connection to {place_of(hop)}")
+            return
+        attempt.waiting.append((data, transaction))
+        attempt.waiting_bytes += len(data)
+
+    def _attempt(self, hop: NextHop) -> _Attempt:
+        attempt = self._attempts.get(hop)
+        if attempt is None:
+            attempt = self._attempts[hop] = _Attempt()
+            self._start(self._connect(hop, attempt))
+        return attempt
+
+    async def _connect(self, hop: NextHop, attempt: _Attempt) -> None:
+        try:
+            connection = await self._open(hop)
+            del self._attempts[hop]
+            attempt.flow = connection.flow
+            for data, _ in attempt.waiting:
+                connection.send(data)
+        except (OSError, TransportError) as error:
+            self._attempts.pop(hop, None)
+            attempt.failure = self._describe(error, hop)
+            for _, transaction in attempt.waiting:
+                self._tell_failure(transaction, attempt.failure)
+        finally:
+            attempt.over.set()
+
+    async def _open(self, hop: NextHop) -> TcpConnection:
+        """Connect, and over TLS verify whom we reached. Raises OSError and TransportError."""
+        context = await self._tls.client() if hop.transport == "TLS" else None
+        async with asyncio.timeout(2 * self._limits.connect_s if context else self._limits.connect_s):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: self._new_connection(hop.transport, outbound=True, domain=hop.domain),
+                hop.host,
+                hop.port,
+                ssl=context,
+                server_hostname=hop.domain if context else None,
+                ssl_handshake_timeout=self._limits.connect_s if context else None,
+                ssl_shutdown_timeout=self._limits.linger_s if context else None,
+            )
+        if connection.refusal is not None:
+            raise connection.refusal
+        if context is not None:
+            self._domains[_place(hop)] = hop.domain
+            self._domains.move_to_end(_place(hop))
+            if len(self._domains) > _DOMAINS_REMEMBERED:
+                self._domains.popitem(last=False)
+        return connection
+
+    async def _shake_hands(self, plain: asyncio.Transport, flow: Flow, context: ssl.SSLContext) -> None:
+        """Go on over TLS with a connection of somebody else's."""
+        connection = self._new_connection("TLS", outbound=False)
+        self._shaking[connection.number] = flow
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                plain,
+                connection,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self._limits.connect_s,
+                ssl_shutdown_timeout=self._limits.linger_s,
+            )
+        except OSError as error:
+            log.debug("no TLS with %s: %s", flow.remote_host, error)
+            return
+        finally:
+            del self._shaking[connection.number]
+        if secured is not None:
+            connection.connection_made(secured)
+
+    def _new_connection(self, transport: Transport, *, outbound: bool, domain: str = "") -> TcpConnection:
+        self._count += 1
+        return TcpConnection(self._count, transport, outbound, domain, self._limits, self._events)
+
+    def _connected(self, connection: TcpConnection) -> bool:
+        flow = connection.flow
+        if self._closed:
+            return False
+        if not connection.outbound and self._is_crowded(flow):
+            return False
+        self._connections[connection.number] = connection
+        self._by_place.setdefault((flow.transport, flow.remote_host, flow.remote_port), []).append(connection)
+        return True
+
+    def _is_crowded(self, flow: Flow) -> bool:
+        """Whether one more connection from there is one too many."""
+        limits, source = self._limits, source_of(flow.remote_host)
+        inbound = [each.flow for each in self._connections.values() if not each.outbound]
+        inbound += self._shaking.values()
+        full, self._full = self._full, len(inbound) >= limits.connections
+        if self._full:
+            if not full:
+                log.warning("refusing connections: %d are open, the last from %s", len(inbound), flow.remote_host)
+            return True
+        from_there = sum(source_of(each.remote_host) == source for each in inbound)
+        if self._knows(flow):
+            return from_there >= limits.connections_per_source
+        strangers = sum(not self._knows(each) for each in inbound)
+        return from_there >= limits.connections_per_stranger or strangers >= limits.connections_of_strangers
+
+    def _disconnected(self, connection: TcpConnection, error: BaseException | None) -> None:
+        flow = connection.flow
+        place = flow.transport, flow.remote_host, flow.remote_port
+        del self._connections[connection.number]
+        self._by_place[place].remove(connection)
+        if not self._by_place[place]:
+            del self._by_place[place]
+        if self._closed:
+            return
+        name = place_of(NextHop(*place))
+        words = describe_tls_failure(error, name, name) if error is not None and flow.transport == "TLS" else None
+        self._on_lost(flow, words or f"{name} closed the connection")
+
+    # ---- failures and tasks -------------------------------------------------------------------------------------------
+
+    def _describe(self, error: BaseException, hop: NextHop) -> str:
+        if isinstance(error, TransportError):
+            return str(error).rstrip(".")
+        words = describe_tls_failure(error, place_of(hop), hop.domain or hop.host)
+        return words or describe_failure(error, hop)
+
+    def _tell_failure(self, transaction: str | None, reason: str) -> None:
+        if transaction is not None:
+            self._on_failure(transaction, reason)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _place(hop: NextHop) -> Place:
+    return hop.transport, hop.host, hop.port

@@ -1,0 +1,235 @@
+"""One stream connection for SIP, TCP or TLS over it (RFC 3261 §18, keep-alives of RFC 5626 §4.4.1)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from voip_engine.sip.flow import Flow, Transport
+from voip_engine.sip.messages.framing import FramingError, Ping, Pong, StreamFramer
+from voip_engine.sip.network.certificates import Certificate, names_in, speaks_for
+from voip_engine.sip.network.tls import WrongName
+
+PING = b"\r\n\r\n"
+PONG = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpLimits:
+    """What one peer may cost us. Times in seconds."""
+
+    connections: int = 1000
+    """Connections that others opened; more are refused."""
+    connections_per_source: int = 200
+    """Of these from one address, or one /64 of IPv6."""
+    connections_per_stranger: int = 4
+    """Of these from one source that may not call."""
+    connections_of_strangers: int = 200
+    """Of these from all sources that may not call, so that there is room for those who may."""
+    write_bytes: int = 2 * 1024 * 1024
+    """What may wait for a slow peer before it is cut off: more than the longest message."""
+    first_message_s: float = 30.0
+    """Until a connection that others opened must have brought a message."""
+    idle_s: float = 3600.0
+    """Until a connection on which nothing goes is closed. Long, for a call may hang on it."""
+    ping_s: float = 90.0
+    """Between keep-alives on connections that we opened."""
+    pong_s: float = 10.0
+    """Until a peer that used to answer keep-alives counts as gone (RFC 5626 §4.4.1)."""
+    connect_s: float = 10.0
+    """Until an attempt to connect is given up, and another one to shake hands over TLS."""
+    linger_s: float = 2.0
+    """What a closed connection gets to take our last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class TcpEvents:
+    """Whom a connection tells what happens to it."""
+
+    made: Callable[[TcpConnection], bool]
+    """Says whether the connection is wanted."""
+    message: Callable[[bytes, Flow], None]
+    framing_failed: Callable[[FramingError, Flow], None]
+    lost: Callable[[TcpConnection, BaseException | None], None]
+
+
+class TcpConnection(asyncio.Protocol):
+    """Frames what comes in, bounds what goes out, and closes itself when idle or when keep-alives find nobody.
+
+    `domain` is what the certificate of a TLS server has to name.
+    """
+
+    def __init__(
+        self, number: int, transport: Transport, outbound: bool, domain: str, limits: TcpLimits, events: TcpEvents
+    ) -> None:
+        self.number = number
+        self.outbound = outbound
+        self.flow = Flow(transport, "", 0, "", 0, number)
+        self.refusal: ConnectionError | None = None
+        """Why a connection that was made is not used."""
+        self._domain = domain
+        self._certificate: Certificate = {}
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._limits = limits
+        self._events = events
+        self._framer = StreamFramer()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._wanted = False
+        self._ending = False
+        self._early = b""
+        self._spoken = outbound
+        self._last_message_at = 0.0
+        self._answers_pings = False
+        self._pong_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Say whether something can still be sent."""
+        return self._wanted and not self._ending and self._transport is not None and not self._transport.is_closing()
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes; a peer that takes none for too long is cut off. Raises ConnectionError."""
+        transport = self._transport
+        if transport is None or not self.usable:
+            raise ConnectionResetError("the connection is closed")
+        transport.write(data)
+        self._last_message_at = self._now()
+        if data == PING:
+            self._expect_pong()
+        if transport.get_write_buffer_size() > self._limits.write_bytes:
+            transport.abort()
+            raise ConnectionAbortedError("the peer takes nothing")
+
+    def probe(self) -> None:
+        """Ask whether the peer is still there; one that used to answer and does not now is given up."""
+        if self.usable:
+            self.send(PING)
+
+    def serves(self, domain: str) -> bool:
+        """Say whether requests for a domain may go here. Without a domain it is enough that this is the address."""
+        return self.flow.transport != "TLS" or not domain or (self.outbound and speaks_for(self._certificate, domain))
+
+    def close(self) -> None:
+        """Send what is queued, then close; a peer that does not take it in time is cut off."""
+        if self._transport is None or self._ending:
+            return
+        self._ending = True
+        if not self._transport.can_write_eof():
+            self._transport.close()  # TLS says goodbye by itself
+        elif not self._transport.is_closing():
+            # Reading goes on until the peer closes, for unread bytes would make the system withdraw our last ones.
+            self._transport.write_eof()
+        self._start_timer(self._limits.linger_s, self.abort)
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport (asyncio)."""
+        if self.closed.done():
+            return  # it was lost while hands were shaken
+        self._transport = cast(asyncio.Transport, transport)
+        local = transport.get_extra_info("sockname")
+        remote = transport.get_extra_info("peername")
+        if not local or not remote:
+            # The peer was gone before we looked.
+            self._transport.abort()
+            return
+        self.flow = Flow(self.flow.transport, local[0], local[1], remote[0], remote[1], self.number)
+        if self.outbound and self.flow.transport == "TLS":
+            self._certificate = transport.get_extra_info("peercert") or {}
+            if not speaks_for(self._certificate, self._domain):
+                self.refusal = WrongName(names_in(self._certificate))
+                self._transport.abort()
+                return
+        self._wanted = self._events.made(self)
+        if not self._wanted:
+            self._transport.abort()
+            return
+        self._last_message_at = self._now()
+        self._start_timer(self._limits.ping_s if self.outbound else self._limits.first_message_s, self._check_idle)
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
+
+    def data_received(self, data: bytes) -> None:
+        """Frame what came and pass it on (asyncio)."""
+        if self._transport is None:
+            self._early += data  # what came with the last of the handshake
+            return
+        if not self.usable:
+            return
+        self._stop_pong_timer()
+        try:
+            for item in self._framer.receive(data):
+                if isinstance(item, Ping):
+                    self._pong()
+                    continue
+                if isinstance(item, Pong):
+                    self._answers_pings = True
+                    continue
+                self._spoken = True
+                self._last_message_at = self._now()
+                self._events.message(item, self.flow)
+                if not self.usable:
+                    return
+        except FramingError as error:
+            self._events.framing_failed(error, self.flow)
+            self.close()
+
+    def eof_received(self) -> bool:
+        """Close when the peer has (asyncio)."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that it is over (asyncio)."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._stop_pong_timer()
+        if self._wanted:
+            self._events.lost(self, exc)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _pong(self) -> None:
+        if self._transport is not None and self.usable:
+            self._last_message_at = self._now()
+            self._transport.write(PONG)
+            if self._transport.get_write_buffer_size() > self._limits.write_bytes:
+                self._transport.abort()
+
+    def _check_idle(self) -> None:
+        idle_s = self._now() - self._last_message_at
+        if idle_s >= self._limits.idle_s or not self._spoken:
+            self.close()
+            return
+        if self.outbound and self._transport is not None:
+            self._transport.write(PING)
+            self._expect_pong()
+        remaining_s = self._limits.idle_s - idle_s
+        self._start_timer(min(self._limits.ping_s, remaining_s) if self.outbound else remaining_s, self._check_idle)
+
+    def _expect_pong(self) -> None:
+        """Wait for the answer to a ping. Many servers never answer: only who has done so before is held to it."""
+        self._framer.expect_pong()
+        if self._answers_pings and self._pong_timer is None:
+            self._pong_timer = asyncio.get_running_loop().call_later(self._limits.pong_s, self.abort)
+
+    def _stop_pong_timer(self) -> None:
+        if self._pong_timer is not None:
+            self._pong_timer.cancel()
+            self._pong_timer = None
+
+    def _start_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, callback)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,1 @@
+"""What an account tells its registrar, and hears from it."""

@@ -1,0 +1,1 @@
+"""Calls as SIP sees them: dialogs, offers and answers, transfers."""

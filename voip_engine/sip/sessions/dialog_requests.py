@@ -1,0 +1,65 @@
+"""Requests of ours within a dialog, other than INVITE and ACK: sent, challenged, sent again, answered (RFC 3261 §12.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from voip_engine.sip.authentication.credentials import Credentials
+from voip_engine.sip.flow import Flow
+from voip_engine.sip.messages.message import Request, Response
+from voip_engine.sip.sessions.dialog import Dialog
+from voip_engine.sip.sessions.session_context import SessionContext
+
+OnFinal = Callable[[int, Response | None, float], None]
+"""Takes the status, the response (None where none came: 408 or 503 then) and the time."""
+
+
+class DialogRequests:
+    """The requests of one session. `on_idle(now)` is called whenever one is over for good, its transaction too."""
+
+    def __init__(self, context: SessionContext, on_idle: Callable[[float], None]) -> None:
+        self._context = context
+        self._on_idle = on_idle
+        self._open = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return not self._open
+
+    def send(self, dialog: Dialog, request: Request, now: float, on_final: OnFinal | None = None) -> None:
+        """Send a request that `dialog.build` made; challenges are answered, `on_final` hears of the rest once."""
+        self._send(dialog, request, self._context.credentials(), on_final or _ignore, now)
+
+    def _send(self, dialog: Dialog, request: Request, credentials: Credentials, on_final: OnFinal, now: float) -> None:
+        def on_response(response: Response, flow: Flow, now: float) -> None:
+            if response.status < 200:
+                return
+            if response.status in (401, 407):
+                again = credentials.again(request, response, self._context.sequence.number + 1)
+                if again is not None:
+                    self._context.sequence.next()
+                    self._send(dialog, again, credentials, on_final, now)
+                    return
+            if response.status < 300:
+                credentials.accepted()
+            on_final(response.status, response, now)
+
+        def on_end(now: float) -> None:
+            self._open -= 1
+            self._on_idle(now)
+
+        self._open += 1
+        self._context.endpoint.address(request, dialog.next_hop, self._context.local)
+        self._context.endpoint.transactions.send(
+            request,
+            dialog.next_hop,
+            now,
+            on_response=on_response,
+            on_failure=lambda status, reason, now: on_final(status, None, now),
+            on_end=on_end,
+        )
+
+
+def _ignore(status: int, response: Response | None, now: float) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,74 @@
+"""Where a dialog's other end really is: behind NAT its Contact leads nowhere, and strangers may know its names.
+
+**Requests of ours** go to the first route, else to the Contact (RFC 3261 §12.2.1.1), else, where the Contact cannot be right,
+back to where its message came from, over the same connection on streams (as RFC 5923 and RFC 5626 §5.3 do).
+
+**Requests of theirs** within a dialog are taken from hosts that have a part in it only: those that its messages came from, its
+Contact, its routes. Somebody who has read Call-ID and tags somewhere cannot end or redirect a call from elsewhere with them.
+Where a Contact or route is a name, nobody knows which hosts stand behind it, and the tags alone have to do. A CANCEL comes from
+where its INVITE came from (§9.1: it takes the same hop). Whoever can send from one of these hosts, or stands on the way, is not
+kept off: that takes TLS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from voip_engine.sip.flow import Flow, NextHop
+from voip_engine.sip.messages.message import Request, Response
+
+_PRIVATE = tuple(
+    ip_network(text)
+    for text in (
+        *(
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "169.254.0.0/16",
+            "127.0.0.0/8",
+            "0.0.0.0/32",
+        ),
+        *("fc00::/7", "fe80::/10", "::1/128", "::/128"),
+    )
+)
+"""Addresses that mean something else, or nothing, on the other side of a NAT (RFC 1918, 6598, 3927, 4193)."""
+
+
+def return_hop(message: Request | Response, flow: Flow) -> NextHop | None:
+    """Say where requests go instead of to a message's Contact; None where the Contact can be right."""
+    contact = next((contact.uri for contact in message.contacts), None)
+    if contact is None:
+        return None
+    back = NextHop(flow.transport, flow.remote_host, flow.remote_port)
+    if contact.has_parameter("ob"):
+        return back  # RFC 5626 §5.3: they want the flow to be used
+    host, source = _address(contact.host), _address(flow.remote_host)
+    if host is None or source is None or host == source:
+        return None
+    if _is_private(host) and not _is_private(source):
+        return back
+    if isinstance(message, Request) and len(message.vias) == 1:
+        # No proxy stands between, and the sender takes itself for somebody whom its packets don't come from.
+        return back if _address(message.top_via.host) == host else None
+    return None
+
+
+def has_part(host: str, heard: Iterable[str], named: Iterable[str]) -> bool:
+    """Whether a host may speak in a dialog: one that was heard in it, or that it names."""
+    address = _address(host)
+    return any(_address(each) == address for each in heard) or any(
+        (known := _address(name)) is None or known == address for name in named
+    )
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_private(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in _PRIVATE)

@@ -1,0 +1,1 @@
+"""The transaction machines and what belongs to which."""
