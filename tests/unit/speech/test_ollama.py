@@ -211,11 +211,11 @@ async def test_the_first_token_of_an_unprepared_model_may_take_as_long_as_loadin
         await may_load.wait()
 
     server.before_load = load
-    model = connect(server, token_timeout_s=0.1)
+    model = connect(server, token_timeout_s=0.5)
     waiting = asyncio.create_task(said(model))
     await server.chat()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(1):
             await asyncio.shield(waiting)
     may_load.set()
     assert await waiting == "Yes, of course."
