@@ -12,16 +12,12 @@ receive ─ parse ─┬ response ─► client transaction ─► InviteClient,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
-from voip_engine.sip.admission.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper
-from voip_engine.sip.authentication.credentials import Credentials
+from voip_engine.sip.admission.doorkeeper import Doorkeeper
 from voip_engine.sip.effects import (
-    CloseConnection,
     Effect,
     MessageRejected,
-    RequestTurnedAway,
     SendOnFlow,
     SessionInvited,
 )
@@ -30,28 +26,27 @@ from voip_engine.sip.endpoint import (
     SESSION_DESCRIPTION,
     SUPPORTED,
     Endpoint,
-    contact_uri,
     session_body,
 )
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path
+from voip_engine.sip.gate import Gate
 from voip_engine.sip.messages.framing import FramingError
 from voip_engine.sip.messages.message import Headers, MalformedMessage, Request, Response, parse_message
-from voip_engine.sip.messages.peek import peek
 from voip_engine.sip.messages.referral_headers import read_referred_by
 from voip_engine.sip.messages.uri import NameAddress, SipUri
+from voip_engine.sip.registrations.account_book import AccountBook
 from voip_engine.sip.registrations.mailbox import Mailboxes, MailboxPath
-from voip_engine.sip.registrations.registration import AccountConfig, Registration
+from voip_engine.sip.registrations.registration import AccountConfig
 from voip_engine.sip.request_checks import find_refusal, is_for_us_to_parse
 from voip_engine.sip.sessions.call_features import CallFeatures
 from voip_engine.sip.sessions.dialog import Sequence
 from voip_engine.sip.sessions.replacing import find_replaced
 from voip_engine.sip.sessions.session import Session
 from voip_engine.sip.sessions.session_context import SessionContext
-from voip_engine.sip.sessions.session_index import SessionIndex
+from voip_engine.sip.sessions.session_index import SessionIndex, dialog_id
 from voip_engine.sip.transactions.transaction_layer import ServerTransaction, note_source, reply_path
 
 OVERLOAD_RETRY_S = 10
-FOREIGN = "a request for a call came from a host that has no part in it"
 
 
 class CapacityError(RuntimeError):
@@ -78,12 +73,12 @@ class SipCore:
     ) -> None:
         self._endpoint = Endpoint(random, user_agent=user_agent, capacity=capacity)
         self._endpoint.session_timer_s = session_timer_s
-        self._door = door
         if door is not None:
             self._endpoint.trusts = door.vouches
         self._capacity = capacity
         self._sessions = SessionIndex()
-        self._registrations: dict[str, Registration] = {}
+        self._gate = Gate(self._endpoint, self._sessions, door)
+        self._accounts = AccountBook(self._endpoint)
         self._mailboxes = Mailboxes(self._endpoint)
         self.features = CallFeatures(self._endpoint, self._sessions)
         """Transfers, and keys by INFO."""
@@ -105,7 +100,7 @@ class SipCore:
         if not is_for_us_to_parse(data):
             return []
         known = self.knows(flow, now)
-        if not known and not self._concerns_us(data, flow):
+        if not known and not self._gate.concerns_us(data, flow):
             return self._endpoint.take_effects()
         try:
             message = parse_message(data, stream=flow.transport != "UDP")
@@ -132,7 +127,7 @@ class SipCore:
 
     def knows(self, flow: Flow, now: float) -> bool:
         """Whether requests of this source are looked at in any case: a server of an account, or in a network that may call."""
-        return self._door is None or self._door.knows(flow, now)
+        return self._gate.knows(flow, now)
 
     def transport_failed(self, transaction: str, reason: str, now: float) -> list[Effect]:
         """Take word that a `SendRequest` could not be sent (RFC 3261 §8.1.3.1); `reason` is shown to people."""
@@ -143,7 +138,7 @@ class SipCore:
         """Take word that a stream connection is gone."""
         reason = f"The connection to {flow.remote_host} was lost."
         self._endpoint.transactions.flow_lost(flow, reason, now)
-        for registration in self._registrations.values():
+        for registration in self._accounts.registrations():
             registration.flow_lost(flow, now)
         return self._endpoint.take_effects()
 
@@ -164,16 +159,14 @@ class SipCore:
 
     def add_account(self, account: AccountConfig) -> None:
         """Make an account known; `register` binds it. Raises ValueError when it is known already."""
-        if account.account in self._registrations:
-            raise ValueError(f"The account {account.account} is there already.")
-        self._registrations[account.account] = Registration(self._endpoint, account)
+        self._accounts.add(account)
 
     def register(self, account: str, local: LocalAddress, now: float, paths: tuple[Path, ...] = ()) -> list[Effect]:
         """Bind an account to a local address and keep it bound. Raises KeyError for an unknown account.
 
         `paths` are the registrar's servers in the order to try them; without any it is reached by its name.
         """
-        registration = self._registrations[account]
+        registration = self._accounts.registration(account)
         for address in (local, *(path.local for path in paths)):
             self._endpoint.note_sending_address(address)
         registration.register(paths or (Path(registration.config.registrar, local),), now)
@@ -182,14 +175,14 @@ class SipCore:
     def unregister(self, account: str, now: float) -> list[Effect]:
         """Take an account's binding back. Raises KeyError for an unknown account."""
         self._mailboxes.stop(account, now)
-        self._registrations[account].unregister(now)
+        self._accounts.registration(account).unregister(now)
         return self._endpoint.take_effects()
 
     def watch_mailbox(self, account: str, now: float) -> list[Effect]:
         """Hear what a registered account's mailbox holds, until `unregister` (RFC 3842); told as `MessagesWaiting`."""
-        registration = self._registrations[account]
+        registration = self._accounts.registration(account)
         config, path = registration.config, registration.path
-        contact = self._contact(account, config.contact_user, path.local, config.aor.scheme == "sips")
+        contact = self._accounts.contact(account, config.contact_user, path.local, config.aor.scheme == "sips")
         routes = registration.binding.service_route
         self._mailboxes.watch(config, MailboxPath(path.hop, path.local, contact, routes), now)
         return self._endpoint.take_effects()
@@ -219,7 +212,7 @@ class SipCore:
         Raises KeyError for an unknown account and CapacityError when there is no room.
         """
         endpoint = self._endpoint
-        config = None if account is None else self._registrations[account].config
+        config = self._accounts.config(account)
         if len(self._sessions) >= self._capacity or endpoint.transactions.full:
             raise CapacityError(f"{self._capacity} calls are up already, which is the limit.")
         endpoint.note_sending_address(local)
@@ -228,22 +221,21 @@ class SipCore:
             endpoint=endpoint,
             session=self._sessions.name_for(call_id),
             local=local,
-            contact=self._contact(
+            contact=self._accounts.contact(
                 account,
                 config.contact_user if config else caller.uri.user or "",
                 local,
                 target.scheme == "sips",
                 contact or local,
             ),
-            credentials=self._credentials_of(config),
+            credentials=self._accounts.credentials(account),
             sequence=Sequence(),
             owns_call_id=True,
             further=tuple(hop for hop in further if (":" in hop.host) == (":" in next_hop.host)),
         )
         headers = Headers([("Max-Forwards", "70")])
-        if account is not None:
-            for route in self._registrations[account].binding.service_route:
-                headers.add("Route", route)  # RFC 3608 §6.1
+        for route in self._accounts.service_route(account):
+            headers.add("Route", route)
         headers.add("From", caller.with_tag(endpoint.token()).serialize())
         headers.add("To", NameAddress("", target.without_headers()).serialize())
         headers.add("Call-ID", call_id)
@@ -344,15 +336,14 @@ class SipCore:
         elif known is not None and request.method != "ACK":
             self._endpoint.emit(MessageRejected(flow, "a request has the branch of another call's"))
             return
-        if self._is_foreign(request, flow):
-            self._endpoint.emit(RequestTurnedAway(flow, request.method, FOREIGN))
+        if self._gate.is_foreign(request, flow):
             return
         if request.method == "ACK":
             session = self._sessions.find(dialog_id(request))
             if session is not None:
                 session.on_ack(request, now)
             return
-        if not self._is_welcome(request, flow, now):
+        if self._gate.turns_away(request, flow, now, self._answer_stateless):
             return
         transaction = transactions.open(request, flow, now)
         if transaction is None:
@@ -361,53 +352,6 @@ class SipCore:
             self._on_cancel(transaction, now)
         else:
             self._on_request(transaction, now)
-
-    def _is_foreign(self, request: Request, flow: Flow) -> bool:
-        """Whether a request names a call of ours, but comes from a host that has no part in it (see `reachability`)."""
-        if request.method == "CANCEL":
-            invite = self._endpoint.transactions.find(request, "INVITE")
-            return invite is not None and invite.flow.remote_host != flow.remote_host
-        session = self._sessions.find(dialog_id(request)) if request.to.tag is not None else None
-        return session is not None and not session.admits(request, flow)
-
-    def _concerns_us(self, data: bytes, flow: Flow) -> bool:
-        """Whether a stranger's message may belong to a call or a request that is there, or prove who sends it."""
-        seen = peek(data)
-        if self._sessions.knows(seen.call_id) or self._endpoint.transactions.knows(seen.call_id):
-            return True
-        if self._door is not None and self._door.may_prove_itself(seen.method):
-            return True
-        if seen.method != "ACK":  # which follows each challenge, and has no answer anyway
-            self._endpoint.emit(RequestTurnedAway(flow, seen.method, STRANGER if seen.method else NOTHING_ASKED))
-            self._hush(flow)
-        return False
-
-    def _is_welcome(self, request: Request, flow: Flow, now: float) -> bool:
-        """Whether a request that no transaction knows is taken; one that is not is answered if the door wants it."""
-        if self._door is None:
-            return True
-        if request.method == "CANCEL":
-            belongs = self._endpoint.transactions.find(request, "INVITE") is not None
-        else:
-            belongs = request.to.tag is not None and self._sessions.find(dialog_id(request)) is not None
-        refusal = None if belongs else self._door.judge(request, flow, now, self._is_half_open)
-        if refusal is None:
-            return True
-        if refusal.status is not None:
-            self._answer_stateless(request, refusal.status, flow, refusal.headers)
-        else:
-            self._hush(flow)
-        if refusal.counted:
-            self._endpoint.emit(RequestTurnedAway(flow, request.method, refusal.reason))
-        return False
-
-    def _hush(self, flow: Flow) -> None:
-        if flow.connection:
-            self._endpoint.emit(CloseConnection(flow))
-
-    def _is_half_open(self, name: str) -> bool:
-        session = self._sessions.get(name)
-        return session is not None and session.half_open
 
     def _on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         """Answer a CANCEL, and take back the INVITE it names if that is not answered yet (RFC 3261 §9.2)."""
@@ -444,8 +388,8 @@ class SipCore:
     def _on_stray(self, transaction: ServerTransaction, now: float) -> None:
         """Take what belongs to no call: the NOTIFY of a mailbox, and nothing else."""
         request = transaction.request
-        account = self._account_of(request)
-        config = None if account is None else self._registrations[account].config
+        account = self._accounts.called_by(request)
+        config = self._accounts.config(account)
         if request.method != "NOTIFY" or not self._mailboxes.receive(transaction, config, now):
             self._endpoint.respond(transaction, 481, now)
 
@@ -461,21 +405,19 @@ class SipCore:
         local = LocalAddress(flow.transport, flow.local_host, flow.local_port)
         if flow.transport != "UDP":
             local = endpoint.listening_address(flow.transport, flow.local_host, flow.local_port)
-        account = self._account_of(request)
-        config = None if account is None else self._registrations[account].config
+        account = self._accounts.called_by(request)
         context = SessionContext(
             endpoint=endpoint,
             session=self._sessions.name_for(request.call_id),
             local=local,
-            contact=self._contact(account, request.uri.user or "", local, request.uri.scheme == "sips"),
-            credentials=self._credentials_of(config),
+            contact=self._accounts.contact(account, request.uri.user or "", local, request.uri.scheme == "sips"),
+            credentials=self._accounts.credentials(account),
             sequence=Sequence(),
             owns_call_id=False,
         )
         session = Session.take(context, self._sessions, transaction, now)
         self._sessions.add(session)
-        if self._door is not None:
-            self._door.rings(session.id, flow)
+        self._gate.rings(session.id, flow)
         endpoint.emit(
             SessionInvited(
                 session.id,
@@ -490,36 +432,6 @@ class SipCore:
                 referred_by=read_referred_by(request.headers),
             )
         )
-
-    def _credentials_of(self, config: AccountConfig | None) -> Callable[[], Credentials]:
-        return lambda: Credentials(config.digest(self._endpoint.random) if config else None)
-
-    def _contact(
-        self, account: str | None, user: str, local: LocalAddress, secure: bool, seen: LocalAddress | None = None
-    ) -> str:
-        """Return a call's Contact: the address that the account's registrar sees us at, else `seen`, else our own."""
-        binding = None if account is None else self._registrations[account].binding
-        behind = local if binding is None else binding.address_behind(local)
-        uri = contact_uri(user, seen if seen is not None and behind == local else behind, secure=secure)
-        if binding is None:
-            return f"<{uri}>"
-        if binding.outbound and binding.local is not None and binding.local.transport == local.transport:
-            uri = uri.with_parameter("ob")  # RFC 5626 §4.3
-        return f"<{uri}>"
-
-    def _account_of(self, request: Request) -> str | None:
-        """Return the account that a call is for: by the user part we gave its registrar, else by its address."""
-        user = request.uri.user
-        if user is None:
-            return None
-        configs = [registration.config for registration in self._registrations.values()]
-        for config in configs:
-            if config.aor.user == user and request.to.uri.host.lower() == config.aor.host.lower():
-                return config.account
-        for config in configs:
-            if user in (config.contact_user, config.aor.user):
-                return config.account
-        return None
 
     def _reject(self, request: Request | None, status: int, reason: str, flow: Flow) -> None:
         """Answer what is malformed, without keeping any state of it (RFC 3261 §8.2.7)."""
@@ -538,8 +450,3 @@ class SipCore:
         for name, value in headers:
             response.headers.add(name, value)
         self._endpoint.emit(SendOnFlow(response.serialize(), *reply_path(request.top_via, flow)))
-
-
-def dialog_id(request: Request) -> tuple[str, str, str]:
-    """Return the dialog that a request of theirs names, as we see it."""
-    return (request.call_id, request.to.tag or "", request.from_.tag or "")

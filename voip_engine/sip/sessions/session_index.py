@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voip_engine.sip.messages.message import Request
 from voip_engine.sip.sessions.dialog import DialogId
 
 if TYPE_CHECKING:
@@ -61,3 +62,8 @@ class SessionIndex:
             return
         del self._sessions[session.id]
         self.drop_dialogs(session)
+
+
+def dialog_id(request: Request) -> DialogId:
+    """Return the dialog that a request of theirs names, as we see it."""
+    return (request.call_id, request.to.tag or "", request.from_.tag or "")

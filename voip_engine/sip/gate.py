@@ -1,0 +1,92 @@
+"""Which messages the core looks at: a door's word on strangers, and no foreign host's word on a call.
+
+```
+bytes ─ concerns_us ─► parsed ─ is_foreign ─► an unknown request ─ turns_away ─► a transaction of its own
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from voip_engine.sip.admission.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper
+from voip_engine.sip.effects import CloseConnection, RequestTurnedAway
+from voip_engine.sip.endpoint import Endpoint
+from voip_engine.sip.flow import Flow
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.messages.peek import peek
+from voip_engine.sip.sessions.session_index import SessionIndex, dialog_id
+
+Answer = Callable[[Request, int, Flow, tuple[tuple[str, str], ...]], None]
+"""Answers a request with a status and headers, without keeping any state."""
+
+FOREIGN = "a request for a call came from a host that has no part in it"
+
+
+class Gate:
+    """Turns away what is not to be looked at, and tells of it. Without a `door` every source is welcome."""
+
+    def __init__(self, endpoint: Endpoint, sessions: SessionIndex, door: Doorkeeper | None) -> None:
+        self._endpoint = endpoint
+        self._sessions = sessions
+        self._door = door
+
+    def knows(self, flow: Flow, now: float) -> bool:
+        """Whether requests of this source are looked at in any case: a server of an account, or in a network that may call."""
+        return self._door is None or self._door.knows(flow, now)
+
+    def concerns_us(self, data: bytes, flow: Flow) -> bool:
+        """Whether a stranger's message may belong to a call or a request that is there, or prove who sends it."""
+        seen = peek(data)
+        if self._sessions.knows(seen.call_id) or self._endpoint.transactions.knows(seen.call_id):
+            return True
+        if self._door is not None and self._door.may_prove_itself(seen.method):
+            return True
+        if seen.method != "ACK":  # which follows each challenge, and has no answer anyway
+            self._endpoint.emit(RequestTurnedAway(flow, seen.method, STRANGER if seen.method else NOTHING_ASKED))
+            self._hush(flow)
+        return False
+
+    def is_foreign(self, request: Request, flow: Flow) -> bool:
+        """Whether a request names a call of ours, but comes from a host that has no part in it (see `reachability`)."""
+        if request.method == "CANCEL":
+            invite = self._endpoint.transactions.find(request, "INVITE")
+            foreign = invite is not None and invite.flow.remote_host != flow.remote_host
+        else:
+            session = self._sessions.find(dialog_id(request)) if request.to.tag is not None else None
+            foreign = session is not None and not session.admits(request, flow)
+        if foreign:
+            self._endpoint.emit(RequestTurnedAway(flow, request.method, FOREIGN))
+        return foreign
+
+    def turns_away(self, request: Request, flow: Flow, now: float, answer: Answer) -> bool:
+        """Judge a request that no transaction knows; one that is not taken is answered if the door wants it."""
+        if self._door is None:
+            return False
+        if request.method == "CANCEL":
+            belongs = self._endpoint.transactions.find(request, "INVITE") is not None
+        else:
+            belongs = request.to.tag is not None and self._sessions.find(dialog_id(request)) is not None
+        refusal = None if belongs else self._door.judge(request, flow, now, self._is_half_open)
+        if refusal is None:
+            return False
+        if refusal.status is not None:
+            answer(request, refusal.status, flow, refusal.headers)
+        else:
+            self._hush(flow)
+        if refusal.counted:
+            self._endpoint.emit(RequestTurnedAway(flow, request.method, refusal.reason))
+        return True
+
+    def rings(self, session: str, flow: Flow) -> None:
+        """Note that a call came in from a source."""
+        if self._door is not None:
+            self._door.rings(session, flow)
+
+    def _hush(self, flow: Flow) -> None:
+        if flow.connection:
+            self._endpoint.emit(CloseConnection(flow))
+
+    def _is_half_open(self, name: str) -> bool:
+        session = self._sessions.get(name)
+        return session is not None and session.half_open

@@ -1,0 +1,73 @@
+"""The accounts of a user agent by name: their registrations, and what calls take from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from voip_engine.sip.authentication.credentials import Credentials
+from voip_engine.sip.endpoint import Endpoint, contact_uri
+from voip_engine.sip.flow import LocalAddress
+from voip_engine.sip.messages.message import Request
+from voip_engine.sip.registrations.registration import AccountConfig, Registration
+
+
+class AccountBook:
+    """All accounts of one core. Where a name may be None, it stands for a call without an account."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._registrations: dict[str, Registration] = {}
+
+    def add(self, account: AccountConfig) -> None:
+        """Make an account known. Raises ValueError when it is known already."""
+        if account.account in self._registrations:
+            raise ValueError(f"The account {account.account} is there already.")
+        self._registrations[account.account] = Registration(self._endpoint, account)
+
+    def registrations(self) -> tuple[Registration, ...]:
+        """Return every account's registration."""
+        return tuple(self._registrations.values())
+
+    def registration(self, account: str) -> Registration:
+        """Return an account's registration. Raises KeyError."""
+        return self._registrations[account]
+
+    def config(self, account: str | None) -> AccountConfig | None:
+        """Return how an account is set. Raises KeyError for an unknown one."""
+        return None if account is None else self._registrations[account].config
+
+    def service_route(self, account: str | None) -> tuple[str, ...]:
+        """Return the proxies that an account's registrar wants calls to go by (RFC 3608 §6.1)."""
+        return () if account is None else tuple(self._registrations[account].binding.service_route)
+
+    def credentials(self, account: str | None) -> Callable[[], Credentials]:
+        """Return what makes credentials for a request of an account's."""
+        config = self.config(account)
+        return lambda: Credentials(config.digest(self._endpoint.random) if config else None)
+
+    def contact(
+        self, account: str | None, user: str, local: LocalAddress, secure: bool, seen: LocalAddress | None = None
+    ) -> str:
+        """Return a call's Contact: the address that the account's registrar sees us at, else `seen`, else our own."""
+        binding = None if account is None else self._registrations[account].binding
+        behind = local if binding is None else binding.address_behind(local)
+        uri = contact_uri(user, seen if seen is not None and behind == local else behind, secure=secure)
+        if binding is None:
+            return f"<{uri}>"
+        if binding.outbound and binding.local is not None and binding.local.transport == local.transport:
+            uri = uri.with_parameter("ob")  # RFC 5626 §4.3
+        return f"<{uri}>"
+
+    def called_by(self, request: Request) -> str | None:
+        """Return the account that a request is for: by the user part we gave its registrar, else by its address."""
+        user = request.uri.user
+        if user is None:
+            return None
+        configs = [registration.config for registration in self._registrations.values()]
+        for config in configs:
+            if config.aor.user == user and request.to.uri.host.lower() == config.aor.host.lower():
+                return config.account
+        for config in configs:
+            if user in (config.contact_user, config.aor.user):
+                return config.account
+        return None
