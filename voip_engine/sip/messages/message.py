@@ -74,6 +74,9 @@ class MalformedMessage(ValueError):
         self.request = request
 
 
+_IDENTIFYING = frozenset({"Via", "Route", "From", "To", "Call-ID", "CSeq", "Authorization", "Proxy-Authorization"})
+
+
 @dataclass(slots=True)
 class Request:
     """A SIP request."""
@@ -86,6 +89,11 @@ class Request:
     def serialize(self) -> bytes:
         """Write the request, with the Content-Length that the body has."""
         return _serialize(f"{self.method} {self.uri.serialize()} SIP/2.0", self.headers, self.body)
+
+    def essence(self) -> Request:
+        """A copy with no more than a late answer, an ACK or a CANCEL is made of."""
+        kept = ((name, value) for name, value in self.headers.items() if name in _IDENTIFYING)
+        return Request(self.method, self.uri, Headers(kept))
 
     @property
     def call_id(self) -> str:

@@ -24,13 +24,10 @@ class InviteServer:
         self._interval_s = T1_S
         self._repeat = 0
         self._give_up = 0
+        self.request: Request = transaction.request
+        """The INVITE; of an answered one the transaction keeps less."""
         self.transaction = transaction
         self.awaiting_ack = False
-
-    @property
-    def request(self) -> Request:
-        """The INVITE."""
-        return self.transaction.request
 
     @property
     def answered(self) -> bool:

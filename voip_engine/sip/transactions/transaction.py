@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 
 from voip_engine.sip.timers import Timers
 
@@ -198,13 +199,19 @@ class Machine:
             else:
                 self._perform(action, now)
         if row[0] is TERMINATED:
-            self._ended(now)
+            self._finish(now)
 
     def terminate(self, now: float) -> None:
         """End at once, without telling the transaction user (RFC 3261 §9.1: a cancelled INVITE nobody answers)."""
         if self.state is not TERMINATED:
             self._enter(TERMINATED)
-            self._ended(now)
+            self._finish(now)
+
+    def _finish(self, now: float) -> None:
+        ended = self._ended
+        # These lead back here: without them a transaction is given back at once, not when garbage is collected.
+        self._perform = self._ended = _ignore
+        ended(now)
 
     def _enter(self, state: State) -> None:
         self.state = state
@@ -220,7 +227,7 @@ class Machine:
         if delay_s == 0:
             self.handle(timer, now)
         else:
-            self._running[timer] = self._timers.start(now + delay_s, lambda now: self._fire(timer, now))
+            self._running[timer] = self._timers.start(now + delay_s, partial(self._fire, timer))
 
     def _fire(self, timer: Timer, now: float) -> None:
         del self._running[timer]
@@ -236,3 +243,7 @@ class Machine:
         doubled_s = 2 * self._intervals_s.get(timer, T1_S / 2)
         self._intervals_s[timer] = doubled_s if timer is TIMER_A else min(doubled_s, T2_S)
         return self._intervals_s[timer]
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing: all is over."""

@@ -67,7 +67,7 @@ class ClientTransaction:
             reliable=next_hop.transport != "UDP",
             timers=timers,
             perform=self._perform,
-            ended=on_end,
+            ended=self._end,
         )
 
     @property
@@ -84,6 +84,11 @@ class ClientTransaction:
         self._response = response
         self._flow = flow
         self._machine.handle(event_of_status(response.status), now)
+        self._response = None
+
+    def slim(self) -> None:
+        """Keep no more of the request than what may still be sent is made of."""
+        self.request = self.request.essence()
 
     def fail(self, reason: str, now: float) -> None:
         """Take word from the transport that the request could not be sent."""
@@ -93,6 +98,12 @@ class ClientTransaction:
     def abandon(self, now: float) -> None:
         """End without another word to the user."""
         self._machine.terminate(now)
+
+    def _end(self, now: float) -> None:
+        on_end = self._on_end
+        # Who sent the request holds this transaction: nothing is to lead back.
+        self._on_response = self._on_failure = self._on_end = _ignore
+        on_end(now)
 
     def uses(self, flow: Flow) -> bool:
         """Whether the request went, as far as can be told, along this flow."""
@@ -170,11 +181,16 @@ class ServerTransaction:
         """Send a response, as far as the state still allows one."""
         data = response.serialize()
         event = event_of_status(response.status)
-        if self.answered and not (event is Event.SUCCESS and self._machine.state is State.ACCEPTED):
+        first = not self.answered
+        if not first and not (event is Event.SUCCESS and self._machine.state is State.ACCEPTED):
             return
         self._last = data
         self.to_tag = response.to.tag
         self._machine.handle(event, now)
+        if first and self.answered:
+            # For half a minute it only repeats itself: thousands of these must hold neither calls nor all they were asked.
+            self.on_cancel = None
+            self.request = self.request.essence()
 
     def abandon(self, now: float) -> None:
         """End at once: later retransmissions are new requests."""
@@ -230,9 +246,11 @@ class TransactionLayer:
     ) -> ClientTransaction:
         """Send a request in a transaction of its own; its top Via must carry a fresh branch."""
 
+        name, call_id = client_id(request.top_via.branch or "", request.method), request.call_id
+
         def end(now: float) -> None:
-            if self._clients.pop(transaction.id, None) is not None:
-                self._forget(request.call_id)
+            if self._clients.pop(name, None) is not None:
+                self._forget(call_id)
             if on_end is not None:
                 on_end(now)
 
@@ -245,8 +263,8 @@ class TransactionLayer:
             on_failure=on_failure,
             on_end=end,
         )
-        self._clients[transaction.id] = transaction
-        self._call_ids[request.call_id] += 1
+        self._clients[name] = transaction
+        self._call_ids[call_id] += 1
         transaction.start(now)
         return transaction
 
@@ -287,18 +305,18 @@ class TransactionLayer:
                 return None
             next(iter(self._absorbing.values())).abandon(now)
         key = server_key(request, request.method)
-        origin = origin_key(request)
+        origin, call_id = origin_key(request), request.call_id
 
         def end(now: float) -> None:
             if self._servers.pop(key, None) is not None:
-                self._forget(request.call_id)
+                self._forget(call_id)
             self._absorbing.pop(key, None)
             if self._origins.get(origin) == key:
                 del self._origins[origin]
 
         transaction = ServerTransaction(key, request, flow, timers=self._timers, emit=self._emit, on_end=end)
         self._servers[key] = transaction
-        self._call_ids[request.call_id] += 1
+        self._call_ids[call_id] += 1
         self._origins.setdefault(origin, key)
         transaction.start(now)
         return transaction
@@ -378,3 +396,7 @@ def derive_request(request: Request, method: str, *, to: str) -> Request:
         for value in request.headers.get_all(credentials):
             headers.add(credentials, value)
     return Request(method, request.uri, headers)
+
+
+def _ignore(*_: object) -> None:
+    """Nobody wants to know any more."""
