@@ -27,6 +27,10 @@ class DialogRequests:
         """Whether no request is under way."""
         return not self._open
 
+    def outlive(self) -> None:
+        """Let go of the session: what is still sent is none of its concern."""
+        self._on_idle = _pass_over
+
     def send(self, dialog: Dialog, request: Request, now: float, on_final: OnFinal | None = None) -> None:
         """Send a request that `dialog.build` made; challenges are answered, `on_final` hears of the rest once."""
         self._send(dialog, request, self._context.credentials(), on_final or _ignore, now)
@@ -63,3 +67,7 @@ class DialogRequests:
 
 def _ignore(status: int, response: Response | None, now: float) -> None:
     """Nobody wants to know."""
+
+
+def _pass_over(now: float) -> None:
+    """There is no session any more."""

@@ -105,17 +105,23 @@ class InviteClient:
         if self._provisional:
             self._send_cancel(now)
 
+    def hand_over(self, user: Callable[[Request], InviteClientUser]) -> None:
+        """Let `user(invite)` take what may still come of an answered INVITE, of which no more is kept than that takes."""
+        self._transaction.slim()
+        self._request = self._transaction.request
+        self._user = user(self._request)
+
     def _send(self, now: float) -> None:
         self._provisional = False
         self._attempt += 1
-        request, attempt = self._request, self._attempt
-        hop = self._sent_to = self._targets.address(request, self._local)
+        attempt = self._attempt
+        hop = self._sent_to = self._targets.address(self._request, self._local)
 
         def on_response(response: Response, flow: Flow, now: float) -> None:
             if attempt == self._attempt:
                 self._on_response(response, flow, now)
             else:
-                self._on_late(request, hop, response, flow, now)
+                self._on_late(transaction.request, hop, response, flow, now)
 
         def on_failure(status: int, reason: str, now: float) -> None:
             if attempt == self._attempt:
@@ -123,8 +129,8 @@ class InviteClient:
 
         if self._targets.more:
             self._start_timer(now + PATIENCE_S, self._on_silence)
-        self._transaction = self._endpoint.transactions.send(
-            request, hop, now, on_response=on_response, on_failure=on_failure
+        transaction = self._transaction = self._endpoint.transactions.send(
+            self._request, hop, now, on_response=on_response, on_failure=on_failure
         )
 
     def _move_on(self, now: float, *, answered: bool = False) -> bool:

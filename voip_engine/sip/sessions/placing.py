@@ -17,6 +17,7 @@ from voip_engine.sip.sessions.invite_client import InviteClient
 from voip_engine.sip.sessions.redirects import DECISION_S, REDIRECTIONS, Redirects
 from voip_engine.sip.sessions.session_context import SessionContext
 from voip_engine.sip.sessions.session_timer import SessionTimer
+from voip_engine.sip.sessions.stragglers import Stragglers
 
 RING_LIMIT_S = 300.0
 """How long a call may ring, however often the other side says so."""
@@ -59,6 +60,7 @@ class Placing:
         now: float,
     ) -> None:
         self._context = context
+        self._requests = requests
         self._timer = timer
         self._user = user
         self._redirects = Redirects(request.uri)
@@ -116,6 +118,11 @@ class Placing:
         self._user.on_restart()
         request = Request("INVITE", strip_for_request(target), headers, self._ours.request.body)
         self._ours = self._send(request, next_hop, now)
+
+    def close(self) -> None:
+        """Be over for good, but for answers that may still come."""
+        transport, sequence = self._ours.next_hop.transport, self._context.sequence
+        self._ours.hand_over(lambda invite: Stragglers(self._requests, invite, transport, sequence))
 
     # ---- how the INVITE goes ----
 

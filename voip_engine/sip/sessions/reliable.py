@@ -30,19 +30,12 @@ def is_supported(invite: Request) -> bool:
 class ReliableProgress:
     """The reliable 1xx of one INVITE of theirs.
 
-    `build(status)` makes a 1xx without a body; `on_lost(now)` is called when no PRACK came within 64·T1.
+    `on_lost(now)` is called when no PRACK came within 64·T1.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        server: InviteServer,
-        build: Callable[[int], Response],
-        on_lost: Callable[[float], None],
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, server: InviteServer, on_lost: Callable[[float], None]) -> None:
         self._endpoint = endpoint
         self._server = server
-        self._build = build
         self._on_lost = on_lost
         self._rseq = endpoint.random.randint(1, 2**31 - 1)
         self._current: Response | None = None
@@ -71,8 +64,8 @@ class ReliableProgress:
         self._give_up = self._endpoint.timers.start(now + 64 * T1_S, self._on_give_up)
         self._send_again(response, T1_S, now)
 
-    def acknowledge(self, rack: RAck, now: float) -> bool:
-        """Take a PRACK; False if it names nothing that waits for one."""
+    def acknowledge(self, rack: RAck, build: Callable[[int], Response], now: float) -> bool:
+        """Take a PRACK; False if it names nothing that waits for one. `build(status)` makes a 1xx without a body."""
         current, cseq = self._current, self._server.request.cseq
         if current is None or rack != RAck(self._rseq, cseq.number, cseq.method):
             return False
@@ -84,15 +77,18 @@ class ReliableProgress:
                 self.send(self._waiting.popleft(), now)
             else:
                 status = current.status
-                self._repeat = self._endpoint.timers.start(
-                    now + REPEAT_S, lambda now: self.send(self._build(status), now)
-                )
+                self._repeat = self._endpoint.timers.start(now + REPEAT_S, lambda now: self.send(build(status), now))
         return True
 
     def stop(self) -> None:
         """Repeat nothing any more; a PRACK that is still on its way is known all the same."""
         self._endpoint.timers.stop(self._repeat)
         self._endpoint.timers.stop(self._give_up)
+
+    def close(self) -> None:
+        """Stop for good, and let go of who made this."""
+        self.stop()
+        self._on_lost = _ignore
 
     def _send_again(self, response: Response, interval_s: float, now: float) -> None:
         self._endpoint.transactions.respond(self._server.transaction, response, now)
@@ -103,3 +99,7 @@ class ReliableProgress:
     def _on_give_up(self, now: float) -> None:
         self.stop()
         self._on_lost(now)
+
+
+def _ignore(now: float) -> None:
+    """The call is over."""

@@ -45,7 +45,7 @@ class Ringing:
         self._user = user
         self._answer: bytes | None = None
         self._server = InviteServer(endpoint, transaction, user.on_unacknowledged)
-        self._reliable = ReliableProgress(endpoint, self._server, self.response, self._on_unheard)
+        self._reliable = ReliableProgress(endpoint, self._server, self._on_unheard)
         self._late = session_body(request) is None
         self._limit = endpoint.timers.start(now + _limit_s(request), self._rang_too_long)
         self.dialog = Dialog.from_request(request, endpoint.token(), transaction.flow.transport, context.sequence)
@@ -120,7 +120,7 @@ class Ringing:
 
     def acknowledge(self, prack: Request, now: float) -> bool:
         """Take a PRACK; False if it is for nothing of ours. Raises MalformedHeader."""
-        if not self._reliable.acknowledge(RAck.read(prack.headers), now):
+        if not self._reliable.acknowledge(RAck.read(prack.headers), self.response, now):
             return False
         if self._answer is not None:
             body, self._answer = self._answer, None
@@ -137,6 +137,10 @@ class Ringing:
     def stop(self) -> None:
         """Wait for no ACK any more: it came, or the dialog is over."""
         self._server.stop()
+
+    def close(self) -> None:
+        """Be over for good."""
+        self._reliable.close()
 
     def response(self, status: int, body: bytes | None = None, reason: str | None = None) -> Response:
         """Build a response to the INVITE."""

@@ -384,7 +384,7 @@ class Session:
     def _end(self, by: Literal["local", "remote"], status: int | None, reason: str, now: float) -> None:
         if self.phase is not Phase.ENDED:
             self.phase = Phase.ENDED
-            self._timer.stop()
+            self._timer.close()
             self._updates.close(now)
             self.features.close(now)
             self._endpoint.emit(SessionEnded(self.id, by, status, reason))
@@ -397,6 +397,19 @@ class Session:
         reoffers = self._reoffers is not None and not self._reoffers.idle
         if self.phase is Phase.ENDED and not (ours or theirs or reoffers) and self._requests.idle:
             self._index.remove(self)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Part from the parts, which lead back here: so all is given back at once, not when garbage is collected.
+
+        Besides, an answered INVITE of ours is kept for half a minute, and would keep all this with it.
+        """
+        if self._placing is not None:
+            self._placing.close()
+        if self._ringing is not None:
+            self._ringing.close()
+        self._requests.outlive()
+        self._placing = self._ringing = self._reoffers = self._dialog = None
 
     # ---- odds ----
 

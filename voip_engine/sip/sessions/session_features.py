@@ -134,8 +134,9 @@ class SessionFeatures:
             self._endpoint.emit(SessionIdentified(self._context.session, asserted))
 
     def close(self, now: float) -> None:
-        """End with the session."""
+        """End with the session, and let go of it."""
         self._closed = True
+        self._dialog = lambda: None
         if self._ours is not None:
             self._ours.close()
         if self._theirs is not None:

@@ -125,6 +125,11 @@ class SessionTimer:
         self._timers.stop(self._refresh)
         self._timers.stop(self._expiry)
 
+    def close(self) -> None:
+        """End with the session, and let go of it."""
+        self.stop()
+        self._on_refresh = self._on_expired = _ignore
+
     def _start(self, terms: SessionExpires, *, ours: bool, now: float) -> None:
         self.stop()
         self._terms, self._ours = terms, ours
@@ -138,3 +143,7 @@ class SessionTimer:
     def _expire(self, now: float) -> None:
         self.stop()
         self._on_expired(now)
+
+
+def _ignore(now: float) -> None:
+    """The session is over."""

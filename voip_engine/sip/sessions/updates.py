@@ -92,9 +92,10 @@ class Updates:
             self._context.endpoint.respond(transaction, status, now)
 
     def close(self, now: float) -> None:
-        """End with the session."""
+        """End with the session, and let go of it."""
         self._closed = True
         self.reject(487, now)
+        self._on_dead = self._on_unsupported = self._on_agreed = _ignore
 
     # ---- ours ----
 
@@ -156,3 +157,7 @@ class Updates:
         request.headers.add("Allow", ALLOW)
         request.headers.add("Supported", SUPPORTED)
         return request
+
+
+def _ignore(*_: object) -> None:
+    """The session is over."""
