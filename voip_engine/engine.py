@@ -14,24 +14,27 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from importlib import import_module
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from voip_engine import events
 from voip_engine.account_servers import watch_servers
 from voip_engine.accounts import Accounts
-from voip_engine.addresses import bracketed, destination, host_port
+from voip_engine.addresses import destination, host_port
 from voip_engine.admission import Admission
 from voip_engine.bus import Bus, Subscription
 from voip_engine.calls.call import Call
-from voip_engine.calls.call_services import CallIdentity, CallServices
+from voip_engine.calls.call_services import CallServices
+from voip_engine.calls.dialler import Dialler
 from voip_engine.calls.leg_ports import LegPorts
 from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.calls.placed_calls import PlacedCalls
+from voip_engine.calls.receiver import Receiver
 from voip_engine.calls.redirection import Redirection
 from voip_engine.calls.referrals import Referrals
+from voip_engine.calls.roster import Roster
 from voip_engine.errors import EngineError
-from voip_engine.events import AccountSnapshot, AnyEvent, CallDirection, EngineSnapshot
+from voip_engine.events import AccountSnapshot, AnyEvent, EngineSnapshot
 from voip_engine.media import protocol
 from voip_engine.media.monitor import MonitorError, OutputDevice, list_devices
 from voip_engine.media.plane import MediaError, MediaPlane
@@ -39,19 +42,17 @@ from voip_engine.modes.base import Mode
 from voip_engine.modes.registry import available_modes
 from voip_engine.monitoring import Monitoring
 from voip_engine.network_settings import DtmfPolicy
-from voip_engine.sdp.description import MalformedSdp
-from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName
 from voip_engine.settings import EngineSettings, ListenAddress
 from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
-from voip_engine.sip.core import CapacityError, SipCore
-from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.messages.uri import MalformedUri, NameAddress, SipUri
+from voip_engine.sip.core import SipCore
+from voip_engine.sip.flow import NextHop
 from voip_engine.sip.network.transport import TransportError
 from voip_engine.speech.base import ModelMissing, SpeechError
 from voip_engine.speech.plane import SpeechPlane
 from voip_engine.speech_settings import AgentSettings
+from voip_engine.strangers import Strangers
 from voip_engine.version import USER_AGENT
 
 if TYPE_CHECKING:
@@ -78,18 +79,18 @@ class Engine:
         self._modes = {**available_modes(), **(modes or {})}
         self._require_mode(self.settings.mode)
         self._bus: Bus[AnyEvent] = Bus()
-        self._calls: dict[str, Call] = {}
-        self._by_session: dict[str, Call] = {}
-        self._next_number = 1
         self._listening: tuple[str, ...] = ()
         self._closing = False
-        self._malformed_messages = 0
         self._overruns = 0
-        self._rejected_sources: set[str] = set()
-        self._requests_turned_away = 0
-        self._turned_away_sources: set[str] = set()
         self._clock = protocol.Figures(legs=(), ticks=0, overruns=0, lateness_p99_ms=0.0, busy_fraction=0.0)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._strangers = Strangers(self._publish)
+        self._roster = Roster(
+            max_calls=self.settings.max_calls,
+            keep_ended_s=self.settings.keep_ended_s,
+            publish=self._publish,
+            spawn=self._spawn,
+        )
         self._plane = MediaPlane(self._reported, self._media_restarted)
         self._monitoring = Monitoring(
             self._plane.send,
@@ -104,7 +105,8 @@ class Engine:
         self._placed: PlacedCalls
         self._redirection: Redirection
         self._referrals: Referrals
-        self._services: CallServices
+        self._dialler: Dialler
+        self._receiver: Receiver
 
     # ---- life ---------------------------------------------------------------------------------------------------------
 
@@ -116,10 +118,9 @@ class Engine:
         core = SipCore(randomness, user_agent=USER_AGENT, door=door, session_timer_s=self.settings.session_timer_s)
         self._signalling = Signalling(core, self._apply, tls=self.settings.tls, stun=self.settings.stun)
         self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)
-        self._placed = PlacedCalls(self.settings.dialling, self._end_call)
+        self._placed = PlacedCalls(self.settings.dialling, self._roster.end)
         self._redirection = Redirection(self.settings.accounts, self._signalling, self._placed.rules)
-        self._referrals = Referrals(self._signalling, self._placed.rules, self._dial, self._publish, self._spawn)
-        self._services = CallServices(
+        services = CallServices(
             signalling=self._signalling,
             plane=self._plane,
             modes=self._modes,
@@ -138,6 +139,11 @@ class Engine:
             media_timeout_s=self.settings.media_timeout_s,
             hang_up_on_media_timeout=self.settings.hang_up_on_media_timeout,
         )
+        self._dialler = Dialler(self.settings, services, self._roster, self._accounts, self._ports, self._placed)
+        self._referrals = Referrals(
+            self._signalling, self._placed.rules, self._dialler.dial, self._publish, self._spawn
+        )
+        self._receiver = Receiver(self.settings, services, self._roster, self._ports, self._referrals, self._spawn)
         try:
             await self._plane.start()
             self._listening = await self._listen()
@@ -162,7 +168,7 @@ class Engine:
         if self._closing:
             return
         self._closing = True
-        await self._hang_up_all()
+        await self._roster.close(GOODBYE_S)
         self._placed.close()
         await self._accounts.close(GOODBYE_S)
         await self._monitoring.close()
@@ -189,7 +195,7 @@ class Engine:
     @property
     def calls(self) -> Mapping[str, Call]:
         """All calls by their id: the live ones, and for a while those that ended."""
-        return MappingProxyType(self._calls)
+        return self._roster.calls
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -219,8 +225,8 @@ class Engine:
             tick_overruns=self._overruns,
             lateness_p99_ms=self._clock.lateness_p99_ms,
             busy_fraction=self._clock.busy_fraction,
-            malformed_messages=self._malformed_messages,
-            turned_away=self._requests_turned_away,
+            malformed_messages=self._strangers.malformed_messages,
+            turned_away=self._strangers.turned_away,
         )
 
     @property
@@ -247,70 +253,10 @@ class Engine:
         plain words for an address that is none, a host that does not resolve, one that [dialling] of the settings does not
         let be called, or one call more than the settings allow.
         """
-        return await self._dial(target, account=account, mode=mode, agent=agent, codecs=codecs, caller=caller)
-
-    async def _dial(
-        self,
-        target: str,
-        *,
-        account: str | None,
-        mode: str | Mode | None,
-        agent: AgentSettings | None,
-        codecs: tuple[CodecName, ...] | None = None,
-        caller: str | None = None,
-        extra: tuple[tuple[str, str], ...] = (),
-        referred_by: str = "",
-    ) -> Call:
-        self._require_room()
-        chosen_mode = self.settings.mode if mode is None else mode
-        if isinstance(chosen_mode, str):
-            self._require_mode(chosen_mode)
-        to = destination(target, self.settings.accounts, account)
-        self._placed.require(to.target)
-        number = self._take_number()
-        try:
-            first, *further = await self._signalling.paths_to(to.next_hop)
-            local = first.local
-            contact = await self._signalling.contact_for(first)
-            codecs = codecs or self.settings.codecs
-            negotiation = await self._ports.open(number, local, first.hop, to.account, codecs)
-        except (MediaError, TransportError) as error:
-            raise EngineError(str(error)) from error
-        try:
-            self._placed.require(to.target)
-            session, wanted = self._signalling.core.invite(
-                target=to.target,
-                next_hop=first.hop,
-                local=local,
-                contact=contact,
-                further=tuple(path.hop for path in further),
-                account=to.account,
-                caller=self._caller(to.account, caller, local),
-                offer=negotiation.offer(),
-                now=self._signalling.now,
-                extra=extra,
-            )
-        except (CapacityError, EngineError) as error:
-            self._plane.send(protocol.CloseLeg(number))
-            raise EngineError(str(error)) from error
-        identity = CallIdentity(
-            number=number,
-            session=session,
-            direction=CallDirection.OUTBOUND,
-            account=to.account,
-            peer_uri=str(to.target),
-            peer_name="",
-            peer_hop=first.hop,
-            codecs=codecs,
-            referred_by=referred_by,
-        )
-        call = self._add(identity, chosen_mode)
-        if agent is not None:
-            call.set_agent(agent)
-        self._placed.placed(call.call_id)
-        call.placed(negotiation)
-        self._signalling.perform(wanted)
-        return call
+        chosen = self.settings.mode if mode is None else mode
+        if isinstance(chosen, str):
+            self._require_mode(chosen)
+        return await self._dialler.dial(target, account=account, mode=chosen, agent=agent, codecs=codecs, caller=caller)
 
     def register(self, account: str) -> None:
         """Register an account now. Raises EngineError for an unknown one."""
@@ -328,7 +274,7 @@ class Engine:
         from voip_engine.speech.models import pull
 
         await pull(model, self.settings, on_progress)
-        for call in tuple(self._calls.values()):
+        for call in tuple(self._roster.calls.values()):
             trouble = call.snapshot().trouble
             if not call.ended and trouble is not None and trouble.model == model:
                 await call.restart_mode()
@@ -353,51 +299,26 @@ class Engine:
     def _apply(self, effect: effects.Effect) -> None:
         match effect:
             case effects.SessionInvited():
-                self._invited(effect)
+                self._receiver.invited(effect)
             case effects.RegistrationChanged():
                 self._accounts.apply(effect)
             case effects.MessageRejected(flow=flow, reason=reason):
-                self._message_rejected(flow, reason)
+                self._strangers.rejected(flow, reason)
             case effects.RequestTurnedAway(flow=flow, reason=reason):
-                self._turned_away(flow, reason)
+                self._strangers.turned_back(flow, reason)
             case effects.MessagesWaiting():
                 self._accounts.messages_waiting(effect)
-            case effects.SessionRedirected(session=session) if (sent_on := self._by_session.get(session)) is not None:
+            case effects.SessionRedirected(session=session) if (
+                sent_on := self._roster.by_session(session)
+            ) is not None:
                 self._spawn(self._redirection.follow(sent_on, effect), f"redirect call {sent_on.call_id}")
             case effects.SendOnFlow() | effects.SendRequest() | effects.KeepAlive() | effects.CloseConnection():
                 raise AssertionError("sending is the signalling's business")
             case _:
-                call = self._by_session.get(effect.session)
+                call = self._roster.by_session(effect.session)
                 if call is not None:
                     call.apply(effect)
                     self._placed.follow(call.call_id, call.state)
-
-    def _invited(self, effect: effects.SessionInvited) -> None:
-        replaced = self._by_session.get(effect.replaces) if effect.replaces is not None else None
-        refusal = self._refusal(effect.offer, effect.flow.local_host, effect.account, makes_room=replaced is not None)
-        if refusal is not None:
-            self._signalling.perform(self._signalling.core.reject(effect.session, refusal, self._signalling.now))
-            return
-        flow = effect.flow
-        identity = CallIdentity(
-            number=self._take_number(),
-            session=effect.session,
-            direction=CallDirection.INBOUND,
-            account=effect.account,
-            peer_uri=str(effect.caller.uri),
-            peer_name=effect.caller.display_name,
-            peer_hop=NextHop(flow.transport, flow.remote_host, flow.remote_port),
-            codecs=self.settings.codecs,
-            asserted_uri=str(effect.asserted.uri) if effect.asserted is not None else "",
-            asserted_name=effect.asserted.display_name if effect.asserted is not None else "",
-            referred_by=effect.referred_by,
-        )
-        call = self._add(identity, self.settings.mode if replaced is None else replaced.mode)
-        call.invited(effect.offer)
-        if replaced is not None:
-            self._spawn(self._referrals.replace(replaced, call), f"replace call {replaced.call_id}")
-        elif self.settings.auto_answer:
-            self._spawn(self._auto_answer(call), f"answer call {call.call_id}")
 
     async def _warm_up(self) -> None:
         """Load what the first call would wait for: FFmpeg, and the models of the mode that new calls get.
@@ -415,38 +336,6 @@ class Engine:
                 mend = f" Run: {error.mend}" if isinstance(error, ModelMissing) else ""
                 logger.warning("%s%s", error, mend)
 
-    async def _auto_answer(self, call: Call) -> None:
-        try:
-            await call.answer()
-        except EngineError as error:
-            logger.warning("Call %s could not be answered: %s", call.call_id, error)
-
-    def _refusal(self, offer: bytes | None, local_host: str, account: str | None, *, makes_room: bool) -> int | None:
-        if self._closing or not (makes_room or self._has_room()):
-            return 486
-        if offer is None:
-            return None
-        try:
-            self._ports.rehearse(local_host, account, offer)
-        except NotAcceptable:
-            return 488
-        except MalformedSdp:
-            return 400
-        return None
-
-    def _message_rejected(self, flow: Flow, reason: str) -> None:
-        self._malformed_messages += 1
-        source = host_port(flow.remote_host, flow.remote_port)
-        if source not in self._rejected_sources and len(self._rejected_sources) < 1000:
-            self._rejected_sources.add(source)
-            self._publish(events.PacketRejected(time.time(), source, reason))
-
-    def _turned_away(self, flow: Flow, reason: str) -> None:
-        self._requests_turned_away += 1
-        if flow.remote_host not in self._turned_away_sources and len(self._turned_away_sources) < 1000:
-            self._turned_away_sources.add(flow.remote_host)
-            self._publish(events.RequestTurnedAway(time.time(), flow.remote_host, reason))
-
     # ---- from the media plane -----------------------------------------------------------------------------------------
 
     def _reported(self, report: protocol.AnyReport) -> None:
@@ -454,11 +343,11 @@ class Engine:
             self._clock = report
             self._overruns += report.overruns
             for figures in report.legs:
-                call = self._calls.get(str(figures.leg_id))
+                call = self._roster.calls.get(str(figures.leg_id))
                 if call is not None:
                     call.measured(figures)
         elif not isinstance(report, protocol.Ready):
-            call = self._calls.get(str(report.leg_id))
+            call = self._roster.calls.get(str(report.leg_id))
             if call is not None:
                 call.receive(report)
 
@@ -497,66 +386,9 @@ class Engine:
         if name not in self._modes:
             raise EngineError(f"There is no mode {name!r}; there are {', '.join(self._modes)}.")
 
-    def _add(self, identity: CallIdentity, mode: str | Mode) -> Call:
-        call = Call(self._services, identity, mode)
-        self._calls[call.call_id] = call
-        self._by_session[identity.session] = call
-        self._publish(
-            events.CallCreated(
-                time.time(),
-                call.call_id,
-                identity.direction,
-                identity.peer_uri,
-                identity.peer_name,
-                identity.account,
-                identity.session,
-            )
-        )
-        self._spawn(self._carry(call), f"call {call.call_id}")
-        return call
-
-    async def _carry(self, call: Call) -> None:
-        await call.carry()
-        self._by_session.pop(call.session, None)
-        await asyncio.sleep(self.settings.keep_ended_s)
-        self._calls.pop(call.call_id, None)
-
-    async def _hang_up_all(self) -> None:
-        live = [call for call in self._calls.values() if not call.ended]
-        for call in live:
-            await call.hang_up()
-        if live:
-            await asyncio.wait([asyncio.ensure_future(call.wait_ended()) for call in live], timeout=GOODBYE_S)
-
-    def _caller(self, account: str | None, caller: str | None, local: LocalAddress) -> NameAddress:
-        if account is not None:
-            return NameAddress(self._accounts.display_name(account), SipUri.parse(account))
-        try:
-            return NameAddress.parse(caller or f"<sip:voip-tui@{bracketed(local.host)}>")
-        except MalformedUri as error:
-            raise EngineError(f"{caller!r} is no caller address: {error}") from error
-
     def _dtmf_of(self, account: str | None) -> DtmfPolicy:
         named = (each.dtmf for each in self.settings.accounts if str(each.address_of_record) == account)
         return next(named, "auto")
-
-    def _end_call(self, call_id: str, reason: str) -> None:
-        if (call := self._calls.get(call_id)) is not None:
-            call.end(reason)
-
-    def _take_number(self) -> int:
-        number = self._next_number
-        self._next_number += 1
-        return number
-
-    def _has_room(self) -> bool:
-        return sum(not call.ended for call in self._calls.values()) < self.settings.max_calls
-
-    def _require_room(self) -> None:
-        if self._closing:
-            raise EngineError("The engine is closing.")
-        if not self._has_room():
-            raise EngineError(f"There are {self.settings.max_calls} calls up, and the settings allow no more.")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -1,0 +1,91 @@
+"""Takes the calls that come in, or says at once why not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from voip_engine.calls.call import Call
+from voip_engine.calls.call_services import CallIdentity, CallServices
+from voip_engine.calls.leg_ports import LegPorts
+from voip_engine.calls.referrals import Referrals
+from voip_engine.calls.roster import Roster
+from voip_engine.errors import EngineError
+from voip_engine.events import CallDirection
+from voip_engine.sdp.description import MalformedSdp
+from voip_engine.sdp.negotiation import NotAcceptable
+from voip_engine.settings import EngineSettings
+from voip_engine.sip.effects import SessionInvited
+from voip_engine.sip.flow import NextHop
+
+logger = logging.getLogger(__name__)
+
+
+class Receiver:
+    """One engine's way to be called: refused, ringing, answered by itself, or put in another call's place."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        services: CallServices,
+        roster: Roster,
+        ports: LegPorts,
+        referrals: Referrals,
+        spawn: Callable[[Coroutine[Any, Any, None], str], None],
+    ) -> None:
+        self._settings = settings
+        self._services = services
+        self._roster = roster
+        self._ports = ports
+        self._referrals = referrals
+        self._spawn = spawn
+
+    def invited(self, effect: SessionInvited) -> None:
+        """Take a call, or refuse it."""
+        replaced = self._roster.by_session(effect.replaces) if effect.replaces is not None else None
+        refusal = self._refusal(effect.offer, effect.flow.local_host, effect.account, makes_room=replaced is not None)
+        signalling = self._services.signalling
+        if refusal is not None:
+            signalling.perform(signalling.core.reject(effect.session, refusal, signalling.now))
+            return
+        flow = effect.flow
+        identity = CallIdentity(
+            number=self._roster.take_number(),
+            session=effect.session,
+            direction=CallDirection.INBOUND,
+            account=effect.account,
+            peer_uri=str(effect.caller.uri),
+            peer_name=effect.caller.display_name,
+            peer_hop=NextHop(flow.transport, flow.remote_host, flow.remote_port),
+            codecs=self._settings.codecs,
+            asserted_uri=str(effect.asserted.uri) if effect.asserted is not None else "",
+            asserted_name=effect.asserted.display_name if effect.asserted is not None else "",
+            referred_by=effect.referred_by,
+        )
+        mode = self._settings.mode if replaced is None else replaced.mode
+        call = self._roster.add(self._services, identity, mode)
+        call.invited(effect.offer)
+        if replaced is not None:
+            self._spawn(self._referrals.replace(replaced, call), f"replace call {replaced.call_id}")
+        elif self._settings.auto_answer:
+            self._spawn(self._answer(call), f"answer call {call.call_id}")
+
+    async def _answer(self, call: Call) -> None:
+        try:
+            await call.answer()
+        except EngineError as error:
+            logger.warning("Call %s could not be answered: %s", call.call_id, error)
+
+    def _refusal(self, offer: bytes | None, local_host: str, account: str | None, *, makes_room: bool) -> int | None:
+        if not (self._roster.has_room or (makes_room and not self._roster.closing)):
+            return 486
+        if offer is None:
+            return None
+        try:
+            self._ports.rehearse(local_host, account, offer)
+        except NotAcceptable:
+            return 488
+        except MalformedSdp:
+            return 400
+        return None
