@@ -29,11 +29,12 @@ from tests.support.listening import SILERO, Listener, silence
 from voip_engine.audio import SAMPLE_RATE_HZ, Audio
 from voip_engine.codecs import g711
 from voip_engine.demo.speech import SENTENCES, load_speech
-from voip_engine.events import PlayoutEnded, ReplyEnded, TurnSnapshot
+from voip_engine.events import PlayoutEnded, ReplyEnded
 from voip_engine.media.silero import Silero
 from voip_engine.modes.base import Utterance
 from voip_engine.modes.clauses import ClauseCutter
 from voip_engine.modes.spoken import speakable
+from voip_engine.snapshots import TurnSnapshot
 from voip_engine.speech.base import Message, SpeechServices
 from voip_engine.speech_settings import VoiceSettings
 

@@ -13,7 +13,8 @@ import statistics
 
 from benchmarks.open_door import OPEN_DOOR
 from voip_engine import Engine, EngineSettings
-from voip_engine.events import CallAnswered, CallState, MediaRestarted
+from voip_engine.events import CallAnswered, MediaRestarted
+from voip_engine.snapshots import CallState
 
 LISTEN = ("udp:127.0.0.1:0",)
 POLL_S = 0.02

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "SAMPLE_RATE_HZ": "audio",
     "Audio": "audio",
-    "Call": "call",
+    "AdmissionSettings": "network_settings",
+    "AdmittedUser": "network_settings",
+    "Call": "calls.call",
+    "DiallingSettings": "network_settings",
+    "TlsSettings": "network_settings",
     "Engine": "engine",
     "EngineError": "errors",
     "ListenAddress": "settings",
@@ -65,9 +69,12 @@ __all__ = [
     "SAMPLE_RATE_HZ",
     "VERSION",
     "AccountSettings",
+    "AdmissionSettings",
+    "AdmittedUser",
     "AgentSettings",
     "Audio",
     "Call",
+    "DiallingSettings",
     "Engine",
     "EngineError",
     "EngineSettings",
@@ -85,6 +92,7 @@ __all__ = [
     "Speech",
     "SpeechError",
     "SpeechServices",
+    "TlsSettings",
     "Transcript",
     "TranscriptionSettings",
     "Utterance",
@@ -96,14 +104,15 @@ __all__ = [
     "load_recording",
     "models",
     "settings_from",
+    "snapshots",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"voip_engine.{_HOMES[name]}"), name)
-    if name == "events":
-        return import_module("voip_engine.events")
+    if name in ("events", "snapshots"):
+        return import_module(f"voip_engine.{name}")
     if name == "models":
         return import_module("voip_engine.speech.models")
     raise AttributeError(f"module 'voip_engine' has no attribute {name!r}")

@@ -10,14 +10,7 @@ from msgspec.structs import replace
 
 from voip_engine.addresses import registrar_of
 from voip_engine.errors import EngineError
-from voip_engine.events import (
-    AccountChanged,
-    AccountSnapshot,
-    AccountState,
-    AnyEvent,
-    VoicemailChanged,
-    VoicemailSnapshot,
-)
+from voip_engine.events import AccountChanged, AnyEvent, VoicemailChanged
 from voip_engine.instance import instance_urn
 from voip_engine.network_watch import watch_network
 from voip_engine.settings import AccountSettings
@@ -26,6 +19,7 @@ from voip_engine.sip.effects import MessagesWaiting, RegistrationChanged
 from voip_engine.sip.flow import Path
 from voip_engine.sip.network.transport import TransportError
 from voip_engine.sip.registrations.registration import AccountConfig
+from voip_engine.snapshots import AccountSnapshot, AccountState, VoicemailSnapshot
 
 FIRST_RETRY_S = 2.0
 LONGEST_RETRY_S = 60.0

@@ -34,7 +34,7 @@ from voip_engine.calls.redirection import Redirection
 from voip_engine.calls.referrals import Referrals
 from voip_engine.calls.roster import Roster
 from voip_engine.errors import EngineError
-from voip_engine.events import AccountSnapshot, AnyEvent, EngineSnapshot
+from voip_engine.events import AnyEvent
 from voip_engine.media import protocol
 from voip_engine.media.monitor import MonitorError, OutputDevice, list_devices
 from voip_engine.media.plane import MediaError, MediaPlane
@@ -49,6 +49,7 @@ from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.network.transport import TransportError
+from voip_engine.snapshots import AccountSnapshot, EngineSnapshot
 from voip_engine.speech.base import ModelMissing, SpeechError
 from voip_engine.speech.plane import SpeechPlane
 from voip_engine.speech_settings import AgentSettings

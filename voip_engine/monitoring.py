@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from voip_engine.errors import EngineError
-from voip_engine.events import MonitorState
 from voip_engine.media.monitor import Monitor, MonitorError
 from voip_engine.media.protocol import AnyCommand, StartMonitor, StopMonitor
+from voip_engine.snapshots import MonitorState
 
 
 class Audible(Protocol):

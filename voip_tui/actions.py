@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voip_engine.events import CallSnapshot, CallState, Holder, MonitorState
+from voip_engine.snapshots import CallSnapshot, CallState, Holder, MonitorState
 
 
 @dataclass(frozen=True, slots=True)

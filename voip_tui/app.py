@@ -19,10 +19,8 @@ from textual.theme import Theme
 
 from voip_engine.events import (
     AccountChanged,
-    AccountState,
     AnyEvent,
     CallCreated,
-    CallDirection,
     CallEnded,
     CallEvent,
     CallReferred,
@@ -33,10 +31,9 @@ from voip_engine.events import (
     ModeFailed,
     ModeTroubled,
     MonitorChanged,
-    MonitorState,
-    TransferState,
     VoicemailChanged,
 )
+from voip_engine.snapshots import AccountState, CallDirection, MonitorState, TransferState
 from voip_tui.bridge import BoardChanged, Bridge, ConsoleEngine, EngineHappened
 from voip_tui.commanding import explain
 from voip_tui.commands import ConsoleCommands

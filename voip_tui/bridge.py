@@ -14,15 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
-from voip_engine.events import (
-    AccountSnapshot,
-    AnyEvent,
-    CallEvent,
-    CallSnapshot,
-    CallState,
-    EngineSnapshot,
-    EngineStarted,
-)
+from voip_engine.events import AnyEvent, CallEvent, EngineStarted
+from voip_engine.snapshots import AccountSnapshot, CallSnapshot, CallState, EngineSnapshot
 from voip_tui.happenings import SPEECH_EVENTS, log_line
 from voip_tui.history import CallHistory, CallView, LogLine
 from voip_tui.transcripts import other_side

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voip_engine.events import CallSnapshot, CallState
+from voip_engine.snapshots import CallSnapshot, CallState
 from voip_tui import words
 
 

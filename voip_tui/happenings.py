@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from voip_engine.events import (
     AccountChanged,
-    AccountState,
     AnyEvent,
     CallAnswered,
     CallCreated,
-    CallDirection,
     CallEnded,
     CallerIdentified,
     CallEvent,
@@ -19,8 +17,6 @@ from voip_engine.events import (
     DtmfReceived,
     EngineStarted,
     EngineStopped,
-    Holder,
-    LineState,
     MediaChanged,
     MediaChangeRefused,
     MediaRestarted,
@@ -29,7 +25,6 @@ from voip_engine.events import (
     ModeFailed,
     ModeTroubled,
     MonitorChanged,
-    MonitorState,
     PacketRejected,
     PlayoutEnded,
     PlayoutStarted,
@@ -39,10 +34,17 @@ from voip_engine.events import (
     SpeechStopped,
     TranscriptAdded,
     TranscriptLost,
-    TransferSnapshot,
-    TransferState,
     UtteranceEnded,
     VoicemailChanged,
+)
+from voip_engine.snapshots import (
+    AccountState,
+    CallDirection,
+    Holder,
+    LineState,
+    MonitorState,
+    TransferSnapshot,
+    TransferState,
 )
 from voip_tui import words
 from voip_tui.history import LogLine, Tone

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeVar
 
-from voip_engine.events import CallSnapshot, CallState, DialogueLine, MediaSnapshot, TurnSnapshot
+from voip_engine.snapshots import CallSnapshot, CallState, DialogueLine, MediaSnapshot, TurnSnapshot
 from voip_tui.words import SILENCE_DBFS
 
 LEVELS_KEPT = 320

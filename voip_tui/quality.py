@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voip_engine.events import CodecSnapshot, MediaSnapshot
+from voip_engine.snapshots import CodecSnapshot, MediaSnapshot
 
 BEST_RATING = 93.2
 """R of a connection with all defaults (G.107 §7.7)."""

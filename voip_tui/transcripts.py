@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voip_engine.events import CallDirection, CallSnapshot, DialogueLine, LineState, Speaker
+from voip_engine.snapshots import CallDirection, CallSnapshot, DialogueLine, LineState, Speaker
 from voip_tui import words
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voip_engine.events import TurnSnapshot
+from voip_engine.snapshots import TurnSnapshot
 
 
 @dataclass(frozen=True, slots=True)

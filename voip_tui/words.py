@@ -10,7 +10,7 @@ from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
 
-from voip_engine.events import (
+from voip_engine.snapshots import (
     CallDirection,
     CallSnapshot,
     CallState,

@@ -10,15 +10,8 @@ from support.happenings import Happenings
 from support.uris import uri_of
 
 from voip_engine import Engine
-from voip_engine.events import (
-    CallAnswered,
-    CallEnded,
-    CallRinging,
-    CallState,
-    DtmfReceived,
-    MediaChanged,
-    ModeChanged,
-)
+from voip_engine.events import CallAnswered, CallEnded, CallRinging, DtmfReceived, MediaChanged, ModeChanged
+from voip_engine.snapshots import CallState
 from voip_tui.widgets.calls_table import CallsTable
 from voip_tui.widgets.incoming import IncomingBar
 

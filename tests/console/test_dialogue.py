@@ -17,7 +17,7 @@ from support.still_engine import NOON, StillEngine, call
 from textual.pilot import Pilot
 
 from voip_engine import EngineError
-from voip_engine.events import CallSnapshot, LineState
+from voip_engine.snapshots import CallSnapshot, LineState
 from voip_tui.app import ConsoleApp
 from voip_tui.bridge import PullProgressLike
 from voip_tui.context import Setup

@@ -26,22 +26,24 @@ from textual.widgets import Input
 
 from voip_engine.events import (
     AccountChanged,
-    AccountSnapshot,
     AnyEvent,
     CallAnswered,
     CallCreated,
+    ModeChanged,
+    MonitorChanged,
+    PlayoutEnded,
+    PlayoutStarted,
+    SpeechStarted,
+    SpeechStopped,
+)
+from voip_engine.snapshots import (
+    AccountSnapshot,
     CallDirection,
     CallSnapshot,
     CallState,
     DialogueLine,
     LineState,
-    ModeChanged,
-    MonitorChanged,
     MonitorState,
-    PlayoutEnded,
-    PlayoutStarted,
-    SpeechStarted,
-    SpeechStopped,
     TransferState,
 )
 from voip_tui.app import ConsoleApp

@@ -8,8 +8,9 @@ from support.happenings import Happenings
 from support.uris import uri_of
 
 from voip_engine import Engine
-from voip_engine.events import CallAnswered, CallCreated, CallEnded, CallReferred, CallState
+from voip_engine.events import CallAnswered, CallCreated, CallEnded, CallReferred
 from voip_engine.network_settings import DiallingSettings
+from voip_engine.snapshots import CallState
 from voip_tui.widgets.ladder import Ladder
 
 ADA = '"Ada Lovelace" <sip:ada@example.org>'

@@ -24,18 +24,16 @@ from voip_engine.demo.speech import load_speech
 from voip_engine.events import (
     CallCreated,
     CallEnded,
-    DialogueLine,
-    LineState,
     ModeTroubled,
     PlayoutEnded,
     PlayoutStarted,
     ReplyEnded,
-    Speaker,
     SpeechStarted,
     SpeechStopped,
     TranscriptAdded,
     UtteranceEnded,
 )
+from voip_engine.snapshots import DialogueLine, LineState, Speaker
 from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]

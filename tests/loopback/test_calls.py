@@ -20,7 +20,6 @@ from voip_engine.events import (
     CallCreated,
     CallEnded,
     CallRinging,
-    CallState,
     DtmfReceived,
     MediaChanged,
     MediaRestarted,
@@ -29,6 +28,7 @@ from voip_engine.events import (
     ModeFailed,
     UtteranceEnded,
 )
+from voip_engine.snapshots import CallState
 
 SPEECH = load_speech("ben_saturday")
 

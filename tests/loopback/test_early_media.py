@@ -12,9 +12,10 @@ from support.media_peer import tone
 from support.sip_responder import Responder, reply, responder
 
 from voip_engine import Engine
-from voip_engine.events import CallAnswered, CallEnded, CallRinging, CallState, MediaChanged
+from voip_engine.events import CallAnswered, CallEnded, CallRinging, MediaChanged
 from voip_engine.rtp.packet import RtpPacket
 from voip_engine.sip.messages.message import Request, Response
+from voip_engine.snapshots import CallState
 
 
 class Branch:

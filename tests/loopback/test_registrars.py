@@ -13,7 +13,7 @@ from support.certificates import Authority
 from support.dns_server import name_server
 
 from voip_engine.accounts import Accounts
-from voip_engine.events import AccountState, AnyEvent
+from voip_engine.events import AnyEvent
 from voip_engine.network_settings import TlsSettings
 from voip_engine.settings import AccountSettings
 from voip_engine.signalling import Signalling
@@ -24,6 +24,7 @@ from voip_engine.sip.messages.message import Request, make_response, parse_messa
 from voip_engine.sip.network.dns_resolver import DnsResolver
 from voip_engine.sip.network.tls import TlsContexts, TlsFiles
 from voip_engine.sip.network.transport import SipTransport
+from voip_engine.snapshots import AccountState
 
 
 @dataclass

@@ -15,14 +15,12 @@ from voip_engine.events import (
     CallEnded,
     CallReferred,
     CallReplaced,
-    CallState,
     CallTransferring,
     DtmfReceived,
-    Holder,
-    TransferState,
 )
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.settings import AccountSettings
+from voip_engine.snapshots import CallState, Holder, TransferState
 
 ANYWHERE = DiallingSettings(transfer=("*",))
 HERE_ONLY = DiallingSettings(transfer=("*@127.0.0.1",), deny=("premium",))

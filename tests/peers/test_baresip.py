@@ -16,17 +16,9 @@ from support.uris import uri_of
 
 from voip_engine import Engine
 from voip_engine.calls.call import Call
-from voip_engine.events import (
-    CallAnswered,
-    CallEnded,
-    CallReferred,
-    CallTransferring,
-    DtmfReceived,
-    Holder,
-    MediaChanged,
-    TransferState,
-)
+from voip_engine.events import CallAnswered, CallEnded, CallReferred, CallTransferring, DtmfReceived, MediaChanged
 from voip_engine.network_settings import DiallingSettings, TlsSettings
+from voip_engine.snapshots import Holder, TransferState
 
 pytestmark = [pytest.mark.peer("baresip"), pytest.mark.timeout(30)]
 
@@ -126,6 +118,7 @@ async def test_a_phone_transfers_us(make_engine, tmp_path: Path, authority: Auth
     [
         ("required", "mediaenc=srtp-mand", True),
         ("required", "mediaenc=srtp", True),
+        ("offered", "mediaenc=srtp-mand", True),
         ("offered", "mediaenc=srtp", True),
         ("offered", "mediaenc=", False),
         ("off", "mediaenc=srtp", False),

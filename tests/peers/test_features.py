@@ -29,20 +29,18 @@ from support.sipp_script import (
 from voip_engine import EngineError
 from voip_engine.events import (
     AccountChanged,
-    AccountState,
     CallAnswered,
     CallCreated,
     CallEnded,
     CallReferred,
     CallReplaced,
     DtmfReceived,
-    Holder,
     MediaChanged,
-    TransferState,
     VoicemailChanged,
 )
 from voip_engine.network_settings import AdmissionSettings, DiallingSettings
 from voip_engine.settings import AccountSettings, ListenAddress, Secret
+from voip_engine.snapshots import AccountState, Holder, TransferState
 
 pytestmark = [pytest.mark.peer("sipp"), pytest.mark.timeout(20)]
 

@@ -11,7 +11,8 @@ from support.linphone import linphone
 from support.speech import speak_and_listen
 from support.uris import uri_of
 
-from voip_engine.events import CallAnswered, CallEnded, PlayoutEnded, TransferState
+from voip_engine.events import CallAnswered, CallEnded, PlayoutEnded
+from voip_engine.snapshots import TransferState
 
 pytestmark = [pytest.mark.peer("linphonec"), pytest.mark.timeout(20)]
 

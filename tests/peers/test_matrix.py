@@ -18,8 +18,9 @@ from support.speech import speak_and_listen
 from support.uris import uri_of
 
 from voip_engine import Engine, EngineSettings
-from voip_engine.events import CallAnswered, CallEnded, CallSnapshot, PlayoutEnded
+from voip_engine.events import CallAnswered, CallEnded, PlayoutEnded
 from voip_engine.network_settings import TlsSettings
+from voip_engine.snapshots import CallSnapshot
 
 TRANSPORTS = ("udp", "tcp", "tls")
 SPEECH_S = 1.4

@@ -16,10 +16,11 @@ from support.happenings import Happenings
 from support.uris import uri_of
 
 from voip_engine import SAMPLE_RATE_HZ, Engine, EngineSettings, VoiceLeg
-from voip_engine.events import CallAnswered, MonitorChanged, MonitorState
+from voip_engine.events import CallAnswered, MonitorChanged
 from voip_engine.media.monitor import Monitor, MonitorError, list_devices
 from voip_engine.media.monitor_packet import pack
 from voip_engine.sdp.plan import HostPort
+from voip_engine.snapshots import MonitorState
 
 pytestmark = pytest.mark.peer("pulseaudio", "parec")
 

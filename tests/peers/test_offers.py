@@ -9,7 +9,8 @@ from support.happenings import Happenings
 from support.sipp import address_of, peer
 from support.sipp_script import ack, ack_refusal, ask, asks, called, caller, expect, heard, invite, pause, reply, sdp
 
-from voip_engine.events import CallAnswered, CallEnded, CallRinging, Holder, MediaChanged
+from voip_engine.events import CallAnswered, CallEnded, CallRinging, MediaChanged
+from voip_engine.snapshots import Holder
 
 pytestmark = [pytest.mark.peer("sipp"), pytest.mark.timeout(20)]
 

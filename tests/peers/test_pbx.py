@@ -17,9 +17,10 @@ from support.kamailio import REALM, Kamailio, kamailio
 from support.speech import speak_and_listen
 
 from voip_engine import Engine, EngineSettings
-from voip_engine.events import AccountChanged, AccountState, CallAnswered, CallEnded, CallSnapshot, PlayoutEnded
+from voip_engine.events import AccountChanged, CallAnswered, CallEnded, PlayoutEnded
 from voip_engine.network_settings import TlsSettings
 from voip_engine.settings import AccountSettings, Secret
+from voip_engine.snapshots import AccountState, CallSnapshot
 
 pytestmark = pytest.mark.peer("baresip", "kamailio")
 

@@ -26,7 +26,8 @@ from support.sipp_script import (
     sdp,
 )
 
-from voip_engine.events import CallAnswered, CallEnded, CallRinging, CallState, Holder, MediaChanged
+from voip_engine.events import CallAnswered, CallEnded, CallRinging, MediaChanged
+from voip_engine.snapshots import CallState, Holder
 
 pytestmark = [pytest.mark.peer("sipp"), pytest.mark.timeout(20)]
 

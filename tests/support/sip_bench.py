@@ -78,7 +78,7 @@ class Bench:
 
     # ---- calls of ours ----
 
-    def place(self, *, account: str | None = None, offer: bytes = OFFER) -> Request:
+    def place(self, *, account: str | None = None, offer: bytes = OFFER, alternative: bytes | None = None) -> Request:
         """Call them; returns the INVITE."""
         self.session, effects = self.core.invite(
             target=SipUri.parse(f"sip:carol@{THEM}"),
@@ -87,6 +87,7 @@ class Bench:
             account=account,
             caller=NameAddress("", SipUri.parse(f"sip:alice@{US}")),
             offer=offer,
+            alternative=alternative,
             now=self.now,
         )
         self.apply(effects)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from support.still_engine import G722, NOON, busy_day, call, figures
 
-from voip_engine.events import CallSnapshot, DialogueLine, LineState, Speaker, Trouble, TurnSnapshot
+from voip_engine.snapshots import CallSnapshot, DialogueLine, LineState, Speaker, Trouble, TurnSnapshot
 
 REPLY = "Of course. For how many people, and at what time would you like to come?"
 CUT_REPLY = (

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 from support.still_trace import trace_of
 
-from voip_engine.events import (
+from voip_engine.events import AnyEvent
+from voip_engine.sip.trace import SipTraceEntry
+from voip_engine.snapshots import (
     AccountSnapshot,
     AccountState,
-    AnyEvent,
     CallDirection,
     CallSnapshot,
     CallState,
@@ -30,7 +31,6 @@ from voip_engine.events import (
     TransferState,
     VoicemailSnapshot,
 )
-from voip_engine.sip.trace import SipTraceEntry
 from voip_tui.bridge import ConsoleEngine, PullProgressLike
 
 NOON = 1_750_000_000.0

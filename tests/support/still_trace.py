@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from voip_engine.events import CallDirection, CallSnapshot, CallState
 from voip_engine.sip.trace import SipTrace, SipTraceEntry
+from voip_engine.snapshots import CallDirection, CallSnapshot, CallState
 
 SDP = (
     "v=0\r\no=- 3926 3926 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 16386 RTP/SAVP 96 0\r\n"

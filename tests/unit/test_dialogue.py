@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from voip_engine.calls.dialogue import LINES_KEPT, Dialogue
-from voip_engine.events import AnyEvent, LineState, ReplyEnded, Speaker, TranscriptAdded, TranscriptLost
+from voip_engine.events import AnyEvent, ReplyEnded, TranscriptAdded, TranscriptLost
 from voip_engine.modes.base import Utterance
+from voip_engine.snapshots import LineState, Speaker
 from voip_engine.speech.base import Transcript
 
 QUESTION = Utterance(np.zeros(16_000, np.float32), 3.0, ended_s=3.7, speech_ended_at=100.0, endpoint_at=100.5)

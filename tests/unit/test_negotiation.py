@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from voip_engine.calls.negotiation import CallNegotiation
-from voip_engine.events import Holder
 from voip_engine.sdp.description import SessionDescription
-from voip_engine.sdp.plan import HostPort
+from voip_engine.sdp.plan import HostPort, SrtpPolicy
+from voip_engine.snapshots import Holder
 
 ANSWER = b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=%s\r\n"
 
@@ -145,3 +145,38 @@ def test_an_early_answer_is_replaced_by_that_of_whoever_takes_the_call() -> None
     ours.take_answer(ANSWER % (b"192.0.2.7", b"sendrecv"))
     assert ours.plan.remote_rtp.host == "192.0.2.7"
     assert not ours.awaits_answer
+
+
+def test_who_refuses_to_choose_is_offered_encryption_alone() -> None:
+    ours, theirs = (CallNegotiation(HostPort(f"192.0.2.{n}", 4000), ("PCMU",), srtp="offered") for n in (1, 2))
+    first, second = ours.offer(), ours.alternative()
+    assert second is not None
+    bodies = [SessionDescription.parse(body) for body in (first, second)]
+    assert [body.media[0].protocol for body in bodies] == ["RTP/AVP", "RTP/SAVP"]
+    assert int(bodies[1].origin.session_version) == int(bodies[0].origin.session_version) + 1
+    ours.alternative_offered()
+    ours.take_answer(theirs.answer(second))
+    assert ours.plan is not None
+    assert ours.plan.srtp is not None
+    again = SessionDescription.parse(ours.offer(hold=True))
+    assert again.media[0].protocol == "RTP/SAVP"
+    assert int(again.origin.session_version) == int(bodies[1].origin.session_version) + 1
+
+
+@pytest.mark.parametrize("policy", ["off", "required"])
+def test_where_the_policy_leaves_no_choice_there_is_no_alternative(policy: SrtpPolicy) -> None:
+    ours = CallNegotiation(HostPort("192.0.2.1", 4000), ("PCMU",), srtp=policy)
+    ours.offer()
+    assert ours.alternative() is None
+
+
+def test_an_alternative_that_stayed_here_changes_nothing() -> None:
+    ours, theirs = (
+        CallNegotiation(HostPort(f"192.0.2.{n}", 4000), ("PCMU",), srtp=p) for n, p in ((1, "offered"), (2, "off"))
+    )
+    first = ours.offer()
+    ours.alternative()
+    ours.take_answer(theirs.answer(first))
+    assert ours.plan is not None
+    assert ours.plan.srtp is None
+    assert SessionDescription.parse(ours.offer()).media[0].protocol == "RTP/AVP"

@@ -19,7 +19,6 @@ from voip_engine.calls.transfers import CallTransfers, OnCourse
 from voip_engine.calls.voice import CallVoice
 from voip_engine.calls.voice_host import CallVoiceHost
 from voip_engine.errors import EngineError
-from voip_engine.events import CallDirection, CallSnapshot, CallState, MonitorState, SecuritySnapshot
 from voip_engine.media import protocol
 from voip_engine.modes.base import Mode
 from voip_engine.sdp.description import MalformedSdp
@@ -29,6 +28,7 @@ from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.trace import SipTraceEntry
+from voip_engine.snapshots import CallDirection, CallSnapshot, CallState, MonitorState, SecuritySnapshot
 from voip_engine.speech_settings import AgentSettings, VoiceSettings
 
 
@@ -275,6 +275,8 @@ class Call:
         match effect:
             case effects.SessionProgressed():
                 self._progressed(effect)
+            case effects.AlternativeOffered():
+                self._media.alternative_offered()
             case effects.SessionAnswered():
                 self._answered(effect.body)
             case effects.SessionConfirmed(body=body) if body is not None:

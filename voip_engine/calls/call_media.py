@@ -9,13 +9,14 @@ from voip_engine.calls.figures import MediaMeter, codec_snapshot
 from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.calls.voice import CallVoice
 from voip_engine.errors import EngineError
-from voip_engine.events import CodecSnapshot, Holder, MediaChanged, MediaChangeRefused
+from voip_engine.events import MediaChanged, MediaChangeRefused
 from voip_engine.media import protocol
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName, MediaPlan
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
+from voip_engine.snapshots import CodecSnapshot, Holder
 
 
 class CallMedia:
@@ -71,6 +72,11 @@ class CallMedia:
             return False
         self.follow(early=not final)
         return True
+
+    def alternative_offered(self) -> None:
+        """Expect the answer to the alternative offer."""
+        if self.negotiation is not None:
+            self.negotiation.alternative_offered()
 
     def confirmed(self, body: bytes) -> None:
         """Take the answer to an offer that was made while the call was up, or with our 200; tells what it changed."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from voip_engine import events
 from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.dial_rules import DialRules
-from voip_engine.events import CallDirection
 from voip_engine.media.plane import MediaPlane
 from voip_engine.modes.base import Mode
 from voip_engine.network_settings import DtmfPolicy
@@ -18,6 +17,7 @@ from voip_engine.signalling import Signalling
 from voip_engine.sip.effects import SessionReferred
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.messages.uri import SipUri
+from voip_engine.snapshots import CallDirection
 from voip_engine.speech.base import SpeechServices
 from voip_engine.speech_settings import AgentSettings, VoiceSettings
 

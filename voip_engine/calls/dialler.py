@@ -10,7 +10,6 @@ from voip_engine.calls.leg_ports import LegPorts
 from voip_engine.calls.placed_calls import PlacedCalls
 from voip_engine.calls.roster import Roster
 from voip_engine.errors import EngineError
-from voip_engine.events import CallDirection
 from voip_engine.media import protocol
 from voip_engine.media.plane import MediaError
 from voip_engine.modes.base import Mode
@@ -20,6 +19,7 @@ from voip_engine.sip.core import CapacityError
 from voip_engine.sip.flow import LocalAddress
 from voip_engine.sip.messages.uri import MalformedUri, NameAddress, SipUri
 from voip_engine.sip.network.transport import TransportError
+from voip_engine.snapshots import CallDirection
 from voip_engine.speech_settings import AgentSettings
 
 
@@ -78,6 +78,7 @@ class Dialler:
                 account=to.account,
                 caller=self._caller(to.account, caller, first.local),
                 offer=negotiation.offer(),
+                alternative=negotiation.alternative(),
                 now=signalling.now,
                 extra=extra,
             )

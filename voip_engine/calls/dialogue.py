@@ -12,8 +12,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from voip_engine import events
-from voip_engine.events import DialogueLine, LineState, Speaker, TurnSnapshot
 from voip_engine.modes.base import Stage, Utterance
+from voip_engine.snapshots import DialogueLine, LineState, Speaker, TurnSnapshot
 from voip_engine.speech.base import Transcript
 
 LINES_KEPT: Final = 200

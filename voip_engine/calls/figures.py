@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from voip_engine.codecs.base import AUDIO_RATE_HZ
-from voip_engine.events import CodecSnapshot, MediaSnapshot
 from voip_engine.media.protocol import LegFigures
 from voip_engine.sdp.plan import HostPort, MediaPlan
+from voip_engine.snapshots import CodecSnapshot, MediaSnapshot
 
 SILENT_AFTER_S = 2.0
 """Packets come fifty times a second, but counters may be half a second old."""

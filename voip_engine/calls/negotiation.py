@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from voip_engine.events import Holder
 from voip_engine.sdp.crypto import SrtpKeys
 from voip_engine.sdp.description import SessionDescription
 from voip_engine.sdp.negotiation import LocalMedia, accept_answer, make_answer, make_offer
 from voip_engine.sdp.plan import CodecName, HostPort, MediaDirection, MediaPlan, SrtpPolicy
+from voip_engine.snapshots import Holder
 
 
 class CallNegotiation:
@@ -39,6 +39,7 @@ class CallNegotiation:
             rtcp_port=rtcp_port,
         )
         self._offer: SessionDescription | None = None
+        self._alternative: SessionDescription | None = None
         self._described: SessionDescription | None = None
         self._held = self._wants_hold = self._held_by_them = False
         self._agreed_codecs = codecs
@@ -70,6 +71,22 @@ class CallNegotiation:
         )
         self._next_version()
         return self._offer.serialize()
+
+    def alternative(self) -> bytes | None:
+        """Return the first offer as one of encrypted audio alone, for phones that refuse what lets them choose.
+
+        None where the policy leaves nothing else to offer. It counts once `alternative_offered` is told.
+        """
+        if self._media.srtp != "offered" or self._offer is None:
+            return None
+        self._alternative = make_offer(replace(self._media, srtp="required"))
+        return self._alternative.serialize()
+
+    def alternative_offered(self) -> None:
+        """Take word that the alternative has gone out in the place of the first offer, which was refused."""
+        self._offer = self._described = self._alternative
+        self.plan = None  # an early answer was to the first one
+        self._next_version()
 
     def answer(self, offer: bytes) -> bytes:
         """Answer a peer's offer; its plan is in force from now on."""

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from voip_engine.dial_limits import DialLimits
 from voip_engine.dial_rules import DialRules
 from voip_engine.errors import EngineError
-from voip_engine.events import CallState
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.sip.messages.uri import SipUri
+from voip_engine.snapshots import CallState
 
 
 class PlacedCalls:

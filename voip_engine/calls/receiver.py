@@ -12,12 +12,12 @@ from voip_engine.calls.leg_ports import LegPorts
 from voip_engine.calls.referrals import Referrals
 from voip_engine.calls.roster import Roster
 from voip_engine.errors import EngineError
-from voip_engine.events import CallDirection
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.settings import EngineSettings
 from voip_engine.sip.effects import SessionInvited
 from voip_engine.sip.flow import NextHop
+from voip_engine.snapshots import CallDirection
 
 logger = logging.getLogger(__name__)
 

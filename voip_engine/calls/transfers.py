@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from voip_engine.calls.call_services import CallServices
 from voip_engine.errors import EngineError
-from voip_engine.events import CallState, CallTransferring, Holder, TransferSnapshot, TransferState
+from voip_engine.events import CallTransferring
 from voip_engine.sip import effects
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.sessions.session import SessionStateError
+from voip_engine.snapshots import CallState, Holder, TransferSnapshot, TransferState
 
 if TYPE_CHECKING:
     from voip_engine.calls.call import Call

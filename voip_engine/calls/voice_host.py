@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from voip_engine import events
 from voip_engine.calls.dialogue import Dialogue
 from voip_engine.calls.transcription import CallTranscription
-from voip_engine.events import Trouble
 from voip_engine.modes.base import Speech, Utterance
+from voip_engine.snapshots import Trouble
 from voip_engine.speech.base import ModelMissing, SpeechError, SpeechServices, Transcript
 from voip_engine.speech_settings import AgentSettings
 

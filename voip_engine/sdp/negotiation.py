@@ -7,7 +7,8 @@ One audio stream a call. Our answers name one codec, so that both sides know whi
 are refused with port 0 in the order they came.
 
 Encryption by keys in the description (RFC 4568) follows a policy: `off` offers and takes plain RTP only; `offered` offers
-both, as RTP/AVP with keys beside it, which phones without encryption read over; `required` knows RTP/SAVP alone.
+both, as RTP/AVP with keys beside it, which phones without encryption read over, and takes RTP/SAVP first; `required` knows
+RTP/SAVP alone.
 """
 
 from __future__ import annotations
@@ -96,9 +97,14 @@ def make_offer(local: LocalMedia, previous: SessionDescription | None = None) ->
 
 
 def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[SessionDescription, MediaPlan]:
-    """Answer an offer (RFC 3264 §6) with our most preferred codec that it names. Raises NotAcceptable."""
+    """Answer an offer (RFC 3264 §6) with our most preferred codec that it names. Raises NotAcceptable.
+
+    Of several sections that can be answered it is the first, but where one must be encrypted, that one.
+    """
     reasons = []
-    for index, section in enumerate(offer.media):
+    for index, section in sorted(
+        enumerate(offer.media), key=lambda place: place[1].protocol not in _ENCRYPTED_PROTOCOLS
+    ):
         try:
             answer, plan = _answer_section(offer, section, local)
         except NotAcceptable as error:

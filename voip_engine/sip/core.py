@@ -202,9 +202,11 @@ class SipCore:
         further: tuple[NextHop, ...] = (),
         contact: LocalAddress | None = None,
         extra: tuple[tuple[str, str], ...] = (),
+        alternative: bytes | None = None,
     ) -> tuple[str, list[Effect]]:
         """Call `target`; returns the session's name. `extra` headers stand besides the usual ones.
 
+        `alternative` is what to offer instead when the `offer` is refused as such; told as `AlternativeOffered`.
         `contact` is where we are reached if not at `local`, unless the account's registrar knows better.
         `further` next hops are tried in order when one says 503, nothing, or is not reached (RFC 3263 §4.3). Those of another
         address family are left out, for Contact and the offer name addresses of the first one's.
@@ -248,7 +250,7 @@ class SipCore:
         for name, value in extra:
             headers.add(name, value)
         request = Request("INVITE", target.without_headers(), headers, offer)
-        session = Session.place(context, self._sessions, request, next_hop, now)
+        session = Session.place(context, self._sessions, request, next_hop, now, alternative)
         self._sessions.add(session)
         return session.id, endpoint.take_effects()
 

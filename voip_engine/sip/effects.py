@@ -65,6 +65,13 @@ class SessionProgressed:
 
 
 @dataclass(frozen=True, slots=True)
+class AlternativeOffered:
+    """Our INVITE was refused for its offer, and has gone out again with the alternative that `invite` was given."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionAnswered:
     """Our INVITE or re-INVITE was answered with 2xx, and the ACK is already sent, or our UPDATE was.
 
@@ -113,7 +120,7 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationChanged:
-    """`state` as in `events.AccountState`. Times are on the core's clock."""
+    """`state` as in `snapshots.AccountState`. Times are on the core's clock."""
 
     account: str
     state: Literal["unregistered", "registering", "registered", "failed"]
@@ -230,6 +237,7 @@ Effect = (
     | SendRequest
     | SessionInvited
     | SessionProgressed
+    | AlternativeOffered
     | SessionAnswered
     | SessionConfirmed
     | SessionReoffered

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
-from voip_engine.events import AccountSnapshot, AccountState
+from voip_engine.snapshots import AccountSnapshot, AccountState
 from voip_tui import words
 from voip_tui.bridge import Board
 from voip_tui.theme import Palette

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
-from voip_engine.events import CallState, Holder, MonitorState
+from voip_engine.snapshots import CallState, Holder, MonitorState
 from voip_tui import words
 from voip_tui.actions import ACTIONS, BY_NAME, Situation, hints
 from voip_tui.bridge import Board, ConsoleCall

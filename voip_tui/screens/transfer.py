@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from voip_engine.events import CallSnapshot
+from voip_engine.snapshots import CallSnapshot
 from voip_tui import words
 from voip_tui.dialled import AddressError, complete_address
 from voip_tui.theme import Palette

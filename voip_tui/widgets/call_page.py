@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import CallSnapshot, CallState, Holder, MonitorState
+from voip_engine.snapshots import CallSnapshot, CallState, Holder, MonitorState
 from voip_tui import words
 from voip_tui.doing import CONVERSING, converses
 from voip_tui.history import CallHistory, CallView

@@ -19,7 +19,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from voip_engine.events import CallSnapshot, CallState, MediaSnapshot, MonitorState
+from voip_engine.snapshots import CallSnapshot, CallState, MediaSnapshot, MonitorState
 from voip_tui import words
 from voip_tui.bridge import Board
 from voip_tui.doing import TROUBLED, converses, doing

@@ -14,7 +14,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from voip_engine.events import DialogueLine, Speaker
+from voip_engine.snapshots import DialogueLine, Speaker
 from voip_tui import words
 from voip_tui.theme import Palette, blend, style
 from voip_tui.widgets.lines import Pieces, strip_of

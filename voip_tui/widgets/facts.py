@@ -9,7 +9,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import CallSnapshot, CallState
+from voip_engine.snapshots import CallSnapshot, CallState
 from voip_tui import words
 from voip_tui.history import CallHistory
 from voip_tui.quality import line_quality

@@ -6,7 +6,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import AccountSnapshot, AccountState, EngineSnapshot
+from voip_engine.snapshots import AccountSnapshot, AccountState, EngineSnapshot
 from voip_tui import words
 from voip_tui.bridge import Board
 from voip_tui.theme import Palette, style

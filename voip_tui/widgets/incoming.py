@@ -8,7 +8,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import CallSnapshot
+from voip_engine.snapshots import CallSnapshot
 from voip_tui import words
 from voip_tui.theme import Palette, blend, style
 from voip_tui.widgets.lines import Pieces, ends

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import CallSnapshot, CallState, TransferState
+from voip_engine.snapshots import CallSnapshot, CallState, TransferState
 from voip_tui import words
 from voip_tui.theme import Palette, style
 from voip_tui.widgets.lines import Pieces, strip_of

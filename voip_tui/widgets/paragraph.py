@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from voip_engine.events import DialogueLine, LineState, Speaker
+from voip_engine.snapshots import DialogueLine, LineState, Speaker
 from voip_tui import words
 from voip_tui.wrapping import Span, wrap
 

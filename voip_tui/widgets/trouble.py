@@ -6,7 +6,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import Trouble
+from voip_engine.snapshots import Trouble
 from voip_tui import words
 from voip_tui.pulling import Pull
 from voip_tui.theme import Palette, blend, style

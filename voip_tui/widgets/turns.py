@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import DialogueLine, TurnSnapshot
+from voip_engine.snapshots import DialogueLine, TurnSnapshot
 from voip_tui import words
 from voip_tui.theme import Palette, blend, style
 from voip_tui.waterfall import STAGES, Parts, Usual, parts_of, seconds, usual

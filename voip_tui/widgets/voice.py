@@ -10,7 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.events import CallDirection, CallState
+from voip_engine.snapshots import CallDirection, CallState
 from voip_tui import words
 from voip_tui.history import CallView
 from voip_tui.theme import Palette, blend, style

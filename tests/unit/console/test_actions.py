@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.still_engine import call
 
-from voip_engine.events import CallState, Holder, MonitorState
+from voip_engine.snapshots import CallState, Holder, MonitorState
 from voip_tui.actions import ACTIONS, BY_NAME, Situation, hints
 from voip_tui.screens.help import help_lines
 from voip_tui.screens.main import MainScreen

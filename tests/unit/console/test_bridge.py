@@ -4,14 +4,8 @@ import pytest
 from msgspec.structs import replace
 from support.still_engine import NOON, REGISTERED, StillEngine, busy_day, call, figures, ringing_in
 
-from voip_engine.events import (
-    AccountChanged,
-    CallEnded,
-    CallState,
-    DtmfReceived,
-    MediaSnapshot,
-    SpeechStarted,
-)
+from voip_engine.events import AccountChanged, CallEnded, DtmfReceived, SpeechStarted
+from voip_engine.snapshots import CallState, MediaSnapshot
 from voip_tui.bridge import BoardChanged, Bridge, EngineHappened
 from voip_tui.history import CallHistory, Needle, Tone
 

@@ -4,7 +4,8 @@ import pytest
 from support.still_dialogue import CUT_REPLY, NO_WHISPER, REPLY, said, turn
 from support.still_engine import NOON
 
-from voip_engine.events import LineState, ModeTroubled, ReplyEnded, TranscriptAdded, TranscriptLost
+from voip_engine.events import ModeTroubled, ReplyEnded, TranscriptAdded, TranscriptLost
+from voip_engine.snapshots import LineState
 from voip_tui.happenings import SPEECH_EVENTS, log_line
 
 TOOK = turn(2, 500, 710, 790, 830, 842)

@@ -9,16 +9,12 @@ from support.still_engine import NOON, REGISTERED, call, encrypted, network_day,
 from voip_engine.events import (
     CallEnded,
     CallReferred,
-    CallState,
     CallTransferring,
-    Holder,
     MediaChanged,
     RequestTurnedAway,
-    TransferSnapshot,
-    TransferState,
     VoicemailChanged,
-    VoicemailSnapshot,
 )
+from voip_engine.snapshots import CallState, Holder, TransferSnapshot, TransferState, VoicemailSnapshot
 from voip_tui import words
 from voip_tui.app import notable
 from voip_tui.happenings import log_line

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from support.still_dialogue import CUT_REPLY, REPLY, said
 
-from voip_engine.events import LineState
+from voip_engine.snapshots import LineState
 from voip_tui.widgets.paragraph import Paragraph, paragraph
 
 

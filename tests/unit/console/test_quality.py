@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from support.still_engine import PCMA
 
-from voip_engine.events import MediaSnapshot
+from voip_engine.snapshots import MediaSnapshot
 from voip_tui.quality import category, line_quality, opinion_score
 
 

@@ -9,7 +9,7 @@ from support.still_dialogue import booking, said
 from support.still_engine import NOON, call
 from support.still_trace import trace_of
 
-from voip_engine.events import LineState
+from voip_engine.snapshots import LineState
 from voip_tui.transcripts import save, transcript
 
 

@@ -4,7 +4,7 @@ import pytest
 from rich.cells import cell_len
 from support.still_engine import call
 
-from voip_engine.events import CallState
+from voip_engine.snapshots import CallState
 from voip_tui import words
 
 

@@ -177,10 +177,13 @@ def test_our_own_key_thrown_back_is_refused() -> None:
 
 
 def test_of_an_encrypted_and_a_plain_section_the_policy_chooses() -> None:
-    offer = sdp(f"m=audio 4000 RTP/SAVP 0|{LINE}", "m=audio 4002 RTP/AVP 0")
+    sections = (f"m=audio 4000 RTP/SAVP 0|{LINE}", "m=audio 4002 RTP/AVP 0")
     for policy, ports in (("off", [0, 40000]), ("offered", [40000, 0]), ("required", [40000, 0])):
-        answer, plan = make_answer(offer, local(policy))
+        answer, plan = make_answer(sdp(*sections), local(policy))
         assert [section.port for section in answer.media] == ports
+        the_other_way, same = make_answer(sdp(*reversed(sections)), local(policy))
+        assert [section.port for section in the_other_way.media] == ports[::-1]
+        assert same == plan
         assert (plan.srtp is not None) is (policy != "off")
 
 

@@ -200,6 +200,8 @@ class InviteClient:
             again = self._credentials.again(self._request, response, self._sequence.number + 1)
         elif not self._cancelling:
             again = self._user.amended(self._request, response, self._sequence.number + 1)
+            if again is not None:
+                self._credentials.sign(again)  # an answer to a challenge serves once
         else:
             again = None
         if again is not None:

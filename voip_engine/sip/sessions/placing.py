@@ -1,10 +1,13 @@
-"""A call of ours, from its first INVITE to the answer: over forks, challenges, redirections (RFC 3261 §13.2, §8.1.3.4)."""
+"""A call of ours, from its first INVITE to the answer: over forks, challenges, redirections (RFC 3261 §13.2, §8.1.3.4).
+
+An offer that is refused as such is followed by the alternative to it, if there is one, once (§8.1.3.5, §21.4.26).
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
-from voip_engine.sip.effects import SessionRedirected
+from voip_engine.sip.effects import AlternativeOffered, SessionRedirected
 from voip_engine.sip.endpoint import contact_header, session_body
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.messages.message import Request, Response
@@ -21,6 +24,7 @@ from voip_engine.sip.sessions.stragglers import Stragglers
 
 RING_LIMIT_S = 300.0
 """How long a call may ring, however often the other side says so."""
+_OFFER_REFUSED: Final = (415, 488, 606)
 
 
 class PlacingUser(Protocol):
@@ -56,6 +60,7 @@ class Placing:
         user: PlacingUser,
         *,
         request: Request,
+        alternative: bytes | None,
         next_hop: NextHop,
         now: float,
     ) -> None:
@@ -63,6 +68,7 @@ class Placing:
         self._requests = requests
         self._timer = timer
         self._user = user
+        self._alternative = alternative
         self._redirects = Redirects(request.uri)
         self._undecided = 0
         self._refusal = (0, "")
@@ -114,8 +120,7 @@ class Placing:
             headers.remove(name)
         headers.set("Contact", context.contact)
         headers.set("CSeq", f"{context.sequence.next()} INVITE")
-        self.early.clear()
-        self._user.on_restart()
+        self._start_anew()
         request = Request("INVITE", strip_for_request(target), headers, self._ours.request.body)
         self._ours = self._send(request, next_hop, now)
 
@@ -143,8 +148,15 @@ class Placing:
         return dialog
 
     def amended(self, request: Request, response: Response, cseq: int) -> Request | None:
-        """A longer session interval mends a 422."""
-        return self._timer.amended(request, response, cseq)
+        """A longer session interval mends a 422, another offer what they could not accept."""
+        if response.status not in _OFFER_REFUSED or self._alternative is None:
+            return self._timer.amended(request, response, cseq)
+        again = Request("INVITE", request.uri, request.headers.copy(), self._alternative)
+        again.headers.set("CSeq", f"{cseq} INVITE")
+        self._alternative = None
+        self._start_anew()
+        self._context.endpoint.emit(AlternativeOffered(self._context.session))
+        return again
 
     def on_redirect(self, response: Response, now: float) -> bool:
         """Ask the engine where to go on, if the 3xx names an address that was not tried yet."""
@@ -172,6 +184,10 @@ class Placing:
             self._user.on_not_placed(status, reason, now)
 
     # ---- odds ----
+
+    def _start_anew(self) -> None:
+        self.early.clear()
+        self._user.on_restart()
 
     def _ask_where(self, status: int, reason: str, now: float) -> bool:
         if not self.live or not self._redirects.targets:

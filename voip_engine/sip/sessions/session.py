@@ -106,13 +106,26 @@ class Session:
 
     @classmethod
     def place(
-        cls, context: SessionContext, index: SessionIndex, request: Request, next_hop: NextHop, now: float
+        cls,
+        context: SessionContext,
+        index: SessionIndex,
+        request: Request,
+        next_hop: NextHop,
+        now: float,
+        alternative: bytes | None,
     ) -> Session:
-        """Place a call with this INVITE."""
+        """Place a call with this INVITE, or with the alternative to its offer."""
         session = cls(context, index, Phase.CALLING)
         session._heard.add(next_hop.host)
         session._placing = Placing(
-            context, session._requests, session._timer, session, request=request, next_hop=next_hop, now=now
+            context,
+            session._requests,
+            session._timer,
+            session,
+            request=request,
+            alternative=alternative,
+            next_hop=next_hop,
+            now=now,
         )
         return session
 
@@ -310,7 +323,7 @@ class Session:
         self._index.add_dialog(dialog.id, self)
 
     def on_restart(self) -> None:
-        """Forget the early dialogs of an INVITE that was sent elsewhere."""
+        """Forget the early dialogs of an INVITE that is over."""
         self._index.drop_dialogs(self)
 
     def on_progress(self, response: Response, flow: Flow, now: float) -> None:
