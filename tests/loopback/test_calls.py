@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from support.talker import Talker
 from support.uris import uri_of
 
 from voip_engine import EngineError
+from voip_engine.calls.call import Call
 from voip_engine.demo.speech import load_speech
 from voip_engine.events import (
     CallAnswered,
@@ -299,3 +301,23 @@ async def test_ended_calls_give_their_ports_back(make_engine):
             await call.hang_up()
         for call in [*calls, *narrow.calls.values()]:
             await call.wait_ended()
+
+
+async def test_calls_that_are_over_are_given_back_without_the_garbage_collector(make_engine):
+    desk = await make_engine(auto_answer=True, keep_ended_s=0)
+    caller = await make_engine(keep_ended_s=0)
+    happened = Happenings(caller)
+    gc.collect()
+    gc.disable()
+    try:
+        for by in (caller, desk):
+            call = await caller.dial(uri_of(desk), codecs=("PCMU",))
+            await happened.wait_for(CallAnswered)
+            await next(iter(by.calls.values())).hang_up()
+            await call.wait_ended()
+            del call
+            async with asyncio.timeout(5):
+                while caller.calls or desk.calls or any(type(each) is Call for each in gc.get_objects()):
+                    await asyncio.sleep(0.05)
+    finally:
+        gc.enable()

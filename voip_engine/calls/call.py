@@ -61,7 +61,7 @@ class Call:
             send_dtmf=self.send_dtmf,
             transfer=self.transfer,
         )
-        self._voice = CallVoice(self.call_id, identity.number, self._send, services.voice, self._host)
+        self._voice = CallVoice(self.call_id, identity.number, services.plane.send, services.voice, self._host)
         self._media = CallMedia(services, identity.session, self._voice)
         self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
         self._transfers = CallTransfers(self, services)
@@ -338,6 +338,7 @@ class Call:
         self._media.close()
         self._finished.set()
         await self._host.transcription.settle()
+        self._host.call_over()
 
     # ---- the session's course -----------------------------------------------------------------------------------------
 
@@ -410,7 +411,7 @@ class Call:
                 self._perform(self._core.reject(self.session, 503, self._now))
             raise
         if self.ended:  # meanwhile, so nobody else closes this leg
-            self._send(protocol.CloseLeg(self._identity.number))
+            self._services.plane.send(protocol.CloseLeg(self._identity.number))
             raise EngineError("The caller hung up before the call was answered.")
         self._media.negotiation = opened
         return opened
@@ -442,9 +443,6 @@ class Call:
     @property
     def _now(self) -> float:
         return self._services.signalling.now
-
-    def _send(self, command: protocol.AnyCommand) -> None:
-        self._services.plane.send(command)
 
     def _publish(self, event: events.AnyEvent) -> None:
         self._services.publish(event)

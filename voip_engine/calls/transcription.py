@@ -20,24 +20,22 @@ _log = logging.getLogger(__name__)
 class CallTranscription:
     """Has utterances transcribed and writes them into the call's dialogue."""
 
-    def __init__(
-        self, call_id: str, recognizer: Callable[[], Recognizer], language: str | None, dialogue: Dialogue
-    ) -> None:
-        """`recognizer` is asked for when there is something to transcribe."""
+    def __init__(self, call_id: str, language: str | None, dialogue: Dialogue) -> None:
         self._call_id = call_id
-        self._recognizer = recognizer
         self._language = language
         self._dialogue = dialogue
         self._tasks: set[asyncio.Task[Transcript]] = set()
 
-    async def transcribe(self, utterance: Utterance) -> Transcript:
+    async def transcribe(self, utterance: Utterance, recognizer: Callable[[], Recognizer]) -> Transcript:
         """Transcribe an utterance. Raises SpeechError. Goes on when whoever waits is cancelled."""
-        return await asyncio.shield(self.begin(utterance))
+        return await asyncio.shield(self.begin(utterance, recognizer))
 
-    def begin(self, utterance: Utterance) -> asyncio.Task[Transcript]:
+    def begin(self, utterance: Utterance, recognizer: Callable[[], Recognizer]) -> asyncio.Task[Transcript]:
         """Start to transcribe an utterance; its line in the dialogue says how far it is."""
         number = self._dialogue.transcribing(utterance)
-        task = asyncio.create_task(self._transcribe(number, utterance), name=f"transcript of call {self._call_id}")
+        task = asyncio.create_task(
+            self._transcribe(number, utterance, recognizer), name=f"transcript of call {self._call_id}"
+        )
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -47,9 +45,9 @@ class CallTranscription:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=SETTLE_S)
 
-    async def _transcribe(self, number: int, utterance: Utterance) -> Transcript:
+    async def _transcribe(self, number: int, utterance: Utterance, recognizer: Callable[[], Recognizer]) -> Transcript:
         try:
-            transcript = await self._recognizer().transcribe(self._call_id, utterance.audio, language=self._language)
+            transcript = await recognizer().transcribe(self._call_id, utterance.audio, language=self._language)
         except SpeechError as error:
             self._dialogue.lost(number, str(error))
             raise

@@ -13,6 +13,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from voip_engine.calls.call_services import CallServices
 from voip_engine.errors import EngineError
@@ -34,10 +35,10 @@ OnCourse = Callable[[int], None]
 
 
 class CallTransfers:
-    """The transfers of one call, ours and theirs."""
+    """The transfers of one call, ours and theirs. The call holds this, not the other way round."""
 
     def __init__(self, call: Call, services: CallServices) -> None:
-        self._call = call
+        self._call_ref = ref(call)
         self._services = services
         self._settled = asyncio.Event()
         self._over = asyncio.Event()
@@ -48,6 +49,12 @@ class CallTransfers:
         self._on_course: OnCourse | None = None
         self.snapshot: TransferSnapshot | None = None
         """The last transfer of ours, None before the first."""
+
+    @property
+    def _call(self) -> Call:
+        call = self._call_ref()
+        assert call is not None
+        return call
 
     async def transfer(self, target: str) -> None:
         """Send the other side on to `target`, and wait for the end of it. Raises EngineError; the call goes on then.

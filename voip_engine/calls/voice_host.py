@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from voip_engine import events
 from voip_engine.calls.dialogue import Dialogue
 from voip_engine.calls.transcription import CallTranscription
+from voip_engine.errors import EngineError
 from voip_engine.modes.base import Speech, Utterance
 from voip_engine.snapshots import Trouble
-from voip_engine.speech.base import ModelMissing, SpeechError, SpeechServices, Transcript
+from voip_engine.speech.base import ModelMissing, Recognizer, SpeechError, SpeechServices, Transcript
 from voip_engine.speech_settings import AgentSettings
 
 
@@ -45,9 +46,7 @@ class CallVoiceHost:
         """Whether we placed the call."""
         self.dialogue = Dialogue(call_id, publish)
         """What was said, as it grows."""
-        self.transcription = CallTranscription(
-            call_id, lambda: self.speech_services.recognizer, language, self.dialogue
-        )
+        self.transcription = CallTranscription(call_id, language, self.dialogue)
         self.agent_settings: AgentSettings | None = None
         """How an agent behaves on this call, if not as everywhere."""
         self.activity = ""
@@ -67,11 +66,11 @@ class CallVoiceHost:
 
     async def transcribe(self, utterance: Utterance) -> Transcript:
         """Have an utterance transcribed."""
-        return await self.transcription.transcribe(utterance)
+        return await self.transcription.transcribe(utterance, self._recognizer)
 
     def transcribe_last(self, utterance: Utterance) -> None:
         """Have an utterance transcribed that was cut off by the end of the call, or that no mode took."""
-        self.transcription.begin(utterance)
+        self.transcription.begin(utterance, self._recognizer)
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys."""
@@ -84,6 +83,10 @@ class CallVoiceHost:
     async def hang_up(self) -> None:
         """End the call."""
         await self._hang_up()
+
+    def call_over(self) -> None:
+        """Let go of the call, so that it is given back at once when nobody else holds it."""
+        self._hang_up, self._send_dtmf, self._transfer = _over, _refuse, _refuse
 
     def mode_troubled(self, error: SpeechError | None) -> None:
         """Say what the mode lacks, or that it lacks it no longer."""
@@ -122,3 +125,14 @@ class CallVoiceHost:
     def activity_changed(self, word: str) -> None:
         """Keep what the mode says it is doing."""
         self.activity = word
+
+    def _recognizer(self) -> Recognizer:
+        return self.speech_services.recognizer
+
+
+async def _over() -> None:
+    """There is nothing left to hang up."""
+
+
+async def _refuse(_: str) -> None:
+    raise EngineError("The call is over.")
