@@ -118,7 +118,6 @@ async def test_a_phone_transfers_us(make_engine, tmp_path: Path, authority: Auth
     [
         ("required", "mediaenc=srtp-mand", True),
         ("required", "mediaenc=srtp", True),
-        ("offered", "mediaenc=srtp-mand", True),
         ("offered", "mediaenc=srtp", True),
         ("offered", "mediaenc=", False),
         ("off", "mediaenc=srtp", False),
@@ -133,6 +132,18 @@ async def test_encryption_is_agreed(
     async with talking(engine, tmp_path / "phone", authority, "tls", *parameters) as (_, call, _):
         security = call.snapshot().security
         assert (security.signalling, bool(security.suite)) == (True, encrypted)
+
+
+@pytest.mark.interop("baresip", "TLS", "opus", "we call with SRTP offered, it insists on it: 488, then encrypted")
+async def test_a_phone_that_insists_on_encryption_gets_it(make_engine, tmp_path: Path, authority: Authority) -> None:
+    engine = await make_engine(listen=("tls:127.0.0.1:0",), tls=tls(authority), srtp="offered")
+    async with phone_at(tmp_path / "phone", authority, "tls", "mediaenc=srtp-mand") as phone:
+        seen = Happenings(engine)
+        call = await engine.dial(phone.uri("tls"))
+        await seen.wait_for(CallAnswered)
+        assert call.snapshot().security.suite
+        finals = [entry.status for entry in call.trace() if (entry.status or 0) >= 200]
+        assert finals == [488, 200]
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("required", ""), ("off", "mediaenc=srtp-mand")])
