@@ -88,6 +88,17 @@ def test_a_refused_hold_holds_nobody() -> None:
     assert direction_of(ours.answer(theirs.offer())) == "sendrecv"
 
 
+def test_the_answer_to_a_refresh_after_a_refused_hold_leaves_us_hearing() -> None:
+    ours, theirs = two()
+    agreed = theirs.answer(ours.offer())
+    ours.take_answer(agreed)
+    ours.offer(hold=True)
+    ours.drop_offer()
+    ours.take_answer(agreed)  # what was agreed on goes out once more, and is answered as before
+    assert ours.plan is not None
+    assert (ours.plan.direction, ours.held_by) == ("sendrecv", Holder.NOBODY)
+
+
 @pytest.mark.parametrize(
     ("host", "direction", "holder"),
     [

@@ -41,6 +41,7 @@ class CallNegotiation:
         self._offer: SessionDescription | None = None
         self._alternative: SessionDescription | None = None
         self._described: SessionDescription | None = None
+        self._agreed: SessionDescription | None = None
         self._held = self._wants_hold = self._held_by_them = False
         self._agreed_codecs = codecs
         self.local = local
@@ -92,6 +93,7 @@ class CallNegotiation:
         """Answer a peer's offer; its plan is in force from now on."""
         ours = self._facing("sendonly" if self._held else "sendrecv")
         self._described, self.plan = make_answer(SessionDescription.parse(offer), ours)
+        self._agreed = self._described
         self._held_by_them = not _sends(self.plan.direction)
         self._next_version()
         return self._described.serialize()
@@ -114,12 +116,14 @@ class CallNegotiation:
     def settle(self) -> None:
         """Take what was offered for agreed."""
         self._offer = None
+        self._agreed = self._described
         self._held = self._wants_hold
         self._agreed_codecs = self._media.codecs
 
     def drop_offer(self) -> None:
         """Forget an offer that was refused, and what it asked for."""
         self._offer = None
+        self._described = self._agreed  # the next refresh repeats that, and its answer is one to that
         self._wants_hold = self._held
         self._media = replace(self._media, codecs=self._agreed_codecs)
 
