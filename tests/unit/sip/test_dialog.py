@@ -10,15 +10,15 @@ from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.sessions.dialog import Dialog, Sequence, next_hop_of
 
 
-def invite(*extra: str) -> Request:
+def invite(*extra: str, caller: str = "<sip:alice@a.example>", contact: str = "<sip:alice@10.0.0.1:5070>") -> Request:
     lines = [
         "INVITE sip:bob@example.com SIP/2.0",
         "Via: SIP/2.0/UDP a.example;branch=z9hG4bK1",
-        'From: "Alice" <sip:alice@a.example>;tag=a',
+        f'From: "Alice" {caller};tag=a',
         "To: <sip:bob@example.com>",
         "Call-ID: c",
         "CSeq: 7 INVITE",
-        "Contact: <sip:alice@10.0.0.1:5070>",
+        f"Contact: {contact}",
         *extra,
     ]
     message = parse_message(("\r\n".join(lines) + "\r\n\r\n").encode())
@@ -61,6 +61,12 @@ def test_the_called_side_keeps_the_record_route_in_order() -> None:
     assert dialog.build("BYE").headers.get_all("Route") == ["<sip:p2.example;lr>", "<sip:p1.example;lr>"]
     assert dialog.id == ("c", "b", "a")
     assert dialog.remote_cseq == 7
+
+
+def test_without_a_usable_contact_requests_go_to_the_caller_s_address_as_requests_may_name_it() -> None:
+    request = invite(caller="<sip:alice@a.example;method=INVITE?subject=x>", contact="<mailto:alice@a.example>")
+    dialog = Dialog.from_request(request, "b", "UDP", Sequence())
+    assert str(dialog.build("BYE").uri) == "sip:alice@a.example"
 
 
 def test_a_strict_router_stands_in_the_request_uri_and_the_target_at_the_end() -> None:

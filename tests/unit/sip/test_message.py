@@ -203,6 +203,7 @@ def test_line_breaks_before_a_message_are_skipped() -> None:
         (b"m: <sip:alice@192.0.2.1>,", b"m: sip:alice@192.0.2.1?a=b,", 400),
         (b"Route: <sip:p3.example.com;lr>", b"Route: <p3>", 400),
         (b"Record-Route: <sip:p1.example.com;lr>,", b"Record-Route: nonsense,", 400),
+        (b"Record-Route: <sip:p1.example.com;lr>,", b"Record-Route: <tel:+4930123>,", 400),
         (b"Timestamp: 54.21", b"Timestamp 54.21", 400),
         (b"Timestamp: 54.21", b"Time(stamp: 54.21", 400),
         (b"Timestamp: 54.21", b"Timestamp: 54.21;branch=b", 0),

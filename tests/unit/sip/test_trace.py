@@ -95,6 +95,7 @@ def test_where_a_message_is_cut_no_secret_shows(header: str) -> None:
     [
         'Authorization: Digest username="alice", response="SECRET"',
         'proxy-authorization : Digest\r\n  response="SECRET"\r\n\tcnonce="SECRET"',
+        'Authorization\r\n : Digest response="SECRET"',
         'WWW-Authenticate: Digest nonce="SECRET"',
         'Proxy-Authenticate: Digest nonce="SECRET"',
         'Authentication-Info: nextnonce="SECRET"',

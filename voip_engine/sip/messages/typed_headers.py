@@ -54,8 +54,11 @@ def read_routes(headers: Headers) -> tuple[NameAddress, ...]:
 
 
 def read_record_routes(headers: Headers) -> tuple[NameAddress, ...]:
-    """The Record-Routes, in message order. Raises MalformedHeader."""
-    return tuple(NameAddress.parse(text) for text in headers.get_list("Record-Route"))
+    """The Record-Routes, in message order. Raises MalformedHeader, also for what no request can be sent by."""
+    routes = tuple(NameAddress.parse(text) for text in headers.get_list("Record-Route"))
+    if any(route.uri.scheme not in ("sip", "sips") for route in routes):
+        raise MalformedHeader("a Record-Route is neither sip nor sips")  # RFC 3261 §20.30
+    return routes
 
 
 def mend_vias(headers: Headers) -> bool:

@@ -69,7 +69,7 @@ class Dialog:
             call_id=request.call_id,
             local=request.to.with_tag(local_tag),
             remote=request.from_,
-            remote_target=contact_of(request) or request.from_.uri,
+            remote_target=contact_of(request) or strip_for_request(request.from_.uri),
             route_set=tuple(request.record_routes),
             transport=transport,
             local_sequence=local_sequence,
