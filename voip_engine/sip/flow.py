@@ -42,7 +42,7 @@ class NextHop:
 
     `domain` is what a TLS peer's certificate has to name (RFC 5922 §4): the domain that was asked for before look-ups turned
     it into this host. Empty means the host itself. `any_transport`: nobody has named one, so that the domain's records may
-    choose another (RFC 3263 §4.1).
+    choose another (RFC 3263 §4.1). `connection` is the stream connection to go back on, as long as it is there (see `Flow`).
     """
 
     transport: Transport
@@ -50,6 +50,7 @@ class NextHop:
     port: int
     domain: str = ""
     any_transport: bool = False
+    connection: int = 0
 
 
 @dataclass(frozen=True, slots=True)

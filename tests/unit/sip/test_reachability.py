@@ -35,7 +35,15 @@ def taken(bench: Bench, *headers: str, source: str = THEM, port: int = 5060, con
 def test_a_caller_behind_nat_is_reached_where_its_call_came_from(transport: Transport) -> None:
     bench = Bench(transport=transport)
     taken(bench, source=NAT, port=40000, contact="<sip:carol@192.168.1.7:5060>", via="192.168.1.7:5060")
-    assert hops_of_bye(bench, "theirs") == [NextHop(transport, NAT, 40000)]
+    connection = int(transport == "TCP")
+    assert hops_of_bye(bench, "theirs") == [NextHop(transport, NAT, 40000, connection=connection)]
+
+
+@pytest.mark.parametrize(("port", "connection"), [(40000, 1), (5061, 0)])
+def test_a_contact_that_is_the_end_of_a_connection_means_the_connection(port: int, connection: int) -> None:
+    bench = Bench(transport="TLS")
+    taken(bench, source=THEM, port=40000, contact=f"<sip:c@{THEM}:{port};transport=tls>")
+    assert hops_of_bye(bench, "theirs") == [NextHop("TLS", THEM, port, connection=connection)]
 
 
 @pytest.mark.parametrize(

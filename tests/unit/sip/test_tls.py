@@ -52,9 +52,21 @@ async def test_messages_go_there_and_back_over_tls(authority: Authority, certifi
         there.transport.send(SendOnFlow(ANSWER, flows[0]))
         data, flow = await here.data.get()
         assert (data, flow.transport, flow.remote_port) == (ANSWER, "TLS", remote.port)
-        # A request to where that connection comes from needs no other one, and no certificate of ours.
-        there.transport.send(SendRequest(OPTIONS, NextHop("TLS", "127.0.0.1", flows[0].remote_port), "back"))
+        # A request back on that connection needs no other one, and no certificate of ours.
+        back = NextHop("TLS", "127.0.0.1", flows[0].remote_port, connection=flows[0].connection)
+        there.transport.send(SendRequest(OPTIONS, back, "back"))
         assert (await here.data.get())[0] == OPTIONS
+
+
+async def test_what_others_opened_serves_no_address(authority: Authority, certificate: Certificate) -> None:
+    async with endpoint(tls=trusting(authority)) as here, endpoint(tls=server_files(certificate)) as there:
+        remote = await there.transport.listen("TLS", "127.0.0.1", 0)
+        here.transport.send(SendRequest(OPTIONS, NextHop("TLS", "127.0.0.1", remote.port), "theirs"))
+        flow = (await there.data.get())[1]
+        # Anybody may have opened it: who is to be reached at that address has to show a certificate.
+        there.transport.send(SendRequest(OPTIONS, NextHop("TLS", "127.0.0.1", flow.remote_port), "ours"))
+        assert (await there.failures.get())[0] == "ours"
+        assert here.data.empty()
 
 
 async def test_without_a_listener_our_address_is_that_of_the_connection(

@@ -1,8 +1,8 @@
 """Stream connections for SIP, TCP and TLS: made when something is to be sent, taken from listeners, used by both sides.
 
-A request for a domain goes over TLS only where the certificate names that domain (RFC 5922 §7.3). One for a mere address, as
-Record-Route and Contact bring it, takes a connection that is there; when that is gone, the next one has to name the same
-domain.
+A request for a domain goes over TLS only where the certificate names that domain (RFC 5922 §7.3). For a mere address, as
+Record-Route and Contact bring it, the certificate has to name the domain last verified there, or else the address. On what
+others opened we know nobody's name: such a connection takes only requests that go back to whom it brought.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import asyncio
 import logging
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from socket import socket
 from typing import Any
 
@@ -178,22 +178,19 @@ class Streams:
     # ---- connections --------------------------------------------------------------------------------------------------
 
     def _find(self, hop: NextHop) -> TcpConnection | None:
-        return next((each for each in self._usable(hop) if each.serves(hop.domain)), None)
-
-    def _usable(self, hop: NextHop) -> Iterator[TcpConnection]:
-        """Connections to an address that can be sent on, the newest first."""
-        return (each for each in reversed(self._by_place.get(_place(hop), ())) if each.usable)
+        """The connection to go back on, else the newest to an address that serves the domain."""
+        there = [each for each in self._by_place.get(_place(hop), ()) if each.usable]
+        back = next((each for each in there if each.number == hop.connection), None)
+        return back or next((each for each in reversed(there) if each.serves(hop.domain)), None)
 
     def _named(self, hop: NextHop) -> NextHop:
         """Fill in the port, and over TLS the domain: for a mere address the one it was last verified for."""
         port = hop.port or DEFAULT_PORTS[hop.transport]
-        if hop.transport != "TLS":
-            return NextHop(hop.transport, hop.host, port)
         place: Place = hop.transport, hop.host, port
-        mere = not hop.domain or is_literal(hop.domain)
-        if mere and any(each.usable for each in self._by_place.get(place, ())):
-            return NextHop(*place)
-        return NextHop(*place, self._domains.get(place, hop.host) if mere else hop.domain)
+        domain = "" if hop.transport != "TLS" else hop.domain
+        if hop.transport == "TLS" and (not domain or is_literal(domain)):
+            domain = self._domains.get(place, hop.host)
+        return NextHop(*place, domain, connection=hop.connection)
 
     def _send_when_connected(self, hop: NextHop, data: bytes, transaction: str | None) -> None:
         attempt = self._attempt(hop)
@@ -204,6 +201,7 @@ class Streams:
         attempt.waiting_bytes += len(data)
 
     def _attempt(self, hop: NextHop) -> _Attempt:
+        hop = replace(hop, connection=0)
         attempt = self._attempts.get(hop)
         if attempt is None:
             attempt = self._attempts[hop] = _Attempt()

@@ -109,8 +109,8 @@ class TcpConnection(asyncio.Protocol):
             self.send(PING)
 
     def serves(self, domain: str) -> bool:
-        """Say whether requests for a domain may go here. Without a domain it is enough that this is the address."""
-        return self.flow.transport != "TLS" or not domain or (self.outbound and speaks_for(self._certificate, domain))
+        """Say whether requests for a domain may go here: over TLS the certificate has to name it."""
+        return self.flow.transport != "TLS" or (self.outbound and speaks_for(self._certificate, domain))
 
     def close(self) -> None:
         """Send what is queued, then close; a peer that does not take it in time is cut off."""

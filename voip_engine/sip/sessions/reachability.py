@@ -41,12 +41,15 @@ def return_hop(message: Request | Response, flow: Flow) -> NextHop | None:
     contact = next((contact.uri for contact in message.contacts), None)
     if contact is None:
         return None
-    back = NextHop(flow.transport, flow.remote_host, flow.remote_port)
+    back = NextHop(flow.transport, flow.remote_host, flow.remote_port, connection=flow.connection)
     if contact.has_parameter("ob"):
         return back  # RFC 5626 §5.3: they want the flow to be used
     host, source = _address(contact.host), _address(flow.remote_host)
-    if host is None or source is None or host == source:
+    if host is None or source is None:
         return None
+    if host == source:
+        # Who names the far end of the connection cannot be connected to there: it is to be used again.
+        return back if flow.connection and contact.port == flow.remote_port else None
     if _is_private(host) and not _is_private(source):
         return back
     if isinstance(message, Request) and len(message.vias) == 1:
