@@ -8,7 +8,7 @@ from support.dns_server import NameServer, name_server
 
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.network.dns_resolver import DnsResolver
-from voip_engine.sip.network.locating import Service, in_order, locate
+from voip_engine.sip.network.locating import TARGETS, Service, in_order, locate
 from voip_engine.sip.network.sockets import TransportError
 
 HOSTS = ("a.pbx.test A 192.0.2.1", "b.pbx.test A 192.0.2.2", "b.pbx.test AAAA 2001:db8::2", "pbx.test A 192.0.2.9")
@@ -78,6 +78,23 @@ async def test_a_server_without_an_address_is_left_out() -> None:
     records = ("_sip._udp.pbx.test SRV 10 0 5060 gone.pbx.test.", "_sip._udp.pbx.test SRV 20 0 5060 a.pbx.test.")
     async with name_server(*records, *HOSTS) as server:
         assert await found(server, NextHop("UDP", "pbx.test", 0)) == [("UDP", "192.0.2.1", 5060)]
+
+
+async def test_of_many_servers_no_more_are_looked_up_than_are_tried() -> None:
+    numbers = range(40)
+    records = [f"_sip._tcp.pbx.test SRV {40 - number} 0 5060 n{number}.pbx.test." for number in numbers]
+    hosts = [f"n{number}.pbx.test A 192.0.2.{number}" for number in numbers]
+    async with name_server(*records, *hosts) as server:
+        hops = await found(server, NextHop("TCP", "pbx.test", 0))
+        assert hops == [("TCP", f"192.0.2.{number}", 5060) for number in range(39, 39 - TARGETS, -1)]
+        assert sum(asked.startswith("A ") for asked in server.asked) == TARGETS
+
+
+async def test_of_many_pointers_no_more_are_followed_than_servers_are_tried() -> None:
+    pointers = [f'pbx.test NAPTR 10 {number} "s" "SIP+D2T" "" _sip._tcp.n{number}.test.' for number in range(40)]
+    async with name_server(*pointers, *HOSTS) as server:
+        assert await found(server, NextHop("UDP", "pbx.test", 0, any_transport=True)) == [("UDP", "192.0.2.9", 5060)]
+        assert sum(asked.startswith("SRV _sip._tcp.n") for asked in server.asked) == TARGETS
 
 
 async def test_what_leads_nowhere_is_said_in_plain_words() -> None:

@@ -20,7 +20,7 @@ from voip_engine.sip.flow import DEFAULT_PORTS, NextHop, Transport
 from voip_engine.sip.network.sockets import TransportError, is_literal
 
 TARGETS = 16
-"""No more servers of one domain are tried."""
+"""No more servers of one domain are looked up and tried, however many its records list."""
 
 _SERVICE_NAMES: Mapping[Transport, str] = {"UDP": "_sip._udp", "TCP": "_sip._tcp", "TLS": "_sips._tcp"}
 _POINTER_SERVICES: Mapping[str, Transport] = {"sip+d2u": "UDP", "sip+d2t": "TCP", "sips+d2t": "TLS"}
@@ -115,18 +115,17 @@ async def _servers(hop: NextHop, resolver: Resolver, random: Random) -> list[tup
     servers = [
         (transport, service.host, service.port)
         for transport, services in zip(transports, listed, strict=True)
-        for service in in_order(services, random)
+        for service in in_order(sorted(services, key=_priority)[:TARGETS], random)
     ]
     if servers and all(host in ("", ".") for _, host, _ in servers):
         raise TransportError(f"{domain} says that it takes no SIP calls (SRV). Check the address.")
-    return [server for server in servers if server[1] not in ("", ".")]
+    return [server for server in servers if server[1] not in ("", ".")][:TARGETS]
 
 
 def in_order(services: Iterable[Service], random: Random) -> list[Service]:
     """Order SRV records: lower priorities first, chance by weight within one (RFC 2782)."""
     ordered: list[Service] = []
-    by_priority = groupby(sorted(services, key=lambda each: each.priority), key=lambda each: each.priority)
-    for _, group in by_priority:
+    for _, group in groupby(sorted(services, key=_priority), key=_priority):
         left = sorted(group, key=lambda each: each.weight)
         while left:
             drawn = random.randint(0, sum(each.weight for each in left))
@@ -139,12 +138,16 @@ def in_order(services: Iterable[Service], random: Random) -> list[Service]:
     return ordered
 
 
+def _priority(service: Service) -> int:
+    return service.priority
+
+
 def _chosen(pointers: list[Pointer]) -> list[tuple[Transport, str]]:
     """Return transport and SRV name of the pointers to follow: of the lowest order that we can, by preference."""
     known = [each for each in pointers if each.service.lower() in _POINTER_SERVICES]
     lowest = min((each.order for each in known), default=0)
     best = sorted((each for each in known if each.order == lowest), key=lambda each: each.preference)
-    return [(_POINTER_SERVICES[each.service.lower()], each.replacement) for each in best]
+    return [(_POINTER_SERVICES[each.service.lower()], each.replacement) for each in best[:TARGETS]]
 
 
 def _is_in_dns(host: str) -> bool:
