@@ -20,16 +20,21 @@ class Crowd:
 
     def __init__(self, limits: TcpLimits) -> None:
         self.flows: asyncio.Queue[Flow] = asyncio.Queue()
+        self.asked_about: list[Flow] = []
         self.transport = SipTransport(
             lambda data, flow: self.flows.put_nowait(flow),
             lambda transaction, reason: None,
             lambda error, flow: None,
             lambda flow: None,
-            knows=lambda flow: flow.remote_host == FRIEND,
+            knows=self._knows,
             limits=limits,
         )
         self.stack = AsyncExitStack()
         self.address: LocalAddress
+
+    def _knows(self, flow: Flow) -> bool:
+        self.asked_about.append(flow)
+        return flow.remote_host == FRIEND
 
     async def comes(self, host: str) -> tuple[asyncio.StreamReader, Flow] | None:
         """Connect and say something; None when the connection was not taken."""
@@ -79,3 +84,10 @@ async def test_a_connection_that_is_cut_off_makes_room(crowd: Crowd) -> None:
     crowd.transport.cut_off(flow)
     await _ended(reader)
     assert await crowd.comes(STRANGER) is not None
+
+
+async def test_those_who_are_in_are_not_asked_about_for_each_who_comes(crowd: Crowd) -> None:
+    for host in (STRANGER, OTHER, FRIEND, FRIEND, FRIEND):
+        crowd.asked_about.clear()
+        assert await crowd.comes(host) is not None
+        assert len(crowd.asked_about) == 1

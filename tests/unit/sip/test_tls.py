@@ -252,6 +252,23 @@ async def test_those_who_only_begin_to_shake_hands_are_limited(certificate: Cert
             assert not slow.at_eof()
 
 
+async def test_a_burst_of_those_who_begin_to_shake_hands_is_limited(certificate: Certificate) -> None:
+    async with endpoint(TcpLimits(connections=2, connect_s=30), tls=server_files(certificate)) as here:
+        address = await here.transport.listen("TLS", "127.0.0.1", 0)
+        # All wait to be accepted at once.
+        sockets = [socket.create_connection((address.host, address.port)) for _ in range(20)]
+        opened = [await asyncio.open_connection(sock=each) for each in sockets]
+        ends = [asyncio.create_task(_cut_off(reader)) for reader, _ in opened]
+        async with asyncio.timeout(10):
+            while sum(end.done() for end in ends) < 18:
+                await asyncio.wait([end for end in ends if not end.done()], return_when=asyncio.FIRST_COMPLETED)
+        assert sum(end.done() for end in ends) == 18
+        for end, (_, writer) in zip(ends, opened, strict=True):
+            end.cancel()
+            writer.close()
+        await asyncio.gather(*ends, return_exceptions=True)
+
+
 async def test_those_who_only_begin_to_shake_hands_are_cut_off(certificate: Certificate) -> None:
     async with endpoint(TcpLimits(connections=1, connect_s=0.05), tls=server_files(certificate)) as here:
         address = await here.transport.listen("TLS", "127.0.0.1", 0)

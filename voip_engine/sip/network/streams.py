@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from socket import socket
 from typing import Any
 
-from voip_engine.sip.admission.rate_limit import source_of
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.messages.framing import FramingError
+from voip_engine.sip.network.crowd import Crowd
 from voip_engine.sip.network.sockets import TransportError, describe_failure, is_literal, place_of
 from voip_engine.sip.network.tcp import TcpConnection, TcpEvents, TcpLimits
 from voip_engine.sip.network.tls import TlsContexts, describe_tls_failure
@@ -64,7 +64,7 @@ class Streams:
     ) -> None:
         self._on_lost = on_lost
         self._on_failure = on_failure
-        self._knows = knows
+        self._crowd = Crowd(limits, knows)
         self._limits = limits
         self._tls = tls
         self._events = TcpEvents(self._connected, on_data, on_framing_error, self._disconnected)
@@ -73,9 +73,7 @@ class Streams:
         self._by_place: dict[Place, list[TcpConnection]] = {}
         self._attempts: dict[NextHop, _Attempt] = {}
         self._domains: OrderedDict[Place, str] = OrderedDict()
-        self._shaking: dict[int, Flow] = {}
         self._count = 0
-        self._full = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -99,9 +97,10 @@ class Streams:
         def accept() -> asyncio.Protocol:
             if context is None:
                 return self._new_connection(transport, outbound=False)
+            secured = self._new_connection(transport, outbound=False)
             return TlsGate(
-                lambda flow: not self._closed and not self._is_crowded(flow),
-                lambda plain, flow: self._start(self._shake_hands(plain, flow, context)),
+                lambda flow: not self._closed and self._crowd.enter(secured.number, flow),
+                lambda plain, flow: self._start(self._shake_hands(plain, flow, secured, context)),
             )
 
         server = await asyncio.get_running_loop().create_server(accept, sock=opened)
@@ -245,10 +244,10 @@ class Streams:
                 self._domains.popitem(last=False)
         return connection
 
-    async def _shake_hands(self, plain: asyncio.Transport, flow: Flow, context: ssl.SSLContext) -> None:
+    async def _shake_hands(
+        self, plain: asyncio.Transport, flow: Flow, connection: TcpConnection, context: ssl.SSLContext
+    ) -> None:
         """Go on over TLS with a connection of somebody else's."""
-        connection = self._new_connection("TLS", outbound=False)
-        self._shaking[connection.number] = flow
         try:
             secured = await asyncio.get_running_loop().start_tls(
                 plain,
@@ -258,13 +257,13 @@ class Streams:
                 ssl_handshake_timeout=self._limits.connect_s,
                 ssl_shutdown_timeout=self._limits.linger_s,
             )
+            if secured is not None:
+                connection.connection_made(secured)
         except OSError as error:
             log.debug("no TLS with %s: %s", flow.remote_host, error)
-            return
         finally:
-            del self._shaking[connection.number]
-        if secured is not None:
-            connection.connection_made(secured)
+            if not connection.usable:
+                self._crowd.leave(connection.number)
 
     def _new_connection(self, transport: Transport, *, outbound: bool, domain: str = "") -> TcpConnection:
         self._count += 1
@@ -274,32 +273,17 @@ class Streams:
         flow = connection.flow
         if self._closed:
             return False
-        if not connection.outbound and self._is_crowded(flow):
+        if not connection.outbound and not self._crowd.enter(connection.number, flow):
             return False
         self._connections[connection.number] = connection
         self._by_place.setdefault((flow.transport, flow.remote_host, flow.remote_port), []).append(connection)
         return True
 
-    def _is_crowded(self, flow: Flow) -> bool:
-        """Whether one more connection from there is one too many."""
-        limits, source = self._limits, source_of(flow.remote_host)
-        inbound = [each.flow for each in self._connections.values() if not each.outbound]
-        inbound += self._shaking.values()
-        full, self._full = self._full, len(inbound) >= limits.connections
-        if self._full:
-            if not full:
-                log.warning("refusing connections: %d are open, the last from %s", len(inbound), flow.remote_host)
-            return True
-        from_there = sum(source_of(each.remote_host) == source for each in inbound)
-        if self._knows(flow):
-            return from_there >= limits.connections_per_source
-        strangers = sum(not self._knows(each) for each in inbound)
-        return from_there >= limits.connections_per_stranger or strangers >= limits.connections_of_strangers
-
     def _disconnected(self, connection: TcpConnection, error: BaseException | None) -> None:
         flow = connection.flow
         place = flow.transport, flow.remote_host, flow.remote_port
         del self._connections[connection.number]
+        self._crowd.leave(connection.number)
         self._by_place[place].remove(connection)
         if not self._by_place[place]:
             del self._by_place[place]
