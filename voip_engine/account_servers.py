@@ -17,14 +17,22 @@ RETRY_S = 5.0
 
 
 async def watch_servers(
-    accounts: tuple[AccountSettings, ...], signalling: Signalling, found: Callable[[list[str]], None]
+    accounts: tuple[AccountSettings, ...], signalling: Signalling, found: Callable[[str, list[str]], None]
 ) -> None:
-    """Look up every account's servers again and again until cancelled, and tell the literal addresses of each."""
-    hops = {hop for account in accounts for hop in servers_of(account)}
-    while hops:
+    """Look up every account's servers again and again until cancelled.
+
+    The literal addresses of each are told with the account's address of record.
+    """
+    accounts_at: dict[NextHop, list[str]] = {}
+    for account in accounts:
+        for hop in servers_of(account):
+            accounts_at.setdefault(hop, []).append(str(account.address_of_record))
+    while accounts_at:
         missing = False
-        for hosts in await asyncio.gather(*(_addresses(signalling, hop) for hop in hops)):
-            found(hosts)
+        addresses = await asyncio.gather(*(_addresses(signalling, hop) for hop in accounts_at))
+        for names, hosts in zip(accounts_at.values(), addresses, strict=True):
+            for name in names:
+                found(name, hosts)
             missing |= not hosts
         await asyncio.sleep(RETRY_S if missing else LOOK_UP_EVERY_S)
 

@@ -154,14 +154,12 @@ class Engine:
             raise EngineError(str(error)) from error
         self._publish(events.EngineStarted(time.time(), self._listening))
         self._accounts.start()
-        self._spawn(
-            watch_servers(
-                self.settings.accounts,
-                self._signalling,
-                lambda hosts: door.servers_found(hosts, self._signalling.now),
-            ),
-            "watch servers",
-        )
+
+        def servers_found(account: str, hosts: list[str]) -> None:
+            door.servers_found(hosts, self._signalling.now)
+            core.servers_found(account, hosts, self._signalling.now)
+
+        self._spawn(watch_servers(self.settings.accounts, self._signalling, servers_found), "watch servers")
         self._spawn(self._warm_up(), "warm up")
 
     async def close(self) -> None:

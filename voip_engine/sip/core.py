@@ -12,6 +12,7 @@ receive ─ parse ─┬ response ─► client transaction ─► InviteClient,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 
 from voip_engine.sip.admission.doorkeeper import Doorkeeper
@@ -172,6 +173,13 @@ class SipCore:
         registration.register(paths or (Path(registration.config.registrar, local),), now)
         return self._endpoint.take_effects()
 
+    def servers_found(self, account: str, hosts: Iterable[str], now: float) -> None:
+        """Take literal addresses for an account's servers for an hour. Raises KeyError for an unknown account.
+
+        Only they are told its password's digest, besides where it is registered and where `invite` goes.
+        """
+        self._accounts.servers_found(account, hosts, now)
+
     def unregister(self, account: str, now: float) -> list[Effect]:
         """Take an account's binding back. Raises KeyError for an unknown account."""
         self._mailboxes.stop(account, now)
@@ -184,7 +192,8 @@ class SipCore:
         config, path = registration.config, registration.path
         contact = self._accounts.contact(account, config.contact_user, path.local, config.aor.scheme == "sips")
         routes = registration.binding.service_route
-        self._mailboxes.watch(config, MailboxPath(path.hop, path.local, contact, routes), now)
+        where = MailboxPath(path.hop, path.local, contact, routes)
+        self._mailboxes.watch(config, registration.askers, where, now)
         return self._endpoint.take_effects()
 
     # ---- sessions ----
@@ -206,6 +215,7 @@ class SipCore:
     ) -> tuple[str, list[Effect]]:
         """Call `target`; returns the session's name. `extra` headers stand besides the usual ones.
 
+        With an account `next_hop` and `further` are servers of its: they are told its password's digest if they ask.
         `alternative` is what to offer instead when the `offer` is refused as such; told as `AlternativeOffered`.
         `contact` is where we are reached if not at `local`, unless the account's registrar knows better.
         `further` next hops are tried in order when one says 503, nothing, or is not reached (RFC 3263 §4.3). Those of another
@@ -218,6 +228,7 @@ class SipCore:
         if len(self._sessions) >= self._capacity or endpoint.transactions.full:
             raise CapacityError(f"{self._capacity} calls are up already, which is the limit.")
         endpoint.note_sending_address(local)
+        self._accounts.servers_found(account, [hop.host for hop in (next_hop, *further)], now)
         call_id = endpoint.token()
         context = SessionContext(
             endpoint=endpoint,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from voip_engine.sip.authentication.askers import Askers
 from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.endpoint import Endpoint, contact_uri
 from voip_engine.sip.flow import LocalAddress
@@ -36,6 +37,11 @@ class AccountBook:
         """Return how an account is set. Raises KeyError for an unknown one."""
         return None if account is None else self._registrations[account].config
 
+    def servers_found(self, account: str | None, hosts: Iterable[str], now: float) -> None:
+        """Take hosts for an account's servers. Raises KeyError for an unknown account."""
+        if account is not None:
+            self._registrations[account].askers.found(hosts, now)
+
     def service_route(self, account: str | None) -> tuple[str, ...]:
         """Return the proxies that an account's registrar wants calls to go by (RFC 3608 §6.1)."""
         return () if account is None else tuple(self._registrations[account].binding.service_route)
@@ -43,7 +49,10 @@ class AccountBook:
     def credentials(self, account: str | None) -> Callable[[], Credentials]:
         """Return what makes credentials for a request of an account's."""
         config = self.config(account)
-        return lambda: Credentials(config.digest(self._endpoint.random) if config else None)
+        if account is None or config is None:
+            return lambda: Credentials(None, Askers())
+        askers = self._registrations[account].askers
+        return lambda: Credentials(config.digest(self._endpoint.random), askers)
 
     def contact(
         self, account: str | None, user: str, local: LocalAddress, secure: bool, seen: LocalAddress | None = None

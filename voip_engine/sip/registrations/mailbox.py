@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voip_engine.sip.authentication.askers import Askers
 from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.effects import MessagesWaiting
 from voip_engine.sip.endpoint import Endpoint, media_type_of
@@ -58,9 +59,10 @@ class _Subscription:
 class Mailbox:
     """The mailbox of one account. What it holds is told as `MessagesWaiting`."""
 
-    def __init__(self, endpoint: Endpoint, config: AccountConfig) -> None:
+    def __init__(self, endpoint: Endpoint, config: AccountConfig, askers: Askers) -> None:
         self._endpoint = endpoint
         self._config = config
+        self._askers = askers
         self._credentials = self._fresh_credentials()
         self._path: MailboxPath | None = None
         self._watching = False
@@ -157,7 +159,7 @@ class Mailbox:
         def on_response(response: Response, flow: Flow, now: float) -> None:
             if response.status >= 200 and request.call_id == self._subscription.call_id:
                 self._busy = False
-                self._on_final(request, response, expires_s, now)
+                self._on_final(request, response, hop, flow, expires_s, now)
 
         def on_failure(status: int, reason: str, now: float) -> None:
             if request.call_id == self._subscription.call_id:
@@ -168,13 +170,16 @@ class Mailbox:
         self._endpoint.address(request, hop, self._path.local)
         self._endpoint.transactions.send(request, hop, now, on_response=on_response, on_failure=on_failure)
 
-    def _on_final(self, request: Request, response: Response, expires_s: int, now: float) -> None:
+    def _on_final(
+        self, request: Request, response: Response, hop: NextHop, flow: Flow, expires_s: int, now: float
+    ) -> None:
         status = response.status
+        number = self._subscription.sequence.number + 1
         if status < 300:
             self._credentials.accepted()
             self._on_success(request, response, expires_s, now)
         elif status in (401, 407) and (
-            again := self._credentials.again(request, response, self._subscription.sequence.number + 1)
+            again := self._credentials.again(request, response, number, hop=hop, flow=flow, now=now)
         ):
             self._subscription.sequence.next()
             self._send(again, expires_s, now)
@@ -218,7 +223,7 @@ class Mailbox:
         return _Subscription(self._endpoint.token(), self._endpoint.token(), Sequence())
 
     def _fresh_credentials(self) -> Credentials:
-        return Credentials(self._config.digest(self._endpoint.random))
+        return Credentials(self._config.digest(self._endpoint.random), self._askers)
 
 
 class Mailboxes:
@@ -228,11 +233,11 @@ class Mailboxes:
         self._endpoint = endpoint
         self._mailboxes: dict[str, Mailbox] = {}
 
-    def watch(self, config: AccountConfig, path: MailboxPath, now: float) -> None:
-        """Hear of an account's mailbox from now on."""
+    def watch(self, config: AccountConfig, askers: Askers, path: MailboxPath, now: float) -> None:
+        """Hear of an account's mailbox from now on; `askers` may ask for its password."""
         mailbox = self._mailboxes.get(config.account)
         if mailbox is None:
-            mailbox = self._mailboxes[config.account] = Mailbox(self._endpoint, config)
+            mailbox = self._mailboxes[config.account] = Mailbox(self._endpoint, config, askers)
         mailbox.watch(path, now)
 
     def stop(self, account: str, now: float) -> None:
@@ -251,7 +256,7 @@ class Mailboxes:
                 return True
             if config is None or request.to.tag is not None or not self._endpoint.trusts(flow, now):
                 return False
-            Mailbox(self._endpoint, config).take(transaction, now)
+            Mailbox(self._endpoint, config, Askers()).take(transaction, now)
         except MalformedHeader:
             self._endpoint.respond(transaction, 400, now)
         return True

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
+from voip_engine.sip.authentication.askers import Askers
 from voip_engine.sip.authentication.auth import DigestClient
 from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.effects import KeepAlive, RegistrationChanged
@@ -64,6 +65,8 @@ class Registration:
     def __init__(self, endpoint: Endpoint, config: AccountConfig) -> None:
         self._endpoint = endpoint
         self._config = config
+        self.askers = Askers((config.aor.host, config.registrar.host))
+        """Who may ask for the account's password."""
         self._credentials = self._fresh_credentials()
         self._call_id = endpoint.token()
         self._sequence = Sequence()
@@ -107,6 +110,7 @@ class Registration:
             self._transaction.abandon(now)
             self._transaction = None
         self._paths = paths
+        self.askers.found([path.hop.host for path in paths], now)
         self._untried = len(paths) - 1
         self._wanted = True
         self._failures = 0
@@ -159,7 +163,9 @@ class Registration:
                 self._flow = flow if flow.transport != "UDP" else None
                 self._transaction = None
                 self._endpoint.timers.stop(self._patience)
-                self._on_final(request, response, expires_s, now)
+                # A server with several addresses may answer, and call later on, from another one than it was asked at.
+                self.askers.found([path.hop.host, flow.remote_host], now)
+                self._on_final(request, response, path.hop, flow, expires_s, now)
 
         def on_failure(status: int, reason: str, now: float) -> None:
             self._transaction = None
@@ -181,12 +187,17 @@ class Registration:
             request, path.hop, now, on_response=on_response, on_failure=on_failure
         )
 
-    def _on_final(self, request: Request, response: Response, expires_s: int, now: float) -> None:
+    def _on_final(
+        self, request: Request, response: Response, hop: NextHop, flow: Flow, expires_s: int, now: float
+    ) -> None:
         status = response.status
+        number = self._sequence.number + 1
         if status < 300:
             self._credentials.accepted()
             self._on_success(response, expires_s, now)
-        elif status in (401, 407) and (again := self._credentials.again(request, response, self._sequence.number + 1)):
+        elif status in (401, 407) and (
+            again := self._credentials.again(request, response, number, hop=hop, flow=flow, now=now)
+        ):
             self._sequence.next()
             self._send_request(again, expires_s, now)
         elif status == 423 and expires_s and (shortest_s := _seconds(response.headers.get("Min-Expires"))) is not None \
@@ -291,7 +302,7 @@ class Registration:
         start(now)
 
     def _fresh_credentials(self) -> Credentials:
-        return Credentials(self._config.digest(self._endpoint.random))
+        return Credentials(self._config.digest(self._endpoint.random), self.askers)
 
     def _schedule(self, deadline: float) -> None:
         self._endpoint.timers.stop(self._timer)

@@ -40,7 +40,8 @@ class DialogRequests:
             if response.status < 200:
                 return
             if response.status in (401, 407):
-                again = credentials.again(request, response, self._context.sequence.number + 1)
+                number = self._context.sequence.number + 1
+                again = credentials.again(request, response, number, hop=hop, flow=flow, now=now)
                 if again is not None:
                     self._context.sequence.next()
                     self._send(dialog, again, credentials, on_final, now)
@@ -54,10 +55,11 @@ class DialogRequests:
             self._on_idle(now)
 
         self._open += 1
-        self._context.endpoint.address(request, dialog.next_hop, self._context.local)
+        hop = dialog.next_hop
+        self._context.endpoint.address(request, hop, self._context.local)
         self._context.endpoint.transactions.send(
             request,
-            dialog.next_hop,
+            hop,
             now,
             on_response=on_response,
             on_failure=lambda status, reason, now: on_final(status, None, now),

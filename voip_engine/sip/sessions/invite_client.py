@@ -164,7 +164,7 @@ class InviteClient:
         elif response.status < 300:
             self._on_success(response, flow, now)
         else:
-            self._on_refusal(response, now)
+            self._on_refusal(response, flow, now)
 
     def _on_provisional(self, response: Response, flow: Flow, now: float) -> None:
         first, self._provisional = not self._provisional, True
@@ -186,18 +186,20 @@ class InviteClient:
         self.answered = True
         self._credentials.accepted()
         dialog = self._user.dialog_of(response, flow)
-        # The ACK carries the credentials of its INVITE (RFC 3261 §13.2.2.4).
+        # The ACK carries the credentials of its INVITE (RFC 3261 §13.2.2.4), but not to somebody else than asked for them.
         request = dialog.build("ACK", cseq=response.cseq.number)
-        for name in ("Authorization", "Proxy-Authorization"):
-            for value in self._request.headers.get_all(name):
-                request.headers.add(name, value)
+        if self._credentials.may_go_to(dialog.next_hop, now):
+            for name in ("Authorization", "Proxy-Authorization"):
+                for value in self._request.headers.get_all(name):
+                    request.headers.add(name, value)
         self._acks[tag] = self._endpoint.send_ack(request, dialog.next_hop, self._local)
         self._user.on_success(response, dialog, flow, now)
 
-    def _on_refusal(self, response: Response, now: float) -> None:
+    def _on_refusal(self, response: Response, flow: Flow, now: float) -> None:
         self._stop_timer()
         if response.status in (401, 407) and not self._cancelling:
-            again = self._credentials.again(self._request, response, self._sequence.number + 1)
+            number = self._sequence.number + 1
+            again = self._credentials.again(self._request, response, number, hop=self._sent_to, flow=flow, now=now)
         elif not self._cancelling:
             again = self._user.amended(self._request, response, self._sequence.number + 1)
             if again is not None:
