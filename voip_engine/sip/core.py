@@ -401,7 +401,7 @@ class SipCore:
     def _on_stray(self, transaction: ServerTransaction, now: float) -> None:
         """Take what belongs to no call: the NOTIFY of a mailbox, and nothing else."""
         request = transaction.request
-        account = self._accounts.called_by(request)
+        account = self._accounts.called_by(request, transaction.flow, now)
         config = self._accounts.config(account)
         if request.method != "NOTIFY" or not self._mailboxes.receive(transaction, config, now):
             self._endpoint.respond(transaction, 481, now)
@@ -418,7 +418,7 @@ class SipCore:
         local = LocalAddress(flow.transport, flow.local_host, flow.local_port)
         if flow.transport != "UDP":
             local = endpoint.listening_address(flow.transport, flow.local_host, flow.local_port)
-        account = self._accounts.called_by(request)
+        account = self._accounts.called_by(request, flow, now)
         context = SessionContext(
             endpoint=endpoint,
             session=self._sessions.name_for(request.call_id),

@@ -476,11 +476,32 @@ def test_a_call_to_ourselves_has_two_sessions() -> None:
 )
 def test_a_call_belongs_to_the_account_it_was_sent_to(uri: str, to: str, expected: str | None) -> None:
     core = new_core()
-    core.add_account(account())
+    for name in ("sip:alice@pbx.example", "sip:alice@other.example"):
+        core.add_account(account(name))
+        core.servers_found(name, [FLOW.remote_host], 0.0)
+    assert account_called(core, uri, to, FLOW) == expected
+
+
+@pytest.mark.parametrize("uri", ["sip:+4930123@10.0.0.2", "sip:alice@10.0.0.2", "sip:10.0.0.2", "sip:zoe@10.0.0.2"])
+def test_whatever_number_a_trunk_s_server_calls_is_its_only_account_s(uri: str) -> None:
+    core = new_core()
     core.add_account(account("sip:alice@other.example"))
-    effects = core.receive(request("INVITE", uri=uri, to=to), FLOW, 0.0)
+    core.add_account(account())
+    core.servers_found("sip:alice@pbx.example", [FLOW.remote_host], 0.0)
+    assert account_called(core, uri, "<sip:+4930123@other.example>", FLOW) == "sip:alice@pbx.example"
+
+
+def test_who_is_no_server_of_an_account_calls_none() -> None:
+    core = new_core()
+    core.add_account(account())
+    core.servers_found("sip:alice@pbx.example", ["10.0.0.99"], 0.0)
+    assert account_called(core, "sip:alice@10.0.0.2", "<sip:alice@pbx.example>", FLOW) is None
+
+
+def account_called(core: SipCore, uri: str, to: str, flow: Flow) -> str | None:
+    effects = core.receive(request("INVITE", uri=uri, to=to), flow, 0.0)
     [invited] = [effect for effect in effects if isinstance(effect, SessionInvited)]
-    assert invited.account == expected
+    return invited.account
 
 
 # ---- limits ----

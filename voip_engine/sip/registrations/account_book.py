@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from voip_engine.sip.authentication.askers import Askers
 from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.endpoint import Endpoint, contact_uri
-from voip_engine.sip.flow import LocalAddress
+from voip_engine.sip.flow import Flow, LocalAddress
 from voip_engine.sip.messages.message import Request
 from voip_engine.sip.registrations.registration import AccountConfig, Registration
 
@@ -67,16 +67,18 @@ class AccountBook:
             uri = uri.with_parameter("ob")  # RFC 5626 §4.3
         return f"<{uri}>"
 
-    def called_by(self, request: Request) -> str | None:
-        """Return the account that a request is for: by the user part we gave its registrar, else by its address."""
-        user = request.uri.user
-        if user is None:
-            return None
-        configs = [registration.config for registration in self._registrations.values()]
-        for config in configs:
-            if config.aor.user == user and request.to.uri.host.lower() == config.aor.host.lower():
+    def called_by(self, request: Request, flow: Flow, now: float) -> str | None:
+        """Return the account that a request is for: one that it came from a server of, and no other source names one.
+
+        Of several the one whose user and domain, or else whose user, is called. A trunk's only account takes all its numbers.
+        """
+        host = flow.remote_host
+        theirs = [each.config for each in self._registrations.values() if each.askers.is_server(host, now)]
+        user, domain = request.uri.user, request.to.uri.host.lower()
+        for config in theirs:
+            if config.aor.user == user and config.aor.host.lower() == domain:
                 return config.account
-        for config in configs:
-            if user in (config.contact_user, config.aor.user):
+        for config in theirs:
+            if user is not None and user in (config.contact_user, config.aor.user):
                 return config.account
-        return None
+        return theirs[0].account if len(theirs) == 1 else None
