@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from voip_engine.sip.admission.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper
+from voip_engine.sip.admission.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper, Refusal
 from voip_engine.sip.effects import CloseConnection, RequestTurnedAway
 from voip_engine.sip.endpoint import Endpoint
 from voip_engine.sip.flow import Flow
@@ -21,6 +21,8 @@ Answer = Callable[[Request, int, Flow, tuple[tuple[str, str], ...]], None]
 """Answers a request with a status and headers, without keeping any state."""
 
 FOREIGN = "a request for a call came from a host that has no part in it"
+# Not 503, after which the other side would send us nothing at all for that long (RFC 3261 §21.5.4).
+FLOODED = Refusal("too many requests came within one call", 500, (("Retry-After", "5"),))
 
 
 class Gate:
@@ -61,13 +63,16 @@ class Gate:
 
     def turns_away(self, request: Request, flow: Flow, now: float, answer: Answer) -> bool:
         """Judge a request that no transaction knows; one that is not taken is answered if the door wants it."""
-        if self._door is None:
-            return False
         if request.method == "CANCEL":
-            belongs = self._endpoint.transactions.find(request, "INVITE") is not None
+            session, belongs = None, self._endpoint.transactions.find(request, "INVITE") is not None
         else:
-            belongs = request.to.tag is not None and self._sessions.find(dialog_id(request)) is not None
-        refusal = None if belongs else self._door.judge(request, flow, now, self._is_half_open)
+            session = self._sessions.find(dialog_id(request)) if request.to.tag is not None else None
+            belongs = session is not None
+        refusal: Refusal | None = None
+        if session is not None and not session.has_room(request, now):
+            refusal = FLOODED
+        elif not belongs and self._door is not None:
+            refusal = self._door.judge(request, flow, now, self._is_half_open)
         if refusal is None:
             return False
         if refusal.status is not None:

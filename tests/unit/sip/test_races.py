@@ -8,6 +8,7 @@ from support.sip_wire import ANSWER, OFFER, Message, Peer, Wire
 
 from voip_engine.sip.effects import (
     Effect,
+    RequestTurnedAway,
     SessionAnswered,
     SessionConfirmed,
     SessionEnded,
@@ -17,6 +18,7 @@ from voip_engine.sip.effects import (
     SessionReofferFailed,
 )
 from voip_engine.sip.messages.message import Request
+from voip_engine.sip.sessions.session import REQUESTS_AT_ONCE
 
 
 def connected() -> tuple[Wire, Peer, Peer, str]:
@@ -192,6 +194,31 @@ def test_a_hundred_calls_nobody_takes_leave_nothing() -> None:
     bench.wait(301)
     assert len(bench.take_told(SessionEnded)) == 100
     bench.finish()
+
+
+def test_too_many_requests_within_one_call_are_turned_away_but_never_its_end() -> None:
+    bench = Bench()
+    invite = bench.connect()
+    for number in range(3 * REQUESTS_AT_ONCE):
+        bench.in_dialog(invite, "INFO", cseq=number + 1, body=OFFER)
+    answers = [(each.status, each.headers.get("Retry-After")) for each in bench.take_responses()]
+    assert answers[REQUESTS_AT_ONCE:] == [(500, "5")] * 2 * REQUESTS_AT_ONCE
+    assert (500, "5") not in answers[:REQUESTS_AT_ONCE]
+    assert len(bench.take_told(RequestTurnedAway)) == 2 * REQUESTS_AT_ONCE
+    bench.in_dialog(invite, "BYE", cseq=1000)
+    assert [each.status for each in bench.take_responses()] == [200]
+    assert len(bench.take_told(SessionEnded)) == 1
+
+
+def test_after_a_while_requests_within_a_call_are_taken_again() -> None:
+    bench = Bench()
+    invite = bench.connect()
+    for number in range(REQUESTS_AT_ONCE + 1):
+        bench.in_dialog(invite, "INFO", cseq=number + 1, body=OFFER)
+    bench.take_responses()
+    bench.wait(1.0)
+    bench.in_dialog(invite, "UPDATE", cseq=1000)
+    assert [each.status for each in bench.take_responses()] == [200]
 
 
 def is_request(message: Message, method: str) -> bool:

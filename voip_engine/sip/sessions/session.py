@@ -14,6 +14,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Literal
 
+from voip_engine.sip.admission.rate_limit import TokenBucket
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionEnded, SessionProgressed
 from voip_engine.sip.endpoint import session_body
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
@@ -44,6 +45,9 @@ from voip_engine.sip.transactions.transaction_layer import ServerTransaction
 
 MAX_SOURCES = 32
 """How many hosts that have spoken in a call are remembered."""
+REQUESTS_PER_S = 20.0
+REQUESTS_AT_ONCE = 60
+"""What is taken within one call: keys by INFO come several a second, and nothing comes more often."""
 
 
 class Phase(Enum):
@@ -71,6 +75,7 @@ class Session:
         self._dialog: Dialog | None = None
         self._reoffers: Reoffers | None = None
         self._heard: set[str] = set()
+        self._bucket = TokenBucket(REQUESTS_PER_S, REQUESTS_AT_ONCE)
         self._requests = DialogRequests(context, lambda now: self._settle())
         self._timer = SessionTimer(
             context.endpoint.timers,
@@ -227,6 +232,10 @@ class Session:
         dialog = self._dialog_of(request)
         named = [dialog.remote_target, *(route.uri for route in dialog.route_set)] if dialog is not None else []
         return has_part(flow.remote_host, self._heard, [uri.host for uri in named])
+
+    def has_room(self, request: Request, now: float) -> bool:
+        """Whether one more request within the dialog is taken now; the one that ends it always is."""
+        return self._bucket.take(now) or (request.method == "BYE" and self.phase is not Phase.ENDED)
 
     def receive(self, transaction: ServerTransaction, now: float) -> None:
         """Take a request within the dialog whose CSeq is in order."""
