@@ -19,10 +19,11 @@ from voip_engine.snapshots import CallState
 
 
 class Branch:
-    """One place where it rings, behind `server`. It plays a tone from its own port."""
+    """One place where it rings, behind `server`. It plays a tone from its own port, but may say another host."""
 
-    def __init__(self, server: Responder, tag: str) -> None:
+    def __init__(self, server: Responder, tag: str, host: str = "127.0.0.1") -> None:
         self.tag = tag
+        self.host = host
         self.contact = f"<sip:{tag}@{server.address}>"
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
@@ -30,9 +31,9 @@ class Branch:
         self.port = self.socket.getsockname()[1]
 
     def description(self) -> bytes:
-        port = self.port
+        host, port = self.host, self.port
         return (
-            f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+            f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
         ).encode()
 
     def respond(self, invite: Request, status: int, *headers: tuple[str, str], described: bool = True) -> Response:
@@ -121,6 +122,21 @@ async def test_of_two_branches_the_latest_is_heard_and_then_the_one_that_answers
         async with playing(one, call.snapshot().local_rtp):
             async with asyncio.timeout(10):
                 while not call.snapshot().remote_rtp.endswith(f":{one.port}"):
+                    await asyncio.sleep(0.05)
+
+
+async def test_a_phone_behind_nat_is_heard_from_where_its_signalling_comes(make_engine):
+    engine = await make_engine()
+    happened = Happenings(engine)
+    async with responder(trying) as server:
+        branch = Branch(server, "one", host="10.255.255.7")
+        call = await engine.dial(f"sip:bob@{server.address}")
+        await rings(server, engine, branch, 183)
+        await happened.wait_for(CallRinging)
+        async with playing(branch, call.snapshot().local_rtp):
+            await heard(call)
+            async with asyncio.timeout(10):
+                while call.snapshot().remote_rtp != f"127.0.0.1:{branch.port}":
                     await asyncio.sleep(0.05)
 
 

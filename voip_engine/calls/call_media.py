@@ -49,7 +49,8 @@ class CallMedia:
         """Let the leg follow the plan. Early media may pause for as long as it rings."""
         if self.plan is not None and not self._voice.hung_up.is_set():
             timeout_s = None if early else self._services.media_timeout_s
-            self._services.plane.send(protocol.ConfigureLeg(self._voice.leg_id, self.plan, timeout_s))
+            parties = self._core.features.parties(self._session)
+            self._services.plane.send(protocol.ConfigureLeg(self._voice.leg_id, self.plan, timeout_s, parties=parties))
             self._voice.configure(codec_snapshot(self.plan).audio_rate_hz)
 
     def take_answer(self, body: bytes | None, *, final: bool = True) -> bool:

@@ -89,9 +89,12 @@ class Inbound:
         self._earlier_received = 0
         self._earlier_lost = 0
 
-    def latch_onto(self, signalled: Source, known: Source | None) -> None:
-        """Look for the peer anew, at the signalled address; `known` is where it was already found."""
-        self.latch = Latch(signalled, known)
+    def latch_onto(self, signalled: Source, known: Source | None, parties: tuple[str, ...] = ()) -> None:
+        """Look for the peer anew, at the signalled address; `known` is where it was already found.
+
+        `parties` are the hosts that have a part in the call's signalling.
+        """
+        self.latch = Latch(signalled, known, parties)
         self._peer_heard = False
         self._reported.clear()
 

@@ -114,8 +114,10 @@ class Leg:
         if previous is None or previous.remote_rtp != plan.remote_rtp or command.latched is not None:
             signalled = (plan.remote_rtp.host, plan.remote_rtp.port)
             known = (command.latched.host, command.latched.port) if command.latched else None
-            self.inbound.latch_onto(signalled, known)
+            self.inbound.latch_onto(signalled, known, command.parties)
             self._follow(known or signalled)
+        elif self.inbound.latch is not None:
+            self.inbound.latch.take_parties(command.parties)
         self.inbound.configure(plan)
         if previous is None:
             self.jitter.set_clock_rate(plan.send.clock_rate_hz)

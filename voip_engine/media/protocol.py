@@ -87,6 +87,8 @@ class ConfigureLeg(Command, frozen=True, tag=True):
     latched: HostPort | None = None
     srtp_mark: SrtpMark | None = None
     """Where that process stopped, if the audio is encrypted."""
+    parties: tuple[str, ...] = ()
+    """The hosts that have a part in the call's signalling: its audio may come from them too (see `rtp.latch`)."""
 
 
 class MapLeg(Command, frozen=True, tag=True):

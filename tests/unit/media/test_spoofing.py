@@ -68,3 +68,37 @@ def test_rtp_with_everything_right_but_its_source_is_not_heard(loop: Loop, peer:
     assert figures.remote_rtp == peer.address
     with pytest.raises(BlockingIOError):
         spoofer.recv(2048)
+
+
+def test_a_stranger_who_speaks_first_is_not_heard_and_keeps_nobody_out(loop: Loop, spoofer: socket.socket) -> None:
+    peer = Peer(loop, 2)
+    spoken = tone(60)
+    for number, payload in enumerate(spoken):
+        spoofer.sendto(RtpPacket(0, number, number * 160, 7, payload).serialize(), peer.local)
+        if number >= 30:
+            peer.send(payload, number - 30)
+        loop.tick()
+    figures = loop.figures(2)
+    assert (figures.remote_rtp, figures.received_packets) == (peer.address, 30)
+    with pytest.raises(BlockingIOError):
+        spoofer.recv(2048)
+    peer.close()
+
+
+def test_who_has_a_part_in_the_signalling_is_followed_until_the_signalled_address_speaks(
+    loop: Loop, spoofer: socket.socket
+) -> None:
+    peer = Peer(loop, 2)
+    peer.configure(parties=(ELSEWHERE,))
+    spoken = tone(60)
+    for number in range(30):
+        peer.send(spoken[number], number, through=spoofer)
+        loop.tick()
+    assert loop.figures(2).remote_rtp == HostPort(*spoofer.getsockname())
+    assert spoofer.recv(2048)
+    for number in range(30, 60):
+        peer.send(spoken[number], number, ssrc=8)
+        loop.tick()
+    assert loop.figures(2).remote_rtp == peer.address
+    assert peer.received()
+    peer.close()

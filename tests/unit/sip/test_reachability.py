@@ -166,3 +166,17 @@ def test_a_reinvite_from_the_side_that_was_called_may_come_from_its_proxy() -> N
         bench.in_dialog(invite, "INVITE", cseq=number, body=b"hold", source=source, contact="<sip:c@10.0.0.7>")
         assert len(bench.take_told(SessionReoffered)) == 1
         bench.apply(bench.core.reject_reoffer(bench.session, 488, bench.now))
+
+
+# ---- whose audio may come ----
+
+
+def test_a_session_names_the_hosts_that_have_a_part_in_it() -> None:
+    bench = Bench()
+    taken(bench, f"Record-Route: <sip:{THEM};lr>", source=NAT, contact="<sip:carol@192.168.1.7>", via="192.168.1.7")
+    assert set(bench.core.features.parties("theirs")) == {NAT, THEM, "192.168.1.7"}
+    invite = bench.place()
+    assert set(bench.core.features.parties(bench.session)) == {THEM}
+    bench.respond(invite, 183, body=ANSWER, contact="<sip:carol@198.51.100.7>")
+    assert set(bench.core.features.parties(bench.session)) == {THEM, "198.51.100.7"}
+    assert bench.core.features.parties("nobody") == ()

@@ -1,4 +1,4 @@
-"""The core's commands for what a call's dialog carries besides the call: transfers and keys."""
+"""The core's commands for what a call's dialog carries besides the call: transfers and keys. And who speaks in it."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ class CallFeatures:
         if (features := self._of(session)) is not None and not features.press(key, duration_ms, now):
             raise SessionStateError("Keys cannot be pressed yet: the call is not up.")
         return self._endpoint.take_effects()
+
+    def parties(self, session: str) -> tuple[str, ...]:
+        """Return the hosts, addresses or names, that have a part in a session; none for one that is not known."""
+        known = self._sessions.get(session)
+        return known.parties if known is not None else ()
 
     def _of(self, session: str) -> SessionFeatures | None:
         known = self._sessions.get(session)

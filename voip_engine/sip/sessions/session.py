@@ -109,6 +109,12 @@ class Session:
         """Whether a call of theirs waits for our answer, or our answer for their ACK."""
         return self.phase is Phase.CALLED or (self._ringing is not None and self._ringing.awaiting_ack)
 
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """The hosts that have a part in the session: those that were heard in it, its Contact, its routes."""
+        early = self._placing.early.latest if self._placing is not None else None
+        return tuple(self._heard.union(_named(self._dialog or (early.dialog if early is not None else None))))
+
     @classmethod
     def place(
         cls,
@@ -229,9 +235,7 @@ class Session:
 
     def admits(self, request: Request, flow: Flow) -> bool:
         """Whether a request within a dialog of ours may come from there (see `reachability`)."""
-        dialog = self._dialog_of(request)
-        named = [dialog.remote_target, *(route.uri for route in dialog.route_set)] if dialog is not None else []
-        return has_part(flow.remote_host, self._heard, [uri.host for uri in named])
+        return has_part(flow.remote_host, self._heard, _named(self._dialog_of(request)))
 
     def has_room(self, request: Request, now: float) -> bool:
         """Whether one more request within the dialog is taken now; the one that ends it always is."""
@@ -486,6 +490,13 @@ class Session:
         if self.phase is not Phase.UP or self._reoffers is None:
             raise SessionStateError("This call cannot be changed: it is not up yet.")
         return self._reoffers
+
+
+def _named(dialog: Dialog | None) -> list[str]:
+    """The hosts that a dialog's Contact and routes name."""
+    if dialog is None:
+        return []
+    return [uri.host for uri in (dialog.remote_target, *(route.uri for route in dialog.route_set))]
 
 
 def _check_refusal(status: int) -> None:
