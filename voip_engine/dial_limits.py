@@ -33,10 +33,13 @@ class DialLimits:
         self._spent: deque[tuple[float, float]] = deque()
         """When a slot of a minute began, and the seconds of the calls that ended in it."""
 
-    def refusal(self, now: float) -> str | None:
-        """Return in plain words why no further call may be placed now, None if one may."""
+    def refusal(self, now: float, *, sent_on: bool = False) -> str | None:
+        """Return in plain words why no call may be placed now, None if one may.
+
+        One that is `sent_on` is up already, so that it adds none to `calls_at_once`.
+        """
         settings = self._settings
-        if settings.calls_at_once and len(self._live) >= settings.calls_at_once:
+        if settings.calls_at_once and not sent_on and len(self._live) >= settings.calls_at_once:
             return f"{len(self._live)} placed calls are up, and calls_at_once of [dialling] allows no more."
         placed = self._placed_at
         if settings.calls_per_hour and len(placed) == settings.calls_per_hour and now - placed[0] < HOUR_S:
@@ -52,6 +55,10 @@ class DialLimits:
     def placed(self, call: str, now: float) -> None:
         """Count a call that goes out."""
         self._live[call] = _Placed()
+        self._placed_at.append(now)
+
+    def sent_on(self, now: float) -> None:
+        """Count a call that goes out once more, to somebody else."""
         self._placed_at.append(now)
 
     def answered(self, call: str, now: float) -> None:

@@ -40,6 +40,7 @@ class DialRules:
         self._allow = tuple(_Pattern.of(text) for text in settings.allow)
         self._deny = tuple(_Pattern.of(text) for text in settings.deny)
         self._transfer = tuple(_Pattern.of(text) for text in settings.transfer)
+        self._redirect = tuple(_Pattern.of(text) for text in settings.redirect)
         self._anything_goes = "*" in settings.allow and not settings.deny
 
     def check(self, uri: SipUri) -> str | None:
@@ -71,6 +72,21 @@ class DialRules:
             return f"{shown} is not called: {error}."
         if not all(any(pattern.covers(reading) for pattern in self._transfer) for reading in readings):
             return f"The other side may not send us to {shown}: nothing in transfer of [dialling] covers it."
+        return self.check(uri)
+
+    def check_redirect(self, dialled: SipUri, uri: SipUri) -> str | None:
+        """Return in plain words why a call to `dialled` may not go on to an address, None if it may.
+
+        To whom was dialled it may, by whatever port and transport; elsewhere `redirect` has to say so.
+        """
+        shown = _shown(uri)
+        try:
+            readings = _readings(uri)
+            same = set(readings) <= set(_readings(dialled))
+        except ValueError as error:
+            return f"{shown} is not called: {error}."
+        if not same and not all(any(pattern.covers(reading) for pattern in self._redirect) for reading in readings):
+            return f"Calls may not be sent on to {shown}: nothing in redirect of [dialling] covers it."
         return self.check(uri)
 
 

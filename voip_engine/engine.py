@@ -120,7 +120,7 @@ class Engine:
         self._signalling = Signalling(core, self._apply, tls=self.settings.tls, stun=self.settings.stun)
         self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)
         self._placed = PlacedCalls(self.settings.dialling, self._roster.end)
-        self._redirection = Redirection(self.settings.accounts, self._signalling, self._placed.rules)
+        self._redirection = Redirection(self.settings.accounts, self._signalling, self._placed)
         services = CallServices(
             signalling=self._signalling,
             plane=self._plane,

@@ -100,6 +100,8 @@ class DiallingSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0.0
     transfer: Annotated[tuple[str, ...], Meta(description="patterns", examples=[["sip:*@pbx.example"]])] = ()
     """Where the other side of a call may send us by REFER; such a target must be one that may be called, too."""
+    redirect: Annotated[tuple[str, ...], Meta(description="patterns", examples=[["sip:*@pbx.example"]])] = ()
+    """Where a call may go on by 3xx, besides to whom was dialled at another port; that must be allowed, too."""
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -12,6 +12,8 @@ from voip_engine.events import CallAnswered, CallEnded
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.sip.messages.message import Request, Response
 
+ANYWHERE = DiallingSettings(redirect=("*",))
+
 
 def sends_to(*uris: str):
     def answer(request: Request) -> Iterable[Response]:
@@ -22,7 +24,7 @@ def sends_to(*uris: str):
 
 
 async def test_a_redirected_call_reaches_the_one_it_was_sent_to(make_engine, echo):
-    caller = await make_engine()
+    caller = await make_engine(dialling=ANYWHERE)
     happened = Happenings(caller)
     async with responder(sends_to(uri_of(echo, "tcp"))) as server:
         call = await caller.dial(f"sip:bob@{server.address}")
@@ -32,7 +34,7 @@ async def test_a_redirected_call_reaches_the_one_it_was_sent_to(make_engine, ech
 
 
 async def test_only_those_are_called_that_may_be_called(make_engine, echo):
-    caller = await make_engine(dialling=DiallingSettings(deny=("premium*",)))
+    caller = await make_engine(dialling=DiallingSettings(redirect=("*",), deny=("premium*",)))
     happened = Happenings(caller)
     async with responder(sends_to(uri_of(echo).replace("echo@", "premium@"))) as server:
         await caller.dial(f"sip:bob@{server.address}")
@@ -41,8 +43,34 @@ async def test_only_those_are_called_that_may_be_called(make_engine, echo):
     assert not echo.calls
 
 
-async def test_an_address_that_cannot_be_reached_is_passed_over(make_engine, echo):
+async def test_nobody_is_called_elsewhere_unless_the_settings_say_so(make_engine, echo):
     caller = await make_engine()
+    happened = Happenings(caller)
+    async with responder(sends_to(uri_of(echo))) as server:
+        await caller.dial(f"sip:bob@{server.address}")
+        ended = await happened.wait_for(CallEnded)
+        assert ended.reason == (
+            "The call was sent on (302), but not followed: Calls may not be sent on to sip:echo@127.0.0.1: "
+            "nothing in redirect of [dialling] covers it."
+        )
+        assert not echo.calls
+        happened = Happenings(caller)
+        await caller.dial(f"sip:echo@{server.address}")
+        await happened.wait_for(CallAnswered)
+
+
+async def test_each_hop_counts_as_a_call(make_engine, echo):
+    caller = await make_engine(dialling=DiallingSettings(redirect=("*",), calls_at_once=1, calls_per_hour=1))
+    happened = Happenings(caller)
+    async with responder(sends_to(uri_of(echo))) as server:
+        await caller.dial(f"sip:bob@{server.address}")
+        ended = await happened.wait_for(CallEnded)
+    assert "calls_per_hour of [dialling] allows no more" in ended.reason
+    assert not echo.calls
+
+
+async def test_an_address_that_cannot_be_reached_is_passed_over(make_engine, echo):
+    caller = await make_engine(dialling=ANYWHERE)
     happened = Happenings(caller)
     async with responder(sends_to("sip:bob@127.0.0.1;transport=sctp", uri_of(echo))) as server:
         await caller.dial(f"sip:bob@{server.address}")

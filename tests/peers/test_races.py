@@ -27,6 +27,7 @@ from support.sipp_script import (
 )
 
 from voip_engine.events import CallAnswered, CallEnded, CallRinging, MediaChanged
+from voip_engine.network_settings import DiallingSettings
 from voip_engine.snapshots import CallState, Holder
 
 pytestmark = [pytest.mark.peer("sipp"), pytest.mark.timeout(20)]
@@ -139,7 +140,7 @@ async def test_only_the_first_branch_of_a_fork_keeps_the_call(make_engine, tmp_p
 
 @pytest.mark.interop("sipp", "UDP", "PCMA", "302 to somebody else, who answers")
 async def test_a_redirected_call_arrives_elsewhere(make_engine, tmp_path: Path) -> None:
-    engine = await make_engine()
+    engine = await make_engine(dialling=DiallingSettings(redirect=("elsewhere@127.0.0.1",)))
     seen = Happenings(engine)
     elsewhere = free_port()
     away = called(

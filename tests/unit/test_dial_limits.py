@@ -44,6 +44,15 @@ def test_calls_per_hour_is_a_window_that_moves():
     assert two.refusal(5400) is None
 
 
+def test_a_call_that_is_sent_on_counts_as_placed_again_but_not_as_another_one():
+    two = limits(calls_at_once=1, calls_per_hour=2)
+    two.placed("1", 0)
+    assert two.refusal(1) is not None
+    assert two.refusal(1, sent_on=True) is None
+    two.sent_on(1)
+    assert "calls_per_hour" in (two.refusal(2, sent_on=True) or "")
+
+
 def test_a_call_that_lasts_too_long_is_overdue():
     hour = limits(minutes_per_call=60)
     hour.placed("1", 0)

@@ -149,6 +149,25 @@ def test_transfers_need_a_pattern_of_their_own_and_leave_to_call():
     assert rules.check_transfer(SipUri.parse("http://pbx.example/")) is not None
 
 
+@pytest.mark.parametrize(
+    ("target", "refusal"),
+    [
+        ("sip:bob@pbx.example:5070;transport=tcp", None),
+        ("sips:BOB@PBX.example.", None),
+        ("sip:eve@pbx.example", "Calls may not be sent on to sip:eve@pbx.example: nothing in redirect"),
+        ("sip:bob@evil.example", "Calls may not be sent on to sip:bob@evil.example: nothing in redirect"),
+        ("sip:bob@pbx.example;maddr=192.0.2.66", "Calls may not be sent on to sip:bob@pbx.example: nothing in"),
+        ("sip:+4930123@gateway.example", None),
+        ("sip:+4990012@gateway.example", "sip:+4990012@gateway.example may not be called: '+49900*' stands in deny"),
+        ("sip:bob:secret@pbx.example", "sip:bob@pbx.example is not called: an address that is called holds"),
+    ],
+)
+def test_a_call_is_sent_on_to_whom_was_dialled_or_by_a_pattern(target: str, refusal: str | None):
+    rules = DialRules(DiallingSettings(redirect=("+49*@gateway.example",), deny=("+49900*",)))
+    said = rules.check_redirect(SipUri.parse("sip:bob@pbx.example"), SipUri.parse(target))
+    assert said is None if refusal is None else said is not None and said.startswith(refusal)
+
+
 def test_a_long_address_is_shown_in_part():
     refusal = DialRules(DiallingSettings(allow=("bob",))).check(SipUri.parse(f"sip:{'9' * 5000}@pbx.example"))
     assert refusal is not None and len(refusal) < 200

@@ -29,6 +29,16 @@ class PlacedCalls:
         if refusal is not None:
             raise EngineError(refusal)
 
+    def require_redirect(self, dialled: SipUri, target: SipUri) -> None:
+        """Raise EngineError unless a call to `dialled` may go on to `target`, and now. Ask again after any waiting."""
+        refusal = self.rules.check_redirect(dialled, target) or self._limits.refusal(self._loop.time(), sent_on=True)
+        if refusal is not None:
+            raise EngineError(refusal)
+
+    def sent_on(self) -> None:
+        """Count a call that goes on elsewhere."""
+        self._limits.sent_on(self._loop.time())
+
     def placed(self, call_id: str) -> None:
         """Count a call whose INVITE goes out."""
         self._limits.placed(call_id, self._loop.time())

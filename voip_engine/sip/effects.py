@@ -154,6 +154,8 @@ class SessionRedirected:
 
     session: str
     status: int
+    dialled: SipUri
+    """Whom the call was for at first."""
     targets: tuple[SipUri, ...]
 
 

@@ -194,7 +194,10 @@ class Placing:
             return False
         self._refusal = (status, reason)
         self._undecided = self._context.endpoint.timers.start(now + DECISION_S, self._stay)
-        self._context.endpoint.emit(SessionRedirected(self._context.session, status, self._redirects.targets))
+        redirects = self._redirects
+        self._context.endpoint.emit(
+            SessionRedirected(self._context.session, status, redirects.dialled, redirects.targets)
+        )
         return True
 
     def _stay(self, now: float) -> None:

@@ -22,6 +22,11 @@ class Redirects:
         self.targets: tuple[SipUri, ...] = ()
         """Where the call may go on, best first."""
 
+    @property
+    def dialled(self) -> SipUri:
+        """Where the call went first."""
+        return self._tried[0]
+
     def take(self, response: Response) -> None:
         """Add the Contacts of a 3xx before those that are left; the ones that were tried are passed over."""
         ranked = sorted(response.contacts, key=_preference, reverse=True)
