@@ -256,6 +256,28 @@ async def test_ports_are_free_after_close(plane, caller):
         await plane.open_leg(3, local)
 
 
+async def test_an_opening_that_is_given_up_leaves_no_leg_and_no_answer(plane, caller):
+    local = await connect(plane, caller)
+    plane.send(CloseLeg(1))
+    for wanted in (local, HostPort("127.0.0.1", 0)):
+        opening = asyncio.create_task(plane.open_leg(2, wanted))
+        await asyncio.sleep(0)  # it is on its way to the media process
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+    assert await plane.open_leg(2, local) == local
+
+
+async def test_whoever_opens_a_leg_is_told_that_the_plane_closes(ears):
+    plane = MediaPlane(ears.report, ears.restarted)
+    await plane.start()
+    opening = asyncio.create_task(plane.open_leg(1, HostPort("127.0.0.1", 0)))
+    await asyncio.sleep(0)
+    await plane.close()
+    with pytest.raises(MediaError, match="closing"):
+        await opening
+
+
 async def test_a_closed_plane_leaves_no_process(ears):
     plane = MediaPlane(ears.report, ears.restarted)
     await plane.start()

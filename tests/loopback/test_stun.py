@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
+from support.ports import free_port_range
 from support.stun_server import PUBLIC_HOST, StunServer
 
 from voip_engine import EngineSettings
@@ -68,6 +70,19 @@ async def test_a_deaf_server_costs_half_a_second_once_and_not_the_call(plane):
         assert len(server.asked) == 6, "three times for each port"
         await ports.open(2, HOME, OUTSIDE, None, ("PCMU",))
         assert len(server.asked) == 6
+
+
+async def test_a_call_that_is_given_up_while_the_server_is_asked_frees_its_ports(plane):
+    lowest = free_port_range(2)
+    async with StunServer(deaf=True) as server:
+        ports = LegPorts(plane, EngineSettings(stun=server.address, rtp_ports=(lowest, lowest + 1)))
+        opening = asyncio.create_task(ports.open(1, HOME, OUTSIDE, None, ("PCMU",)))
+        async with asyncio.timeout(10):
+            await server.heard.wait()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert (await ports.open(2, HOME, INSIDE, None, ("PCMU",))).local.port == lowest
 
 
 async def test_a_server_that_is_not_found_keeps_no_call_waiting(plane):

@@ -15,6 +15,7 @@ class StunServer(asyncio.DatagramProtocol):
     def __init__(self, *, shift: int = 1000, deaf: bool = False) -> None:
         self.shift, self.deaf = shift, deaf
         self.asked: list[tuple[str, int]] = []
+        self.heard = asyncio.Event()
         self.address = ""
         self._transport: asyncio.DatagramTransport
 
@@ -30,6 +31,7 @@ class StunServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         self.asked.append(address)
+        self.heard.set()
         if self.deaf:
             return
         request = stun.parse_message(data)

@@ -17,6 +17,7 @@ from typing import Final
 
 from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.media.plane import MediaPlane
+from voip_engine.media.protocol import CloseLeg
 from voip_engine.sdp.plan import CodecName, HostPort, SrtpPolicy
 from voip_engine.settings import EngineSettings
 from voip_engine.sip.flow import LocalAddress, NextHop
@@ -57,7 +58,11 @@ class LegPorts:
             wildcard = "::" if ":" in shown else "0.0.0.0"
             bound = await self._plane.open_leg(leg_id, HostPort(wildcard, 0), self._settings.rtp_ports)
             rtp = HostPort(shown, bound.port)
-        seen, rtcp_port = await self._seen_from_outside(leg_id, rtp, peer)
+        try:
+            seen, rtcp_port = await self._seen_from_outside(leg_id, rtp, peer)
+        except BaseException:  # whoever wanted the leg does so no more
+            self._plane.send(CloseLeg(leg_id))
+            raise
         return CallNegotiation(seen, codecs, srtp=self._policy(account), rtcp_port=rtcp_port)
 
     async def _seen_from_outside(self, leg_id: int, rtp: HostPort, peer: NextHop) -> tuple[HostPort, int | None]:

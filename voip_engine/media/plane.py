@@ -79,6 +79,8 @@ class MediaPlane:
         self._spare: asyncio.Task[ChildProcess[AnyReport]] | None = None
         self._server: asyncio.Task[None] | None = None
         self._opening: dict[int, asyncio.Future[HostPort]] = {}
+        self._abandoned: list[int] = []
+        """Legs whose answer is no longer waited for, once for each time."""
         self._asking: dict[int, asyncio.Future[LegMapped]] = {}
         self._reopening: set[int] = set()
         self._reopened = 0
@@ -106,10 +108,13 @@ class MediaPlane:
             self._server.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._server
+        # Whoever waits is told so: to be cancelled without anybody's wish is no answer.
         for opening in self._opening.values():
-            opening.cancel()
-        for asking in self._asking.values():
-            asking.cancel()
+            if not opening.done():
+                opening.set_exception(MediaError("The media plane is closing."))
+        for leg_id, asking in self._asking.items():
+            if not asking.done():
+                asking.set_result(LegMapped(leg_id, None, None))
         live, self._live = self._live, None
         if live is not None:
             live.send(Shutdown())
@@ -134,10 +139,19 @@ class MediaPlane:
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 return await future
         except TimeoutError:
-            self.send(CloseLeg(leg_id))
+            self._abandon(leg_id, answered=not future.cancelled())
             raise MediaError("The media process does not answer.") from None
+        except asyncio.CancelledError:
+            self._abandon(leg_id, answered=not future.cancelled())
+            raise
         finally:
             self._opening.pop(leg_id, None)
+
+    def _abandon(self, leg_id: int, *, answered: bool) -> None:
+        """Close a leg that nobody waits for any more; an answer that is still to come is not one to a later opening."""
+        self.send(CloseLeg(leg_id))
+        if not answered:
+            self._abandoned.append(leg_id)
 
     async def ask_stun(self, leg_id: int, server: HostPort, requests: tuple[bytes, bytes]) -> LegMapped:
         """Send STUN requests through an open leg's RTP and RTCP ports and give the answers of half a second."""
@@ -216,6 +230,7 @@ class MediaPlane:
         assert self._live is not None
         self.restarts += 1
         commands = self._ledger.reopening(time.monotonic())
+        self._abandoned.clear()  # the process that owed these answers is gone
         self._reopening = {command.leg_id for command in commands if isinstance(command, OpenLeg)}
         self._reopened = len(self._reopening)
         for command in commands:
@@ -240,6 +255,9 @@ class MediaPlane:
             self._on_report(report)
 
     def _answer(self, report: LegOpened | LegFailed) -> None:
+        if report.leg_id in self._abandoned:
+            self._abandoned.remove(report.leg_id)
+            return
         future = self._opening.get(report.leg_id)
         if future is None or future.done():
             return
