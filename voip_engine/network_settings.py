@@ -44,7 +44,7 @@ class AdmittedUser(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     username: Annotated[str, Meta(min_length=1, description="a text in quotes", examples=["branch-office"])]
-    password: Annotated[Secret, Meta(description="a text in quotes", examples=["…"])]
+    password: Annotated[Secret, Meta(description="a text in quotes that is not empty", examples=["…"])]
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -115,4 +115,10 @@ def _check_networks(networks: tuple[str, ...]) -> None:
             raise ValueError(f"{network[:60]!r} is none") from None
 
 
+def _check_password(password: Secret) -> None:
+    if not password:
+        raise ValueError("an empty one would let anybody in who knows the name")
+
+
 check(AdmissionSettings, "networks", _check_networks)
+check(AdmittedUser, "password", _check_password)

@@ -300,6 +300,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ("[admission]\nnetworks = ['192.0.2.1/24']", "networks of [admission] must be networks or addresses"),
         ("[admission]\nusers = ['bob']", 'must be tables. Example: [[admission.users]] with username = "branch'),
         ("[[admission.users]]\nusername = 'x'", "password of user 1 of [admission] is missing."),
+        ("[[admission.users]]\nusername = 'x'\npassword = ''", "an empty one would let anybody in"),
         ("[[admission.users]]\nusername = ''\npassword = 'x'", "username of user 1 of [admission] must be a text"),
         ("[dialling]\ndeny = '0900*'", 'must be patterns, not \'0900*\'. Example: deny = ["0900*", "+*"]'),
         ("listen = 'udp:0.0.0.0:5060'", 'Example: listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]'),

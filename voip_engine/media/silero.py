@@ -34,6 +34,8 @@ class Silero:
     def __init__(self, path: Path | None = None) -> None:
         """Load the model, the bundled one unless a path is given. Raises SileroUnavailable."""
         try:
+            # It would keep a device id in the home folder and look for its maker's server; what runs here stays here.
+            os.environ["ORT_DISABLE_TELEMETRY"] = "1"
             import onnxruntime
 
             options = onnxruntime.SessionOptions()

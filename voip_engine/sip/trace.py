@@ -34,7 +34,8 @@ _TO_TAG = re.compile(rb"\n(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECA
 _CONTENT_TYPE = re.compile(rb"\n(?:content-type|c)[ \t]*:[ \t]*([^\s;]+)")
 _ENCODED = re.compile(rb"\n(?:content-encoding|e)[ \t]*:")
 _CREDENTIALS = re.compile(
-    rb"(?:^|(?<=[\r\n]))((?:proxy-|www-)?(?:authori[sz]ation|authenticat[a-z-]*)(?:\r?\n)?[ \t]*:[ \t]*)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*",
+    rb"(?:^|(?<=[\r\n]))((?:proxy-|www-)?(?:authori[sz]ation|authenticat[a-z-]*)(?:\r?\n)?[ \t]*:[ \t]*)"
+    rb"[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*",
     re.IGNORECASE,
 )
 _MENTIONS_CREDENTIALS = re.compile(rb"authori|authenti")

@@ -12,6 +12,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Models are fetched when somebody asks for it, never in passing.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# faster-whisper imports onnxruntime, which would keep a device id in the home folder and look for its maker's server.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import contextlib
 import queue

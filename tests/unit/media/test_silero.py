@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from importlib.resources import files
@@ -125,3 +127,15 @@ def test_a_model_that_breaks_down_is_said_once_and_refuses_all(judge, held, capf
     assert capfd.readouterr().err.splitlines() == [
         "Voice activity by the model has ended, so loudness decides who speaks: out of memory"
     ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from voip_engine.media.silero import Silero; Silero()",
+        "import voip_engine.speech.whisper_worker, onnxruntime, faster_whisper",
+    ],
+)
+def test_nothing_is_kept_for_its_maker(tmp_path, code):
+    subprocess.run([sys.executable, "-c", code], check=True, env={"HOME": str(tmp_path)}, timeout=60)
+    assert not [path for path in tmp_path.rglob("*") if "microsoft" in str(path).lower()]
