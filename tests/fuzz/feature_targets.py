@@ -17,6 +17,7 @@ from voip_engine.sip.messages.identity import asserted_identity
 from voip_engine.sip.messages.info import KEYS, LONGEST_DURATION_MS, PLAIN, RELAY, read_key
 from voip_engine.sip.messages.message import MalformedMessage, Request, parse_message
 from voip_engine.sip.messages.message_summary import MessageSummary
+from voip_engine.sip.messages.multipart import MandatoryPart, find_part
 from voip_engine.sip.messages.peek import peek
 from voip_engine.sip.messages.referral_headers import (
     Referral,
@@ -116,6 +117,13 @@ def run_summary(data: bytes) -> None:
         summary = MessageSummary.parse(data)
         assert summary.new >= 0
         assert summary.old >= 0
+
+
+def run_multipart(data: bytes) -> None:
+    """Of the parts of a body one is found, or none; its type is written before a blank line."""
+    content_type, _, body = data.partition(b"\r\n\r\n")
+    with contextlib.suppress(MandatoryPart):
+        assert len(find_part(body, text_of(content_type), "application/sdp") or b"") <= len(body)
 
 
 def run_peek(data: bytes) -> None:
@@ -254,6 +262,14 @@ FEATURE_TARGETS = {
         ),
         (b"Messages-Waiting:", b"Voice-Message:", b"yes", b"\r\n"),
         512,
+    ),
+    "multipart": Target(
+        run_multipart,
+        (
+            b"multipart/mixed;boundary=x\r\n\r\n--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--x--",
+            b'multipart/mixed;boundary="y"\r\n\r\n--y\r\nContent-Type: multipart/related;boundary=z\r\n\r\n--z\r\n\r\n--y--',
+        ),
+        (b"\r\n--x", b"--x--", b"Content-Disposition: a;handling=required", b"boundary=", b"\r\n\r\n"),
     ),
     "peek": Target(run_peek, (*seeds.MESSAGES, *seeds.TORTURE), (b"Call-ID: ", b"i:", b"\r\n ", b" SIP/2.0\r\n")),
     "trace": Target(

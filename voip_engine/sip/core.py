@@ -23,6 +23,7 @@ from voip_engine.sip.effects import (
     SessionInvited,
 )
 from voip_engine.sip.endpoint import (
+    ACCEPT,
     ALLOW,
     SESSION_DESCRIPTION,
     SUPPORTED,
@@ -256,7 +257,7 @@ class SipCore:
         headers.add("Contact", context.contact)
         headers.add("Allow", ALLOW)
         headers.add("Supported", SUPPORTED)
-        headers.add("Accept", SESSION_DESCRIPTION)
+        headers.add("Accept", ACCEPT)
         headers.add("Content-Type", SESSION_DESCRIPTION)
         for name, value in extra:
             headers.add(name, value)
@@ -349,7 +350,7 @@ class SipCore:
         elif known is not None and request.method != "ACK":
             self._endpoint.emit(MessageRejected(flow, "a request has the branch of another call's"))
             return
-        if self._gate.is_foreign(request, flow):
+        if self._gate.is_foreign(request, flow, now, self._answer_stateless):
             return
         if request.method == "ACK":
             session = self._sessions.find(dialog_id(request))
@@ -394,7 +395,7 @@ class SipCore:
         elif request.method == "INVITE":
             self._on_invite(transaction, now)
         elif request.method == "OPTIONS":
-            endpoint.respond(transaction, 200, now, headers=(("Accept", SESSION_DESCRIPTION),))
+            endpoint.respond(transaction, 200, now, headers=(("Accept", ACCEPT),))
         else:
             self._on_stray(transaction, now)
 

@@ -8,6 +8,7 @@ from random import Random
 from voip_engine.sip.effects import Effect, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.messages.message import Headers, Request, Response, Via, make_response
+from voip_engine.sip.messages.multipart import MULTIPART, MandatoryPart, find_part, is_multipart, media_type_in
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.timers import Timers
 from voip_engine.sip.transactions.transaction_layer import MAGIC_COOKIE, ServerTransaction, TransactionLayer
@@ -17,6 +18,7 @@ SUPPORTED = "100rel, timer, replaces, norefersub"
 """The extensions that others may require of us, and that we say we have."""
 WILDCARDS = ("0.0.0.0", "::")
 SESSION_DESCRIPTION = "application/sdp"
+ACCEPT = f"{SESSION_DESCRIPTION}, {MULTIPART}"
 
 
 class Endpoint:
@@ -138,11 +140,17 @@ def contact_header(user: str, local: LocalAddress, *, secure: bool = False) -> s
 
 def session_body(message: Request | Response) -> bytes | None:
     """Return the session description a message carries, or None."""
-    if not message.body or media_type_of(message.headers) != SESSION_DESCRIPTION:
+    if not message.body:
         return None
-    return message.body
+    kind = message.headers.get("Content-Type") or SESSION_DESCRIPTION
+    if is_multipart(kind):
+        try:
+            return find_part(message.body, kind, SESSION_DESCRIPTION)
+        except MandatoryPart:
+            return None
+    return message.body if media_type_in(kind) == SESSION_DESCRIPTION else None
 
 
 def media_type_of(headers: Headers) -> str:
     """Return the body's type without parameters, in lower case; a body without a type is taken for SDP."""
-    return (headers.get("Content-Type") or SESSION_DESCRIPTION).partition(";")[0].strip().lower()
+    return media_type_in(headers.get("Content-Type") or SESSION_DESCRIPTION)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, media_type_of
+from voip_engine.sip.endpoint import ACCEPT, ALLOW, SESSION_DESCRIPTION, SUPPORTED
 from voip_engine.sip.messages.extension_headers import SessionExpires, lists
 from voip_engine.sip.messages.grammar import MalformedHeader
 from voip_engine.sip.messages.message import Request
+from voip_engine.sip.messages.multipart import MandatoryPart, find_part, is_multipart, media_type_in
 from voip_engine.sip.sessions.session_timer import SHORTEST_S
 
 METHODS = frozenset(ALLOW.split(", "))
@@ -54,12 +55,24 @@ def _content_refusal(request: Request) -> Refusal | None:
     if request.body:
         if [c for c in request.headers.get_list("Content-Encoding") if c.lower() != "identity"]:
             return 415, (("Accept-Encoding", "identity"),)
-        if media_type_of(request.headers) != SESSION_DESCRIPTION and not _is_optional(request):
-            return 415, (("Accept", SESSION_DESCRIPTION),)
+        if not _is_readable(request) and not _is_optional(request):
+            return 415, (("Accept", ACCEPT),)
     accepted = request.headers.get_list("Accept")
     if "Accept" in request.headers and not any(_covers_session_description(each) for each in accepted):
-        return 406, (("Accept", SESSION_DESCRIPTION),)
+        return 406, (("Accept", ACCEPT),)
     return None
+
+
+def _is_readable(request: Request) -> bool:
+    """Whether the body is a session description or parts among which to look for one, none of which has to be understood."""
+    kind = request.headers.get("Content-Type") or SESSION_DESCRIPTION
+    if not is_multipart(kind):
+        return media_type_in(kind) == SESSION_DESCRIPTION
+    try:
+        find_part(request.body, kind, SESSION_DESCRIPTION)
+    except MandatoryPart:
+        return False
+    return True
 
 
 def _is_optional(request: Request) -> bool:

@@ -83,7 +83,7 @@ def test_options_are_answered_with_what_we_can() -> None:
     response = answer_to(request("OPTIONS"))
     assert response.status == 200
     assert response.headers.get("Allow") == ALLOW
-    assert response.headers.get("Accept") == "application/sdp"
+    assert response.headers.get("Accept") == "application/sdp, multipart/mixed"
     assert response.headers.get("Supported") == SUPPORTED
     assert response.to.tag
 
@@ -125,9 +125,9 @@ def test_an_ack_without_a_dialog_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("headers", "status", "name", "value"),
     [
-        (("Content-Type: text/plain",), 415, "Accept", "application/sdp"),
+        (("Content-Type: text/plain",), 415, "Accept", "application/sdp, multipart/mixed"),
         (("Content-Type: application/sdp", "Content-Encoding: gzip"), 415, "Accept-Encoding", "identity"),
-        (("Content-Type: application/sdp", "Accept: text/plain"), 406, "Accept", "application/sdp"),
+        (("Content-Type: application/sdp", "Accept: text/plain"), 406, "Accept", "application/sdp, multipart/mixed"),
     ],
 )
 def test_content_we_do_not_take(headers: tuple[str, ...], status: int, name: str, value: str) -> None:
@@ -139,6 +139,22 @@ def test_a_body_that_may_be_ignored_is_ignored() -> None:
     data = request("INVITE", "Content-Type: image/png", "Content-Disposition: icon;handling=optional", body=b"x")
     [invited] = [effect for effect in new_core().receive(data, FLOW, 0.0) if isinstance(effect, SessionInvited)]
     assert invited.offer is None
+
+
+def test_the_description_among_several_parts_is_the_offer() -> None:
+    body = b"--x\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n"
+    body += b"--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--x--"
+    data = request("INVITE", "Content-Type: multipart/mixed;boundary=x", body=body)
+    [invited] = [effect for effect in new_core().receive(data, FLOW, 0.0) if isinstance(effect, SessionInvited)]
+    assert invited.offer == b"v=0\r\n"
+
+
+def test_a_part_that_has_to_be_understood_and_is_not_gets_415() -> None:
+    body = (
+        b"--x\r\nContent-Type: application/isup\r\nContent-Disposition: signal;handling=required\r\n\r\n\x01\r\n--x--"
+    )
+    response = answer_to(request("INVITE", "Content-Type: multipart/mixed;boundary=x", body=body))
+    assert (response.status, response.headers.get("Accept")) == (415, "application/sdp, multipart/mixed")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/*", "application/sdp;level=1, text/html"])
