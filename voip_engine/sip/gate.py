@@ -49,8 +49,13 @@ class Gate:
             self._hush(flow)
         return False
 
-    def is_foreign(self, request: Request, flow: Flow) -> bool:
-        """Whether a request names a call of ours, but comes from a host that has no part in it (see `reachability`)."""
+    def is_foreign(self, request: Request, flow: Flow, now: float, answer: Answer) -> bool:
+        """Whether a request names a call of ours, but comes from a host that has no part in it (see `reachability`).
+
+        Whom the door vouches for has a part in every call; of the others those that it knows hear that there is no such call.
+        """
+        if self._endpoint.trusts(flow, now):
+            return False
         if request.method == "CANCEL":
             invite = self._endpoint.transactions.find(request, "INVITE")
             foreign = invite is not None and invite.flow.remote_host != flow.remote_host
@@ -59,6 +64,8 @@ class Gate:
             foreign = session is not None and not session.admits(request, flow)
         if foreign:
             self._endpoint.emit(RequestTurnedAway(flow, request.method, FOREIGN))
+            if self._door is not None and self._door.knows(flow, now) and request.method != "ACK":
+                answer(request, 481, flow, ())
         return foreign
 
     def turns_away(self, request: Request, flow: Flow, now: float, answer: Answer) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+from typing import Any
+
 import pytest
 from support.sip_bench import THEM, Bench
 from support.sip_wire import ANSWER, OFFER
 
+from voip_engine.admission import Admission
+from voip_engine.network_settings import AdmissionSettings
 from voip_engine.sip.effects import RequestTurnedAway, SessionConfirmed, SessionEnded, SessionReoffered
 from voip_engine.sip.flow import NextHop, Transport
 
@@ -102,6 +107,39 @@ def test_a_stranger_who_knows_the_dialog_changes_nothing(method: str, transport:
     # Its number was not used up: the real one still counts.
     bench.in_dialog(invite, "BYE")
     assert len(bench.take_told(SessionEnded)) == 1
+
+
+PEER, NODE = "192.168.1.9", "192.168.1.10"
+
+
+@pytest.mark.parametrize("method", ["BYE", "CANCEL"])
+@pytest.mark.parametrize(
+    ("trusted", "statuses"),
+    [
+        ({}, [481]),  # it may call, but has no part in this call
+        ({"servers": [NODE]}, [200]),
+        ({"networks": ("192.168.1.8/30",)}, [200]),
+        ({"networks": (f"{PEER}/32",)}, []),  # a stranger
+    ],
+)
+def test_a_server_s_other_addresses_have_a_part_in_its_calls(
+    method: str, trusted: dict[str, Any], statuses: list[int]
+) -> None:
+    settings = AdmissionSettings(networks=trusted.get("networks"))
+    door = Admission(settings, has_accounts=False, random=Random(1))
+    door.servers_found(trusted.get("servers", []), 0.0)
+    bench = Bench(door=door)
+    bench.request("INVITE", body=OFFER, source=PEER, contact=f"<sip:carol@{PEER}>", branch="z9hG4bKinvite")
+    tag = bench.take_responses()[-1].to.tag or ""
+    if method == "BYE":
+        bench.apply(bench.core.answer("theirs", ANSWER, bench.now))
+        tag = bench.take_responses()[-1].to.tag or ""
+        bench.request("ACK", to_tag=tag, source=PEER)
+        bench.request("BYE", to_tag=tag, cseq=2, source=NODE)
+    else:
+        bench.request("CANCEL", branch="z9hG4bKinvite", source=NODE)
+    assert [r.status for r in bench.take_responses() if r.cseq.method == method] == statuses
+    assert len(bench.take_told(SessionEnded)) == (200 in statuses)
 
 
 def test_a_stranger_s_ack_confirms_nothing() -> None:
