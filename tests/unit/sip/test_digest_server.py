@@ -114,7 +114,8 @@ def test_nonces_that_were_forgotten_cannot_be_used_again():
         ("", Verdict.ABSENT),
         ("Basic YnJhbmNoOnNlY3JldA==", Verdict.ABSENT),
         ('Digest realm="elsewhere", nonce="x"', Verdict.ABSENT),
-        ('Digest realm="voip-tui"', Verdict.BAD),
+        ('Digest realm="voip-tui"', Verdict.STALE),
+        ('Digest realm="voip-tui", nonce="x", qop=none, nc=0', Verdict.STALE),
         ('Digest realm="voip-tui, nonce="', Verdict.ABSENT),
     ],
 )

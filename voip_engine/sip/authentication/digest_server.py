@@ -98,6 +98,12 @@ class DigestServer:
         return Verdict.ABSENT
 
     def _judge(self, given: Mapping[str, str], request: Request, source: str, now: float) -> Verdict:
+        nonce = given.get("nonce", "")
+        issued_ms = self._issued_ms(nonce, source)
+        if issued_ms is None:
+            # Of another source, of an earlier start of ours, or made up. Only who has a nonce of ours can be wrong: with a
+            # source that is forged, too, nobody else makes that source guess.
+            return Verdict.STALE
         count = _count(given.get("nc", ""))
         if (
             given.get("algorithm", ALGORITHM).upper() != ALGORITHM
@@ -105,10 +111,6 @@ class DigestServer:
             or count is None
         ):
             return Verdict.BAD
-        nonce = given.get("nonce", "")
-        issued_ms = self._issued_ms(nonce, source)
-        if issued_ms is None:
-            return Verdict.STALE  # of another source, of an earlier start of ours, or made up
         password = self._users.get(given.get("username", ""))
         expected = digest_response(
             Challenge(self._realm, nonce, algorithm=ALGORITHM, qop=("auth",)),
