@@ -11,8 +11,9 @@ from voip_engine.errors import EngineError
 from voip_engine.media.protocol import SendDtmf
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, SessionDigitSent, SessionEnded
+from voip_engine.sip.messages.info import KEYS
+from voip_engine.sip.sessions.session import SessionStateError
 
-KEYS = "0123456789*#ABCD"
 PRESS_MS = 160
 TWICE_S = 1.0
 """Phones that tell of a key by INFO and as a telephone-event do so within this time."""
@@ -54,6 +55,7 @@ class CallKeys:
         self._heard = HeardKeys()
         self._one_at_a_time = asyncio.Lock()
         self._answer: asyncio.Future[int] | None = None
+        self._ended = False
 
     async def send(self, digits: str, *, takes_events: bool) -> None:
         """Press keys one after the other; by INFO, each is answered before the next goes out. Raises EngineError."""
@@ -74,6 +76,7 @@ class CallKeys:
 
     def apply(self, effect: Effect) -> None:
         """Follow what the SIP core says of the call."""
+        self._ended = self._ended or isinstance(effect, SessionEnded)
         if self._answer is not None and not self._answer.done():
             if isinstance(effect, SessionDigitSent):
                 self._answer.set_result(effect.status)
@@ -93,8 +96,14 @@ class CallKeys:
         raise EngineError("The other side takes no telephone-events.")
 
     async def _send_info(self, key: str) -> None:
+        if self._ended:  # between two keys, or while this one waited for its turn: nothing would be told any more
+            raise EngineError(f"The call ended before the key {key} was pressed.")
+        try:
+            wanted = self._core.features.press(self._session, key, PRESS_MS, self._signalling.now)
+        except SessionStateError as error:
+            raise EngineError(str(error)) from error
         self._answer = asyncio.get_running_loop().create_future()
-        self._signalling.perform(self._core.features.press(self._session, key, PRESS_MS, self._signalling.now))
+        self._signalling.perform(wanted)
         status = await self._answer
         if status >= 300:
             raise EngineError(f"The other side did not take the key {key} by INFO ({status}).")
