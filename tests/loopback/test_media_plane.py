@@ -259,13 +259,13 @@ async def test_ports_are_free_after_close(plane, caller):
 async def test_an_opening_that_is_given_up_leaves_no_leg_and_no_answer(plane, caller):
     local = await connect(plane, caller)
     plane.send(CloseLeg(1))
-    for wanted in (local, HostPort("127.0.0.1", 0)):
-        opening = asyncio.create_task(plane.open_leg(2, wanted))
+    for leg_id, wanted in ((2, local), (3, HostPort("127.0.0.1", 0))):
+        opening = asyncio.create_task(plane.open_leg(leg_id, wanted))
         await asyncio.sleep(0)  # it is on its way to the media process
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
-    assert await plane.open_leg(2, local) == local
+    assert await plane.open_leg(3, local) == local
 
 
 async def test_whoever_opens_a_leg_is_told_that_the_plane_closes(ears):
