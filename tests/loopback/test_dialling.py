@@ -9,7 +9,7 @@ from support.happenings import Happenings
 from support.uris import uri_of
 
 from voip_engine import EngineError
-from voip_engine.events import CallAnswered, CallEnded, DtmfReceived
+from voip_engine.events import CallAnswered, CallCreated, CallEnded, DtmfReceived
 from voip_engine.network_settings import DiallingSettings
 
 
@@ -30,6 +30,29 @@ async def test_calls_at_once_holds_for_calls_placed_side_by_side(make_engine, ec
     placed = [result for result in dialled if not isinstance(result, EngineError)]
     await placed[0].hang_up()
     await caller.dial(uri_of(echo))
+
+
+async def test_max_calls_holds_for_calls_placed_side_by_side(make_engine, echo):
+    caller = await make_engine(max_calls=2)
+    dialled = await asyncio.gather(*(caller.dial(uri_of(echo)) for _ in range(5)), return_exceptions=True)
+    refused = [result for result in dialled if isinstance(result, EngineError)]
+    assert [str(error) for error in refused] == ["There are 2 calls up, and the settings allow no more."] * 3
+    assert len(caller.calls) == 2
+
+
+async def test_an_engine_that_closes_sends_no_more_invites(make_engine, echo):
+    caller, at_echo = await make_engine(), Happenings(echo)
+    dialling = asyncio.create_task(caller.dial(uri_of(echo)))
+    await asyncio.sleep(0)  # it waits for its ports
+    closing = asyncio.create_task(caller.close())
+    with pytest.raises(EngineError, match="closing"):
+        await dialling
+    await closing
+    other = await make_engine()
+    call = await other.dial(uri_of(echo))
+    created = await at_echo.wait_for(CallCreated)
+    assert created.sip_call_id == call.session
+    assert len(echo.calls) == 1
 
 
 async def test_minutes_per_call_end_the_call_and_say_so(make_engine, echo):

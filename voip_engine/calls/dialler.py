@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from voip_engine.accounts import Accounts
-from voip_engine.addresses import bracketed, destination
+from voip_engine.addresses import destination
 from voip_engine.calls.call import Call
 from voip_engine.calls.call_services import CallIdentity, CallServices
 from voip_engine.calls.leg_ports import LegPorts
 from voip_engine.calls.placed_calls import PlacedCalls
 from voip_engine.calls.roster import Roster
 from voip_engine.errors import EngineError
+from voip_engine.hosts import bracketed
 from voip_engine.media import protocol
 from voip_engine.media.plane import MediaError
 from voip_engine.modes.base import Mode
@@ -68,6 +69,8 @@ class Dialler:
         except (MediaError, TransportError) as error:
             raise EngineError(str(error)) from error
         try:
+            # Meanwhile others may have taken the room that there was.
+            self._roster.require_room()
             self._placed.require(to.target)
             session, wanted = signalling.core.invite(
                 target=to.target,
