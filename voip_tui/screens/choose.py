@@ -10,12 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 
+from voip_tui.screens.modal import Modal
 
-class ChooseScreen(ModalScreen[int | None]):
+
+class ChooseScreen(Modal[int | None]):
     """Gives the place of what was chosen, or None. A digit chooses at once."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -8,12 +8,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from voip_tui import words
 from voip_tui.dialled import AddressError, complete_address
+from voip_tui.screens.modal import Modal
 from voip_tui.theme import Palette
 from voip_tui.widgets.choice import Choice
 
@@ -30,7 +30,7 @@ class DialRequest:
     mode: str | None
 
 
-class DialScreen(ModalScreen[DialRequest | None]):
+class DialScreen(Modal[DialRequest | None]):
     """Asks for an address, an account and a mode. What cannot be dialled is said under the address as it is typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,18 +9,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
 from voip_engine.snapshots import AccountSnapshot, AccountState
 from voip_tui import words
 from voip_tui.bridge import Board
+from voip_tui.screens.modal import Modal
 from voip_tui.theme import Palette
 
 Facts = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
 
-class InfoScreen(ModalScreen[None]):
+class InfoScreen(Modal[None]):
     """Facts in groups. No secret is among them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,i,enter", "close", "Close")]

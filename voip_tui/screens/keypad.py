@@ -9,14 +9,15 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Label
+
+from voip_tui.screens.modal import Modal
 
 KEYS = "123456789*0#"
 SHOWN = 24
 
 
-class KeypadScreen(ModalScreen[None]):
+class KeypadScreen(Modal[None]):
     """Twelve keys, by mouse or keyboard. Every one is handed to `press` at once."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,t", "close", "Close")]

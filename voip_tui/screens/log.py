@@ -9,17 +9,17 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Label
 
 from voip_tui.history import LogLine
+from voip_tui.screens.modal import Modal
 from voip_tui.theme import Palette
 from voip_tui.widgets.log_lines import LogLines
 
 REFRESH_S = 0.25
 
 
-class LogScreen(ModalScreen[None]):
+class LogScreen(Modal[None]):
     """A scrolling log; `read` gives the lines with the name of the call each is about."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,g", "close", "Close")]

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
 from voip_tui import words
+from voip_tui.screens.modal import Modal
 from voip_tui.sip_words import label, meaning, offset
 from voip_tui.theme import Palette
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from voip_engine import SipTraceEntry
 
 
-class MessageScreen(ModalScreen[None]):
+class MessageScreen(Modal[None]):
     """A message with its start line, headers and description. ← and → go through the call."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from voip_engine.snapshots import CallSnapshot
 from voip_tui import words
 from voip_tui.dialled import AddressError, complete_address
+from voip_tui.screens.modal import Modal
 from voip_tui.theme import Palette
 
 SUGGESTION = "enter transfers, ↑ ↓ or tab move"
@@ -31,7 +31,7 @@ class TransferRequest:
     call_id: str = ""
 
 
-class TransferScreen(ModalScreen[TransferRequest | None]):
+class TransferScreen(Modal[TransferRequest | None]):
     """Asks for an address, or for one of the other calls that are up."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
