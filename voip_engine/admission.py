@@ -1,10 +1,14 @@
 """Who may call here, by the source of a request: the servers of our accounts, listed networks, users with a password.
 
 ```
+server of an account ─ INVITE ─► wide bucket ─► ringing calls ─► in
 known source ──────────────► bucket ─► ringing calls ─► in
 stranger ─┬ INVITE of a user ─► challenged ─► proved ─► bucket ─► ringing calls ─► in
           └ anything else ─► silence
 ```
+Behind a server stand many callers, so that it is held to as many calls as the engine takes, and told of the call alone (480,
+486): a 503 would have a carrier send no calls at all for a while (RFC 3261 §21.5.4).
+
 Whatever belongs to a call or a request of ours that is up already is not judged here: the core lets it pass.
 """
 
@@ -39,13 +43,17 @@ _KNOWN_HOSTS = 4_096
 WRONG_PASSWORD = "the password of a listed user is wrong"
 TOO_MANY_GUESSES = "too many requests of this source came without the right password"
 TOO_OFTEN = "more calls a second than calls_per_second of [admission] allows"
+TOO_MANY_OF_A_SERVER = "more calls a second than this phone can have at once"
 TOO_MANY_RINGING = "more unanswered or unacknowledged calls than ringing_calls of [admission] allows"
 
 
 class Admission:
-    """Judges requests by `AdmissionSettings`; a `Doorkeeper` of the core. Times are seconds on the core's clock."""
+    """Judges requests by `AdmissionSettings`; a `Doorkeeper` of the core. Times are seconds on the core's clock.
 
-    def __init__(self, settings: AdmissionSettings, *, has_accounts: bool, random: Random) -> None:
+    `max_calls` is how many calls the engine takes: as many a server of an account may place a second, and have ringing.
+    """
+
+    def __init__(self, settings: AdmissionSettings, *, has_accounts: bool, random: Random, max_calls: int = 0) -> None:
         listed = settings.networks
         if listed is None:
             listed = () if has_accounts else NEIGHBOURS
@@ -58,9 +66,13 @@ class Admission:
         self._users = frozenset(users)
         self._digest = DigestServer(users, REALM, random)
         self._calls = TokenBuckets(settings.calls_per_second, settings.calls_burst)
+        self._server_calls = TokenBuckets(
+            max(settings.calls_per_second, max_calls), max(settings.calls_burst, max_calls)
+        )
         self._challenges = TokenBuckets(settings.calls_per_second, settings.calls_burst)
         self._guesses = TokenBuckets(GUESSES_PER_S, GUESSES_AT_ONCE)
         self._ringing_limit = settings.ringing_calls
+        self._server_ringing_limit = max(settings.ringing_calls, max_calls)
         self._ringing: OrderedDict[str, list[str]] = OrderedDict()
 
     def servers_found(self, hosts: Iterable[str], now: float) -> None:
@@ -95,14 +107,22 @@ class Admission:
 
     def judge(self, request: Request, flow: Flow, now: float, half_open: Callable[[str], bool]) -> Refusal | None:
         """Return None for a request that may come in. It belongs to no dialog and no transaction that is there."""
-        if not self.knows(flow, now):
-            refusal = self._prove(request, flow, now)
-            if refusal is not None:
-                return refusal
         source = source_of(flow.remote_host)
-        if not self._calls.take(source, now):
-            return Refusal(TOO_OFTEN, 503, (("Retry-After", str(RETRY_AFTER_S)),))
-        if request.method == "INVITE" and self._rings_too_often(source, half_open):
+        ringing_limit = self._ringing_limit
+        if self._is_server(flow.remote_host, now):
+            if request.method != "INVITE":
+                return None
+            if not self._server_calls.take(source, now):
+                return Refusal(TOO_MANY_OF_A_SERVER, 480)
+            ringing_limit = self._server_ringing_limit
+        else:
+            if not self.knows(flow, now):
+                refusal = self._prove(request, flow, now)
+                if refusal is not None:
+                    return refusal
+            if not self._calls.take(source, now):
+                return Refusal(TOO_OFTEN, 503, (("Retry-After", str(RETRY_AFTER_S)),))
+        if request.method == "INVITE" and self._rings_too_often(source, ringing_limit, half_open):
             return Refusal(TOO_MANY_RINGING, 486)
         return None
 
@@ -114,13 +134,13 @@ class Admission:
         if len(self._ringing) > SERVERS:
             self._ringing.popitem(last=False)
 
-    def _rings_too_often(self, source: str, half_open: Callable[[str], bool]) -> bool:
+    def _rings_too_often(self, source: str, limit: int, half_open: Callable[[str], bool]) -> bool:
         ringing = self._ringing.get(source)
-        if ringing is None or (len(ringing) < self._ringing_limit and len(ringing) % LOOK_THROUGH):
+        if ringing is None or (len(ringing) < limit and len(ringing) % LOOK_THROUGH):
             return False
         # Now and then, and at the limit, those are taken out that were acknowledged or hung up meanwhile.
         ringing[:] = [session for session in ringing if half_open(session)]
-        return len(ringing) >= self._ringing_limit
+        return len(ringing) >= limit
 
     def _prove(self, request: Request, flow: Flow, now: float) -> Refusal | None:
         """Judge what a stranger shows. Only who calls himself one of our users hears of it: the rest find nobody here."""

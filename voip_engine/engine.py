@@ -115,7 +115,12 @@ class Engine:
         """Start the media process, bind the listening sockets, begin to register. Raises EngineError in plain words."""
         # Tags, branches and nonces are to be guessed by nobody (RFC 3261 §19.3), not even from those seen before.
         randomness = random.SystemRandom()
-        door = Admission(self.settings.admission, has_accounts=bool(self.settings.accounts), random=randomness)
+        door = Admission(
+            self.settings.admission,
+            has_accounts=bool(self.settings.accounts),
+            random=randomness,
+            max_calls=self.settings.max_calls,
+        )
         core = SipCore(randomness, user_agent=USER_AGENT, door=door, session_timer_s=self.settings.session_timer_s)
         self._signalling = Signalling(core, self._apply, tls=self.settings.tls, stun=self.settings.stun)
         self._accounts = Accounts(self.settings.accounts, self._signalling, self._publish)

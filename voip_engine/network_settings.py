@@ -68,7 +68,10 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True):
     calls_per_second: Annotated[
         float, Meta(gt=0, le=10_000, description="a number above 0, up to 10000", examples=[10])
     ] = 10.0
-    """New calls that one source, an address or a /64 of IPv6, may place; the bucket holds `calls_burst`."""
+    """New calls that one source, an address or a /64 of IPv6, may place; the bucket holds `calls_burst`.
+
+    A server of an account may place, and have ringing, as many as `max_calls`, if that is more.
+    """
     calls_burst: Annotated[int, Meta(ge=1, le=10_000, description="1 to 10000 calls", examples=[50])] = 50
     ringing_calls: Annotated[int, Meta(ge=1, le=10_000, description="1 to 10000 calls", examples=[20])] = 20
     """Calls that one source may have at a time unanswered, or answered and not acknowledged by it."""

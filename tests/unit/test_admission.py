@@ -24,8 +24,8 @@ NEIGHBOUR = Flow("UDP", "192.168.1.2", 5060, "192.168.1.7", 5060)
 BRANCH = AdmittedUser(username="branch", password=Secret("secret"))
 
 
-def door(*, has_accounts: bool = False, **settings: Any) -> Admission:
-    return Admission(AdmissionSettings(**settings), has_accounts=has_accounts, random=Random(1))
+def door(*, has_accounts: bool = False, max_calls: int = 0, **settings: Any) -> Admission:
+    return Admission(AdmissionSettings(**settings), has_accounts=has_accounts, random=Random(1), max_calls=max_calls)
 
 
 def core_behind(admission: Admission) -> SipCore:
@@ -262,6 +262,17 @@ def test_calls_a_second_by_source():
     other = Flow("UDP", "192.168.1.2", 5060, "192.168.1.8", 5060)
     assert answers(core.receive(request(number=7), other, 0.0)) == [100]
     assert answers(core.receive(request(number=8), NEIGHBOUR, 0.6)) == [100]
+
+
+def test_a_server_is_held_to_as_many_calls_as_are_taken():
+    admission = door(has_accounts=True, max_calls=4, calls_per_second=1, calls_burst=2, ringing_calls=1)
+    admission.servers_found([STRANGER.remote_host], 0.0)
+    core = core_behind(admission)
+    assert all(answers(core.receive(request("OPTIONS", number=n), STRANGER, 0.0)) == [200] for n in range(100, 150))
+    assert [answers(core.receive(request(number=n), STRANGER, 0.0)) for n in range(4)] == [[100]] * 4
+    [refused] = responses(core.receive(request(number=5), STRANGER, 0.0))
+    assert (refused.status, refused.headers.get("Retry-After")) == (480, None)
+    assert answers(core.receive(request(number=6), STRANGER, 0.5)) == [486], "four ring already"
 
 
 def test_other_requests_count_too_but_those_of_a_call_do_not():
