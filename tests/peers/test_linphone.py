@@ -1,8 +1,9 @@
-"""linphone, a second phone with habits of its own: calls both ways, encryption and an attended transfer."""
+"""linphone, a second phone with habits of its own: calls both ways, encryption, hold, keys and attended transfers."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from random import randint
 
 import pytest
 from support.certificates import Authority
@@ -11,8 +12,9 @@ from support.linphone import linphone
 from support.speech import speak_and_listen
 from support.uris import uri_of
 
-from voip_engine.events import CallAnswered, CallEnded, PlayoutEnded
-from voip_engine.snapshots import TransferState
+from voip_engine.events import CallAnswered, CallEnded, CallReferred, DtmfReceived, MediaChanged, PlayoutEnded
+from voip_engine.network_settings import DiallingSettings, TlsSettings
+from voip_engine.snapshots import Holder, TransferState
 
 pytestmark = [pytest.mark.peer("linphonec"), pytest.mark.timeout(20)]
 
@@ -81,3 +83,80 @@ async def test_two_phones_are_joined(make_engine, tmp_path: Path, authority: Aut
         assert call.snapshot().transfer.state is TransferState.DONE
         for _ in range(2):
             await seen.wait_for(CallEnded)
+
+
+@pytest.mark.interop("linphone", "TLS", "opus", "it calls us, whose certificate is by its authority")
+async def test_a_phone_calls_over_tls(make_engine, tmp_path: Path, authority: Authority) -> None:
+    certificate = authority.issue("engine")
+    tls = TlsSettings(certificate_file=str(certificate.certificate), key_file=str(certificate.key))
+    engine = await make_engine(listen=("tls:127.0.0.1:0",), tls=tls, auto_answer=True)
+    seen = Happenings(engine)
+    async with linphone(tmp_path / "phone", ca_file=authority.ca_file) as phone:
+        # It looks for names in certificates, but not for addresses.
+        phone.dial(uri_of(engine, "tls").replace("127.0.0.1", "localhost"))
+        await phone.connected()
+        call = engine.calls[(await seen.wait_for(CallAnswered)).call_id]
+        assert call.snapshot().transport == "TLS"
+        phone.do("terminate")
+        assert (await seen.wait_for(CallEnded)).by == "remote"
+        await phone.ended()
+
+
+@pytest.mark.interop("linphone", "UDP", "opus", "we call; it pauses and resumes, we hold and resume")
+async def test_hold_from_both_sides(make_engine, tmp_path: Path, authority: Authority) -> None:
+    engine = await make_engine()
+    seen = Happenings(engine)
+    async with linphone(tmp_path / "phone", ca_file=authority.ca_file) as phone:
+        call = await engine.dial(phone.uri)
+        await phone.connected()
+        phone.do("pause")
+        assert (await seen.wait_for(MediaChanged)).held_by is Holder.THEM
+        await phone.paused()
+        phone.do("resume")
+        assert (await seen.wait_for(MediaChanged)).held_by is Holder.NOBODY
+        await call.hold(True)
+        assert (await seen.wait_for(MediaChanged)).held_by is Holder.US
+        await call.hold(False)
+        assert (await seen.wait_for(MediaChanged)).held_by is Holder.NOBODY
+        await call.hang_up()
+        await phone.ended()
+
+
+@pytest.mark.parametrize(("keys", "way"), [("rfc2833", "RFC 4733"), ("info", "INFO")])
+@pytest.mark.interop("linphone", "UDP", "opus", "its keys by {way}")
+async def test_keys_are_heard(make_engine, tmp_path: Path, authority: Authority, keys: str, way: str) -> None:
+    engine = await make_engine()
+    seen = Happenings(engine)
+    async with linphone(tmp_path / "phone", ca_file=authority.ca_file, keys=keys) as phone:
+        call = await engine.dial(phone.uri)
+        await phone.connected()
+        for key in "5#":
+            phone.do(key)
+            assert (await seen.wait_for(DtmfReceived)).digit == key
+        by_info = [entry for entry in call.trace() if not entry.sent and entry.start_line.startswith("INFO")]
+        assert len(by_info) == (2 if way == "INFO" else 0)
+
+
+@pytest.mark.interop("linphone", "UDP", "opus", "it transfers us to another one that it has asked (Replaces)")
+async def test_a_phone_joins_us_with_another(make_engine, tmp_path: Path, authority: Authority) -> None:
+    host = f"127.{randint(1, 254)}.{randint(1, 254)}.{randint(1, 254)}"
+    engine = await make_engine(auto_answer=True, dialling=DiallingSettings(transfer=(f"sip:linphone@{host}",)))
+    seen = Happenings(engine)
+    async with (
+        linphone(tmp_path / "phone", ca_file=authority.ca_file) as phone,
+        # It refers us to an address without the port.
+        linphone(tmp_path / "other", ca_file=authority.ca_file, host=host, port=5060) as other,
+    ):
+        phone.dial(uri_of(engine))
+        await phone.connected()
+        call_id = (await seen.wait_for(CallAnswered)).call_id
+        phone.do("pause")
+        await phone.paused()
+        phone.dial(other.uri)
+        await phone.connected(2)
+        phone.do("transfer 1 --to-call 2")
+        assert (await seen.wait_for(CallReferred)).refusal == ""
+        joined = engine.calls[(await seen.wait_for(CallAnswered)).call_id]
+        await other.connected(2)
+        assert (await seen.wait_for(CallEnded)).call_id == call_id
+        assert not joined.ended

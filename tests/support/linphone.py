@@ -13,12 +13,12 @@ from support.programs import program
 
 CONFIG = """\
 [sip]
-bind_address=127.0.0.1
+bind_address={host}
 sip_port={port}
 sip_tcp_port={port}
 sip_tls_port={tls_port}
 guess_hostname=0
-contact=sip:linphone@127.0.0.1
+contact=sip:linphone@{host}
 root_ca={ca_file}
 media_encryption={encryption}
 use_info={info}
@@ -35,9 +35,9 @@ mtu=1300
 class Linphone:
     """A running phone that answers by itself."""
 
-    def __init__(self, child: Child, folder: Path, port: int) -> None:
+    def __init__(self, child: Child, folder: Path, host: str, port: int) -> None:
         self.child = child
-        self.uri = f"sip:linphone@127.0.0.1:{port}"
+        self.uri = f"sip:linphone@{host}:{port}"
         self._folder = folder
 
     def dial(self, uri: str) -> None:
@@ -56,6 +56,10 @@ class Linphone:
         """Wait until a call is up, with audio."""
         await self.child.wait_for(rf"Media streams established with .* for call {number} ")
 
+    async def paused(self) -> None:
+        """Wait until the other side has agreed to be put on hold: only then it can be taken back."""
+        await self.child.wait_for(r"Call \d+ with .* is now paused")
+
     async def ended(self, number: int = 1) -> None:
         """Wait until a call is over."""
         await self.child.wait_for(rf"Call {number} with .* ended")
@@ -67,11 +71,18 @@ class Linphone:
 
 @asynccontextmanager
 async def linphone(
-    folder: Path, *, ca_file: Path, encryption: str = "none", keys: str = "rfc2833"
+    folder: Path,
+    *,
+    ca_file: Path,
+    encryption: str = "none",
+    keys: str = "rfc2833",
+    host: str = "127.0.0.1",
+    port: int | None = None,
 ) -> AsyncIterator[Linphone]:
     """A phone while the block runs. `encryption` is `none` or `srtp`, `keys` `rfc2833` or `info`."""
-    port = free_port_range(2)
+    port = port or free_port_range(2)
     config = CONFIG.format(
+        host=host,
         port=port,
         tls_port=port + 1,
         rtp_port=free_port(),
@@ -87,7 +98,7 @@ async def linphone(
         child.write("soundcard use files")
         child.write(f"record {folder / 'heard.wav'}")
         await child.wait_for("Using wav files")
-        yield Linphone(child, folder, port)
+        yield Linphone(child, folder, host, port)
         child.write("quit")
         await child.wait_ended()
 
