@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from voip_engine.errors import EngineError
+from voip_engine.hosts import bracketed, is_literal
 from voip_engine.settings import AccountSettings
 from voip_engine.sip.flow import NextHop, Transport
 from voip_engine.sip.messages.uri import MalformedUri, SipUri
-from voip_engine.sip.network.sockets import is_literal
 from voip_engine.sip.sessions.dialog import transport_of as named_transport
 
 
@@ -106,13 +106,3 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
 
 def _looks_like_host(text: str) -> bool:
     return ":" in text or (text.count(".") == 3 and text.replace(".", "").isdigit())
-
-
-def bracketed(host: str) -> str:
-    """Return a host as it stands in a URI: IPv6 addresses in brackets."""
-    return f"[{host}]" if ":" in host else host
-
-
-def host_port(host: str, port: int) -> str:
-    """Return `host:port` as people read it."""
-    return f"{bracketed(host)}:{port}"

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from random import Random
 
+from voip_engine.hosts import address_of, plain
 from voip_engine.network_settings import AdmissionSettings
 from voip_engine.sip.admission.doorkeeper import STRANGER, Refusal
 from voip_engine.sip.admission.rate_limit import TokenBuckets, source_of
@@ -78,8 +79,8 @@ class Admission:
     def servers_found(self, hosts: Iterable[str], now: float) -> None:
         """Trust the literal addresses that a server of our accounts was found at."""
         for host in hosts:
-            self._servers[_plain(host)] = now
-            self._servers.move_to_end(_plain(host))
+            self._servers[plain(host)] = now
+            self._servers.move_to_end(plain(host))
         while len(self._servers) > SERVERS:
             self._servers.popitem(last=False)
 
@@ -160,24 +161,9 @@ class Admission:
         return Refusal(WRONG_PASSWORD, 401, challenge, counted=verdict is Verdict.BAD)
 
     def _is_server(self, host: str, now: float) -> bool:
-        found_at = self._servers.get(_plain(host))
+        found_at = self._servers.get(plain(host))
         return found_at is not None and now - found_at <= SERVER_MEMORY_S
 
     def _is_listed(self, host: str) -> bool:
-        try:
-            address = ip_address(_plain(host))
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
-
-
-def _plain(host: str) -> str:
-    """One spelling of a literal address: no zone, and IPv4 as IPv4."""
-    if ":" not in host:
-        return host
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
+        address = address_of(host)
+        return address is not None and any(address in network for network in self._networks)

@@ -17,9 +17,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from fnmatch import translate
-from ipaddress import ip_address
 from urllib.parse import unquote
 
+from voip_engine.hosts import is_literal, plain
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.sip.messages.uri import SipUri
 
@@ -134,7 +134,7 @@ class _Pattern:
     def _covers_host(self, host: str) -> bool:
         if self.host is None:
             return True
-        return self.host.match(host) is not None and (not self.address or _is_address(host))
+        return self.host.match(host) is not None and (not self.address or is_literal(host))
 
 
 def _readings(uri: SipUri) -> list[_Reading]:
@@ -173,22 +173,9 @@ def _is_number(text: str) -> bool:
 def _host(text: str) -> str:
     """One spelling of a host. Raises ValueError for a number that resolvers, but no reader, take for an address."""
     host = _folded(text).replace("[", "").replace("]", "").rstrip(".")
-    try:
-        address = ip_address(host)
-    except ValueError:
-        if _ENDS_IN_NUMBER.fullmatch(host):
-            raise ValueError("its host is neither a name nor an address as addresses are written") from None
-        return host
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+    if not is_literal(host) and _ENDS_IN_NUMBER.fullmatch(host):
+        raise ValueError("its host is neither a name nor an address as addresses are written")
+    return plain(host)
 
 
 def _folded(text: str) -> str:

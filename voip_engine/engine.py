@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from voip_engine import events
 from voip_engine.account_servers import watch_servers
 from voip_engine.accounts import Accounts
-from voip_engine.addresses import destination, host_port
+from voip_engine.addresses import destination
 from voip_engine.admission import Admission
 from voip_engine.bus import Bus, Subscription
 from voip_engine.calls.call import Call
@@ -35,6 +35,7 @@ from voip_engine.calls.referrals import Referrals
 from voip_engine.calls.roster import Roster
 from voip_engine.errors import EngineError
 from voip_engine.events import AnyEvent
+from voip_engine.hosts import host_port
 from voip_engine.media import protocol
 from voip_engine.media.monitor import MonitorError, OutputDevice, list_devices
 from voip_engine.media.plane import MediaError, MediaPlane

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from voip_engine.hosts import is_literal
 from voip_engine.network_settings import (
     AdmissionSettings,
     DiallingSettings,
@@ -236,10 +236,8 @@ def _check_rtp_ports(ports: tuple[int, int]) -> None:
 
 
 def _check_address(text: str) -> None:
-    try:
-        ip_address(text)
-    except ValueError:
-        raise ValueError(f"{text[:60]!r} is none") from None
+    if not is_literal(text):
+        raise ValueError(f"{text[:60]!r} is none")
 
 
 check(AccountSettings, "uri", _check_account_uri)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 
+from voip_engine.hosts import STUN_PORT, is_public
 from voip_engine.network_settings import TlsSettings
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import CloseConnection, Effect, KeepAlive, SendOnFlow, SendRequest, SessionInvited
@@ -14,7 +14,6 @@ from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.messages.framing import FramingError
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.network.locating import Resolver
-from voip_engine.sip.network.mapped_address import STUN_PORT
 from voip_engine.sip.network.tls import TlsContexts, TlsFiles
 from voip_engine.sip.network.transport import SipTransport
 from voip_engine.sip.trace import SipTrace, SipTraces
@@ -64,7 +63,7 @@ class Signalling:
     async def contact_for(self, path: Path) -> LocalAddress:
         """Return where a server or peer reaches us: behind NAT what the STUN server of the settings says, if it says so."""
         hop, local = path.hop, path.local
-        if self._stun is None or hop.transport != "UDP" or _is_public(local.host) or not _is_public(hop.host):
+        if self._stun is None or hop.transport != "UDP" or is_public(local.host) or not is_public(hop.host):
             return local
         seen = await self._transport.seen_address(hop.host, self._stun.host, self._stun.port or STUN_PORT)
         return local if seen is None else LocalAddress("UDP", *seen)
@@ -140,7 +139,3 @@ class Signalling:
     def _on_timer(self) -> None:
         self._timer = None
         self.perform(self.core.on_timer(self.now))
-
-
-def _is_public(host: str) -> bool:
-    return ip_address(host).is_global

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from voip_engine.addresses import host_port
 from voip_engine.events import AnyEvent, PacketRejected, RequestTurnedAway
+from voip_engine.hosts import host_port
 from voip_engine.sip.flow import Flow
 
 SOURCES_KEPT = 1000

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from voip_engine import AccountSettings, EngineError
-from voip_engine.addresses import destination, host_port, registrar_of
+from voip_engine.addresses import destination, registrar_of
 from voip_engine.sip.flow import NextHop
 
 HOME = AccountSettings(uri="sip:alice@pbx.example;transport=tcp")
@@ -65,8 +65,3 @@ def test_an_unknown_transport_is_named():
 def test_an_unknown_account_is_named():
     with pytest.raises(EngineError, match=r"no account sip:eve@pbx\.example"):
         destination("100", ACCOUNTS, "sip:eve@pbx.example")
-
-
-def test_addresses_read_as_people_write_them():
-    assert host_port("192.0.2.1", 5060) == "192.0.2.1:5060"
-    assert host_port("2001:db8::1", 5060) == "[2001:db8::1]:5060"

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Literal
 
 from voip_engine import events
-from voip_engine.addresses import host_port
 from voip_engine.calls.call_media import CallMedia
 from voip_engine.calls.call_services import CallIdentity, CallServices
 from voip_engine.calls.keys import CallKeys
@@ -19,6 +18,7 @@ from voip_engine.calls.transfers import CallTransfers, OnCourse
 from voip_engine.calls.voice import CallVoice
 from voip_engine.calls.voice_host import CallVoiceHost
 from voip_engine.errors import EngineError
+from voip_engine.hosts import host_port
 from voip_engine.media import protocol
 from voip_engine.modes.base import Mode
 from voip_engine.sdp.description import MalformedSdp

@@ -12,10 +12,10 @@ import secrets
 import socket
 import time
 from importlib import import_module
-from ipaddress import ip_address
 from typing import Final
 
 from voip_engine.calls.negotiation import CallNegotiation
+from voip_engine.hosts import STUN_PORT, is_public
 from voip_engine.media.plane import MediaPlane
 from voip_engine.media.protocol import CloseLeg
 from voip_engine.sdp.plan import CodecName, HostPort, SrtpPolicy
@@ -26,7 +26,6 @@ from voip_engine.stun.messages import TRANSACTION_ID_BYTES, MalformedStun, bindi
 
 _log = logging.getLogger(__name__)
 
-_STUN_PORT: Final = 3478
 _RESOLVE_TIMEOUT_S: Final = 0.5
 _RESOLVED_FOR_S: Final = 300.0
 _FAILED_FOR_S: Final = 30.0
@@ -72,7 +71,7 @@ class LegPorts:
         """
         if self._settings.stun is None or self._settings.media_host is not None:
             return rtp, None
-        if is_outside(rtp.host) or not is_outside(peer.host):
+        if is_public(rtp.host) or not is_public(peer.host):
             return rtp, None
         server = await self._stun_server(self._settings.stun, rtp.host)
         if server is None:
@@ -102,7 +101,7 @@ class LegPorts:
         try:
             async with asyncio.timeout(_RESOLVE_TIMEOUT_S):
                 found = await asyncio.get_running_loop().getaddrinfo(
-                    uri.host.strip("[]"), uri.port or _STUN_PORT, family=family, type=socket.SOCK_DGRAM
+                    uri.host.strip("[]"), uri.port or STUN_PORT, family=family, type=socket.SOCK_DGRAM
                 )
             self._server, valid_s = HostPort(*found[0][4][:2]), _RESOLVED_FOR_S
         except (TimeoutError, OSError):
@@ -115,14 +114,6 @@ class LegPorts:
     def _policy(self, account: str | None) -> SrtpPolicy:
         own = self._srtp.get(account) if account is not None else None
         return own if own is not None else self._settings.srtp
-
-
-def is_outside(host: str) -> bool:
-    """Whether an address is one of the public internet; a name is not known to be."""
-    try:
-        return ip_address(host).is_global
-    except ValueError:
-        return False
 
 
 def _request() -> bytes:

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum, IntEnum
-from ipaddress import ip_address
 from typing import Final
+
+from voip_engine.hosts import is_public, literal
 
 HOLD_PACKETS: Final = 5
 """So many packets in unbroken sequence make a source the peer that has a part in the call."""
@@ -66,9 +67,9 @@ class Latch:
 
     def take_parties(self, hosts: Iterable[str]) -> None:
         """Learn which hosts have a part in the call's signalling. Names are left out: nobody knows who stands behind them."""
-        self._parties = {literal for host in hosts if (literal := _literal(host))}
-        outside = any(ip_address(host).is_global for host in self._parties)
-        self._strangers_may = outside and not ip_address(self._signalled[0]).is_global
+        self._parties = {written for host in hosts if (written := _literal(host))}
+        outside = any(is_public(host) for host in self._parties)
+        self._strangers_may = outside and not is_public(self._signalled[0])
         self._parties.add(self._signalled[0])
 
     def judge(self, source: Source, ssrc: int, sequence: int) -> Verdict:
@@ -133,7 +134,4 @@ def _hold(candidates: dict[Source, tuple[int, int, int]], source: Source, ssrc: 
 
 def _literal(host: str) -> str:
     """A host as sockets write it; empty for a name."""
-    try:
-        return str(ip_address(host.strip("[]")))
-    except ValueError:
-        return ""
+    return str(literal(host.strip("[]")) or "")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from itertools import pairwise
+
+from voip_engine.hosts import literal
 
 _LARGEST_PORT = 65_535
 
@@ -126,10 +128,7 @@ class SessionDescription:
 
 def address_family(host: str) -> str:
     """`IP4` or `IP6`; a host name counts as IP4."""
-    try:
-        return "IP6" if isinstance(ip_address(host), IPv6Address) else "IP4"
-    except ValueError:
-        return "IP4"
+    return "IP6" if isinstance(literal(host), IPv6Address) else "IP4"
 
 
 def parse_number(text: str, largest: int) -> int | None:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
+from voip_engine.hosts import literal
 from voip_engine.sdp.crypto import CryptoLine, SrtpKeys, answering_line, crypto_lines, offered_lines
 from voip_engine.sdp.description import Attribute, MediaDescription, Origin, SessionDescription, parse_number
 from voip_engine.sdp.formats import (
@@ -282,19 +283,12 @@ def _literal_host(description: SessionDescription, section: MediaDescription, wh
     host = description.media_host(section)
     if host is None:
         raise NotAcceptable(f"The {what} says no address to send audio to.")
-    address = _parse_address(host)
+    address = literal(host)
     if address is None:
         raise NotAcceptable(f"The {what} gives a host name where an IP address is needed: {host[:80]}.")
     if address.is_multicast:
         raise NotAcceptable(f"The {what} wants audio sent to a multicast address ({host}).")
     return host
-
-
-def _parse_address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
 
 
 def _rtcp_address(description: SessionDescription, section: MediaDescription, host: str) -> HostPort:
@@ -303,7 +297,7 @@ def _rtcp_address(description: SessionDescription, section: MediaDescription, ho
     port = parse_number(fields[0], 65_535) if fields else None
     if not port:
         return HostPort(host, min(section.port + 1, 65_535))
-    own = _parse_address(fields[3]) if len(fields) == 4 else None
+    own = literal(fields[3]) if len(fields) == 4 else None
     same_family = own is not None and own.version == ip_address(host).version
     return HostPort(fields[3] if same_family else host, port)
 

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Final
 from weakref import WeakValueDictionary
 
+from voip_engine.hosts import host_port
 from voip_engine.sip.effects import SendOnFlow, SendRequest
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, Transport
 
@@ -155,7 +156,7 @@ class SipTraces:
             trace.add(at, True, effect.flow.transport, here, there, effect.data)
         else:
             hop = effect.next_hop
-            there = _host_port(hop.host, hop.port or DEFAULT_PORTS[hop.transport])
+            there = host_port(hop.host, hop.port or DEFAULT_PORTS[hop.transport])
             trace.add(at, True, hop.transport, "", there, effect.data)
 
     def _trace_of(self, data: bytes) -> SipTrace | None:
@@ -197,8 +198,4 @@ def _without_credentials(text: bytes, lowered: bytes) -> bytes:
 
 
 def _ends(flow: Flow) -> tuple[str, str]:
-    return _host_port(flow.local_host, flow.local_port), _host_port(flow.remote_host, flow.remote_port)
-
-
-def _host_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host_port(flow.local_host, flow.local_port), host_port(flow.remote_host, flow.remote_port)

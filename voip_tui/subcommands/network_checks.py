@@ -12,7 +12,8 @@ from random import Random
 from typing import Any, Final
 
 from voip_engine import AccountSettings, EngineSettings
-from voip_engine.addresses import host_port, registrar_of
+from voip_engine.addresses import registrar_of
+from voip_engine.hosts import STUN_PORT, host_port
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.network.certificates import names_in
@@ -25,7 +26,6 @@ from voip_engine.stun.messages import MalformedStun, binding_request, mapped_add
 from voip_tui.subcommands.check import Check
 
 ANSWER_S: Final = 5.0
-STUN_PORT: Final = 3478
 SOON_DAYS: Final = 14
 """A certificate that ends within these days is named before it does."""
 SERVERS_SHOWN: Final = 3

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
+
+from voip_engine.hosts import address_of
 
 SOURCES = 4_096
 """How many sources are remembered; the one that asked longest ago is forgotten first."""
@@ -12,14 +14,9 @@ _HOST_BITS = 64
 
 def source_of(host: str) -> str:
     """Return what counts as one source: an IPv4 address, or the /64 that an IPv6 address lies in (RFC 6177 §2)."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
+    address = address_of(host)
     if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
+        return host if address is None else str(address)
     return f"{IPv6Address(int(address) >> _HOST_BITS << _HOST_BITS)}/64"
 
 

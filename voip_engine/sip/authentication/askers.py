@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from ipaddress import ip_address
 
+from voip_engine.hosts import is_literal, plain
 from voip_engine.sip.flow import NextHop
 
 MEMORY_S = 3_600.0
@@ -64,8 +64,4 @@ class Askers:
 
 def _plain(host: str) -> str:
     """One spelling of a host: IPv4 as such, also where it stands in IPv6; names in lower case."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host.lower().rstrip(".")
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    return plain(host) if is_literal(host) else host.lower().rstrip(".")

@@ -48,6 +48,12 @@ def parse_number(text: str, limit: int, what: str) -> int:
     raise MalformedHeader(f"{what} is not a number from 0 to {limit}")
 
 
+def read_seconds(text: str | None) -> int | None:
+    """Read delta-seconds, which a comment or parameters may follow (RFC 3261 §20.33); None for what is none."""
+    digits = (text or "").partition(";")[0].partition("(")[0].strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None
+
+
 def parse_host_port(text: str) -> tuple[str, int | None]:
     """Split `host[:port]` (RFC 3261 §25.1 hostport). An IPv6 reference loses its brackets.
 
@@ -82,11 +88,6 @@ def _is_ipv6(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def format_host(host: str) -> str:
-    """Put an IPv6 address into brackets, leave anything else alone."""
-    return f"[{host}]" if ":" in host else host
 
 
 def end_of_quoted(text: str, start: int) -> int:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote as percent_quote
 from urllib.parse import unquote as percent_unquote
 
+from voip_engine.hosts import bracketed
 from voip_engine.sip.messages.grammar import (
     MalformedHeader,
     Parameters,
     drop_parameter,
     end_of_quoted,
     find_parameter,
-    format_host,
     format_parameters,
     parse_host_port,
     parse_parameters,
@@ -115,7 +115,7 @@ class SipUri:
                 written += (":", _escape(password, _PASSWORD_SAFE))
             if self.host:
                 written.append("@")
-        written.append(format_host(self.host))
+        written.append(bracketed(self.host))
         if self.port is not None:
             written.append(f":{self.port}")
         for name, value in self.parameters:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from voip_engine.hosts import bracketed
 from voip_engine.sip.messages.grammar import (
     MalformedHeader,
     Parameters,
     find_parameter,
-    format_host,
     format_parameters,
     is_token,
     parse_host_port,
@@ -73,7 +73,7 @@ class Via:
 
     def __str__(self) -> str:
         port = "" if self.port is None else f":{self.port}"
-        return f"SIP/{self.version}/{self.transport} {format_host(self.host)}{port}{format_parameters(self.parameters)}"
+        return f"SIP/{self.version}/{self.transport} {bracketed(self.host)}{port}{format_parameters(self.parameters)}"
 
     @property
     def branch(self) -> str | None:

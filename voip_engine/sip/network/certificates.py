@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 
+from voip_engine.hosts import address_of
 from voip_engine.sip.messages.uri import MalformedUri, SipUri
 
 Certificate = Mapping[str, Any]
@@ -30,9 +30,9 @@ def speaks_for(certificate: Certificate, host: str) -> bool:
 
     Departs from RFC 5922 §7.2 in one point: `*.pbx.example` covers one label (RFC 9525 §6.3), for carriers use that.
     """
-    if _address(host) is not None:
+    if address_of(host) is not None:
         addresses = (text for kind, text in certificate.get("subjectAltName", ()) if kind == "IP Address")
-        return any(_address(text.strip()) == _address(host) for text in addresses)
+        return any(address_of(text.strip()) == address_of(host) for text in addresses)
     wanted = host.lower().rstrip(".")
     parent = wanted.partition(".")[2]
     return any(name == wanted or ("." in parent and name == f"*.{parent}") for name in names_in(certificate))
@@ -45,10 +45,3 @@ def _domain_of(text: str) -> str:
     except MalformedUri:
         return ""
     return uri.host.lower() if uri.scheme == "sip" and uri.user is None else ""
-
-
-def _address(text: str) -> object | None:
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None

@@ -16,8 +16,9 @@ from itertools import groupby
 from random import Random
 from typing import Protocol
 
+from voip_engine.hosts import is_literal
 from voip_engine.sip.flow import DEFAULT_PORTS, NextHop, Transport
-from voip_engine.sip.network.sockets import TransportError, is_literal
+from voip_engine.sip.network.sockets import TransportError
 
 TARGETS = 16
 """No more servers of one domain are looked up and tried, however many its records list."""

@@ -20,7 +20,6 @@ from voip_engine.stun.messages import (
 
 log = logging.getLogger(__name__)
 
-STUN_PORT = 3478
 KNOWN_S = 20.0
 """How long an answer is trusted; what gave none is not asked for as long either. NATs forget in 30 s and more."""
 

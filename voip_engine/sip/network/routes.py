@@ -8,9 +8,10 @@ from collections.abc import Hashable
 from random import Random
 from typing import Generic, TypeVar
 
+from voip_engine.hosts import is_literal
 from voip_engine.sip.flow import NextHop, Transport
 from voip_engine.sip.network.locating import Resolver, locate
-from voip_engine.sip.network.sockets import is_literal, source_address
+from voip_engine.sip.network.sockets import source_address
 
 CACHE_S = 30.0
 CACHE_ENTRIES = 1024

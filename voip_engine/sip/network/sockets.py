@@ -8,8 +8,8 @@ import ipaddress
 import socket
 import sys
 
+from voip_engine.hosts import host_port, is_literal
 from voip_engine.sip.flow import DEFAULT_PORTS, LocalAddress, NextHop, Transport
-from voip_engine.sip.messages.grammar import format_host
 
 LOOKUP_TIMEOUT_S = 5.0
 _BACKLOG = 128
@@ -22,15 +22,6 @@ _IPV6_RECVERR = 25
 
 class TransportError(Exception):
     """Something about addresses or sockets failed. The text is for people and says what to do."""
-
-
-def is_literal(host: str) -> bool:
-    """Say whether a host is an IP address, so that nothing has to be looked up."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def is_wildcard(host: str) -> bool:
@@ -116,7 +107,7 @@ def bound_address(transport: Transport, opened: socket.socket) -> LocalAddress:
 
 def place_of(next_hop: NextHop) -> str:
     """Return a next hop's host and port as people read them."""
-    return f"{format_host(next_hop.host)}:{next_hop.port or DEFAULT_PORTS[next_hop.transport]}"
+    return host_port(next_hop.host, next_hop.port or DEFAULT_PORTS[next_hop.transport])
 
 
 def describe_failure(error: BaseException, next_hop: NextHop) -> str:

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from socket import socket
 from typing import Any
 
+from voip_engine.hosts import is_literal
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.messages.framing import FramingError
 from voip_engine.sip.network.crowd import Crowd
-from voip_engine.sip.network.sockets import TransportError, describe_failure, is_literal, place_of
+from voip_engine.sip.network.sockets import TransportError, describe_failure, place_of
 from voip_engine.sip.network.tcp import TcpConnection, TcpEvents, TcpLimits
 from voip_engine.sip.network.tls import TlsContexts, describe_tls_failure
 from voip_engine.sip.network.tls_gate import TlsGate

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
+from voip_engine.hosts import is_literal
 from voip_engine.sip.endpoint import contact_uri
 from voip_engine.sip.flow import DEFAULT_PORTS, LocalAddress
 from voip_engine.sip.messages.grammar import MalformedHeader
@@ -117,7 +116,7 @@ class Binding:
         """Compare our address with the one the registrar saw (RFC 3581 §4)."""
         assert self.local is not None
         host, port = via.parameter("received") or self.local.host, via.parameter("rport") or ""
-        if not _is_number(port, 65_535) or not _is_address(host):
+        if not _is_number(port, 65_535) or not is_literal(host):
             return False
         seen = host, int(port)
         # Behind no NAT a TCP connection comes from a port of its own, while others connect to the one we listen on.
@@ -126,14 +125,6 @@ class Binding:
         public = None if at_home else seen
         changed, self._public = public != self._public, public
         return changed
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_number(text: str, largest: int) -> bool:

@@ -15,7 +15,7 @@ from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.effects import MessagesWaiting
 from voip_engine.sip.endpoint import Endpoint, media_type_of
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
-from voip_engine.sip.messages.grammar import MalformedHeader, parse_number
+from voip_engine.sip.messages.grammar import MalformedHeader, read_seconds
 from voip_engine.sip.messages.message import Headers, Request, Response
 from voip_engine.sip.messages.message_summary import SIMPLE_MESSAGE_SUMMARY, MessageSummary
 from voip_engine.sip.messages.referral_headers import SubscriptionState, read_event
@@ -183,7 +183,11 @@ class Mailbox:
         ):
             self._subscription.sequence.next()
             self._send(again, expires_s, now)
-        elif status == 423 and expires_s < (shortest_s := _seconds(response.headers.get("Min-Expires"))):
+        elif (
+            status == 423
+            and (shortest_s := read_seconds(response.headers.get("Min-Expires"))) is not None
+            and expires_s < shortest_s <= LONGEST_EXPIRES_S
+        ):
             self._expires_s = shortest_s
             if self._watching:
                 self._subscribe(shortest_s, now)
@@ -201,7 +205,7 @@ class Mailbox:
         elif self._subscription.dialog is not None:
             self._subscription.dialog.refresh_target(response)
         if self._watching:
-            granted_s = _seconds(response.headers.get("Expires")) or expires_s
+            granted_s = min(read_seconds(response.headers.get("Expires")) or expires_s, LONGEST_EXPIRES_S)
             self._schedule(now + granted_s * self._endpoint.random.uniform(0.5, 0.9))
         elif expires_s:
             self._subscribe(0, now)
@@ -260,10 +264,3 @@ class Mailboxes:
         except MalformedHeader:
             self._endpoint.respond(transaction, 400, now)
         return True
-
-
-def _seconds(text: str | None) -> int:
-    try:
-        return parse_number((text or "").strip(), LONGEST_EXPIRES_S, "Expires")
-    except MalformedHeader:
-        return 0

@@ -12,6 +12,7 @@ from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.effects import KeepAlive, RegistrationChanged
 from voip_engine.sip.endpoint import ALLOW, Endpoint
 from voip_engine.sip.flow import Flow, NextHop, Path
+from voip_engine.sip.messages.grammar import read_seconds
 from voip_engine.sip.messages.message import Headers, Request, Response
 from voip_engine.sip.messages.uri import NameAddress, SipUri
 from voip_engine.sip.plain_words import registration_reason
@@ -200,7 +201,7 @@ class Registration:
         ):
             self._sequence.next()
             self._send_request(again, expires_s, now)
-        elif status == 423 and expires_s and (shortest_s := _seconds(response.headers.get("Min-Expires"))) is not None \
+        elif status == 423 and expires_s and (shortest_s := read_seconds(response.headers.get("Min-Expires"))) is not None \
                 and self._expires_s < shortest_s <= LONGEST_EXPIRES_S:  # fmt: skip
             self._expires_s = shortest_s
             self._follow_up(now)
@@ -263,7 +264,7 @@ class Registration:
             0.5, 1
         )
         if response is not None:
-            delay_s = max(delay_s, min(_seconds(response.headers.get("Retry-After")) or 0, LONGEST_RETRY_S))
+            delay_s = max(delay_s, min(read_seconds(response.headers.get("Retry-After")) or 0, LONGEST_RETRY_S))
         self._tell("failed", status, detail, None, now + delay_s)
         self._schedule(now + delay_s)
 
@@ -275,10 +276,10 @@ class Registration:
 
     def _granted_s(self, response: Response, asked_s: int) -> int:
         """Return what the registrar granted: our Contact's own `expires`, else the header, else what we asked for."""
-        granted_s = _seconds(self._binding.granted_s(response))
+        granted_s = read_seconds(self._binding.granted_s(response))
         if granted_s is not None:
             return granted_s
-        granted_s = _seconds(response.headers.get("Expires"))
+        granted_s = read_seconds(response.headers.get("Expires"))
         return asked_s if granted_s is None else granted_s
 
     def _start_keeping_alive(self, now: float) -> None:
@@ -322,9 +323,3 @@ def _is_final(status: int) -> bool:
     if status < 500:
         return status not in PASSING_REFUSALS
     return status >= 600 or status in LASTING_FAULTS
-
-
-def _seconds(text: str | None) -> int | None:
-    """Read delta-seconds, which a comment or parameters may follow in Retry-After (RFC 3261 §20.33)."""
-    digits = (text or "").partition(";")[0].partition("(")[0].strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None

@@ -14,8 +14,9 @@ kept off: that takes TLS.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 
+from voip_engine.hosts import Address, address_of
 from voip_engine.sip.flow import Flow, NextHop
 from voip_engine.sip.messages.message import Request, Response
 
@@ -45,7 +46,7 @@ def return_hop(message: Request | Response, flow: Flow) -> NextHop | None:
     back = NextHop(flow.transport, flow.remote_host, flow.remote_port, connection=flow.connection)
     if contact.has_parameter("ob"):
         return back  # RFC 5626 §5.3: they want the flow to be used
-    host, source = _address(contact.host), _address(flow.remote_host)
+    host, source = address_of(contact.host), address_of(flow.remote_host)
     if host is None or source is None:
         return None
     if host == source:
@@ -55,24 +56,17 @@ def return_hop(message: Request | Response, flow: Flow) -> NextHop | None:
         return back
     if isinstance(message, Request) and len(message.vias) == 1:
         # No proxy stands between, and the sender takes itself for somebody whom its packets don't come from.
-        return back if _address(message.top_via.host) == host else None
+        return back if address_of(message.top_via.host) == host else None
     return None
 
 
 def has_part(host: str, heard: Iterable[str], named: Iterable[str]) -> bool:
     """Whether a host may speak in a dialog: one that was heard in it, or that it names."""
-    address = _address(host)
-    return any(_address(each) == address for each in heard) or any(
-        (known := _address(name)) is None or known == address for name in named
+    address = address_of(host)
+    return any(address_of(each) == address for each in heard) or any(
+        (known := address_of(name)) is None or known == address for name in named
     )
 
 
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
-
-
-def _is_private(address: IPv4Address | IPv6Address) -> bool:
+def _is_private(address: Address) -> bool:
     return any(address in network for network in _PRIVATE)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from voip_engine.sip.endpoint import SESSION_DESCRIPTION, session_body
 from voip_engine.sip.messages.extension_headers import RAck
-from voip_engine.sip.messages.grammar import MalformedHeader, parse_number
+from voip_engine.sip.messages.grammar import read_seconds
 from voip_engine.sip.messages.message import Request, Response
 from voip_engine.sip.plain_words import RANG_TOO_LONG_HERE, RINGING_UNHEARD
 from voip_engine.sip.sessions.dialog import Dialog
@@ -164,7 +164,5 @@ class Ringing:
 
 def _limit_s(invite: Request) -> float:
     """How long a call rings at most: the caller may want less (RFC 3261 §13.3.1)."""
-    try:
-        return min(RING_LIMIT_S, parse_number(invite.headers.get("Expires") or "", 2**32 - 1, "Expires"))
-    except MalformedHeader:
-        return RING_LIMIT_S
+    wanted_s = read_seconds(invite.headers.get("Expires"))
+    return RING_LIMIT_S if wanted_s is None else min(RING_LIMIT_S, wanted_s)
