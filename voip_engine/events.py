@@ -78,6 +78,14 @@ class CallEnded(CallEvent, frozen=True, tag=True, tag_field="event"):
     duration_s: float
 
 
+class CallRefused(Event, frozen=True, tag=True, tag_field="event"):
+    """Somebody called and was refused before there was a call; `reason` is plain words."""
+
+    caller: str
+    status: int
+    reason: str
+
+
 class MediaChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
     """A re-INVITE changed codec, address or direction."""
 
@@ -245,6 +253,7 @@ AnyEvent = (
     | CallRinging
     | CallAnswered
     | CallEnded
+    | CallRefused
     | MediaChanged
     | MediaChangeRefused
     | ModeChanged

@@ -11,6 +11,7 @@ from voip_engine.events import (
     CallerIdentified,
     CallEvent,
     CallReferred,
+    CallRefused,
     CallReplaced,
     CallRinging,
     CallTransferring,
@@ -100,6 +101,8 @@ def sentence(event: AnyEvent, other_side: str = "Caller") -> tuple[str, Tone]:
             lasted = f" after {words.duration(event.duration_s)}" if event.duration_s else ""
             failed = event.status is not None and event.status >= 400
             return f"Ended{lasted}: {reason}", Tone.FAIR if failed else Tone.PLAIN
+        case CallRefused(caller=caller, status=status, reason=reason):
+            return f"Refused a call of {words.bare_uri(caller)} ({status}): {reason}", Tone.FAIR
         case MediaChanged(codec=codec):
             if event.on_hold:
                 return HOLD_SENTENCES[event.held_by].format(other_side), Tone.PLAIN

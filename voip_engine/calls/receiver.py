@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,6 +13,7 @@ from voip_engine.calls.leg_ports import LegPorts
 from voip_engine.calls.referrals import Referrals
 from voip_engine.calls.roster import Roster
 from voip_engine.errors import EngineError
+from voip_engine.events import CallRefused
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.settings import EngineSettings
@@ -47,7 +49,10 @@ class Receiver:
         refusal = self._refusal(effect.offer, effect.flow.local_host, effect.account, makes_room=replaced is not None)
         signalling = self._services.signalling
         if refusal is not None:
-            signalling.perform(signalling.core.reject(effect.session, refusal, signalling.now))
+            status, reason = refusal
+            self._services.publish(CallRefused(time.time(), str(effect.caller.uri), status, reason))
+            told = "" if status == 486 else reason
+            signalling.perform(signalling.core.reject(effect.session, status, signalling.now, warning_text=told))
             return
         flow = effect.flow
         identity = CallIdentity(
@@ -77,15 +82,17 @@ class Receiver:
         except EngineError as error:
             logger.warning("Call %s could not be answered: %s", call.call_id, error)
 
-    def _refusal(self, offer: bytes | None, local_host: str, account: str | None, *, makes_room: bool) -> int | None:
+    def _refusal(
+        self, offer: bytes | None, local_host: str, account: str | None, *, makes_room: bool
+    ) -> tuple[int, str] | None:
         if not (self._roster.has_room or (makes_room and not self._roster.closing)):
-            return 486
+            return 486, "No further call is taken at present."
         if offer is None:
             return None
         try:
             self._ports.rehearse(local_host, account, offer)
-        except NotAcceptable:
-            return 488
-        except MalformedSdp:
-            return 400
+        except NotAcceptable as error:
+            return 488, str(error)
+        except MalformedSdp as error:
+            return 400, f"The offer could not be read: {error}"
         return None

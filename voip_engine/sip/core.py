@@ -278,10 +278,15 @@ class SipCore:
             known.answer(body, now)
         return self._endpoint.take_effects()
 
-    def reject(self, session: str, status: int, now: float, reason: str | None = None) -> list[Effect]:
-        """Refuse a call; `reason` is the phrase sent. Raises SessionStateError; ValueError for a status below 300."""
+    def reject(
+        self, session: str, status: int, now: float, reason: str | None = None, *, warning_text: str = ""
+    ) -> list[Effect]:
+        """Refuse a call; `reason` is the phrase sent, `warning_text` says more to people (RFC 3261 §20.43).
+
+        Raises SessionStateError; ValueError for a status below 300.
+        """
         if (known := self._sessions.get(session)) is not None:
-            known.reject(status, reason, now)
+            known.reject(status, reason, now, warning_text)
         return self._endpoint.take_effects()
 
     def hang_up(self, session: str, now: float) -> list[Effect]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from voip_engine.sip.messages.message import Request, Response
+from voip_engine.sip.messages.warning import warning_text
+
 PLAIN_WORDS: dict[int, str] = {
     300: "Reachable at several other addresses",
     301: "Moved to another address for good",
@@ -34,7 +39,7 @@ PLAIN_WORDS: dict[int, str] = {
     485: "The address is ambiguous",
     486: "Busy",
     487: "Cancelled before it was answered",
-    488: "Nothing acceptable: no common codec",
+    488: "Nothing acceptable: no common codec, or no encryption that both sides have",
     491: "Both sides changed the call at the same time",
     493: "The other side cannot decrypt the request",
     500: "The server has a fault",
@@ -48,10 +53,12 @@ PLAIN_WORDS: dict[int, str] = {
     600: "Busy everywhere",
     603: "Declined",
     604: "No such user anywhere",
-    606: "Nothing acceptable: no common codec",
+    606: "Nothing acceptable: no common codec, or no encryption that both sides have",
     607: "The call was marked as unwanted",
     608: "The call was rejected by an analysis on the way",
 }
+OFFER_REFUSED: Final = (488, 606)
+_PLAIN_REFUSED: Final = "Nothing acceptable: no common codec, or only encrypted audio is taken there"
 HUNG_UP_HERE = "Hung up on this side."
 HUNG_UP_THERE = "The other side hung up."
 CANCELLED_THERE = "The caller hung up before the call was answered."
@@ -70,6 +77,17 @@ def plain_reason(status: int, phrase: str = "") -> str:
     """Say a final status in plain words; `phrase`, from the peer, is used for one that has no words here."""
     words = PLAIN_WORDS.get(status) or "".join(c for c in phrase[:80] if c.isprintable()).strip()
     return f"{words or 'Ended'} ({status})."
+
+
+def refusal_reason(request: Request, response: Response) -> str:
+    """Say why a request was refused: for an offer as the other side explains it, else as what we offered lets guess."""
+    status = response.status
+    if status in OFFER_REFUSED:
+        if told := warning_text(response.headers):
+            return f"Nothing acceptable, the other side says: {told.rstrip('.')} ({status})."
+        if b"RTP/AVP" in request.body and b"a=crypto:" not in request.body:
+            return f"{_PLAIN_REFUSED} ({status})."
+    return plain_reason(status, response.reason)
 
 
 def rejected_here(status: int) -> str:

@@ -9,6 +9,7 @@ from support.still_engine import NOON, REGISTERED, call, encrypted, network_day,
 from voip_engine.events import (
     CallEnded,
     CallReferred,
+    CallRefused,
     CallTransferring,
     MediaChanged,
     RequestTurnedAway,
@@ -104,6 +105,7 @@ def test_early_media_and_who_sent_a_call_are_noted() -> None:
         (MediaChanged(NOON, "1", None, True, Holder.THEM), "Caller holds the call"),
         (MediaChanged(NOON, "1", None, True, Holder.BOTH), "Both sides hold the call"),
         (RequestTurnedAway(NOON, "198.51.100.9", "it is not admitted"), "Turned 198.51.100.9 away: it is not admitted"),
+        (CallRefused(NOON, "sip:ada@x", 488, "No codec."), "Refused a call of ada@x (488): No codec."),
     ],
 )
 def test_the_log_says_it_in_a_sentence(event: object, text: str) -> None:

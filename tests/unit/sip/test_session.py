@@ -122,7 +122,7 @@ def test_a_callee_that_falls_silent_after_ringing_is_given_up_after_three_minute
         (403, "Refused by the other side (403)."),
         (404, "No such user (404)."),
         (486, "Busy (486)."),
-        (488, "Nothing acceptable: no common codec (488)."),
+        (488, "Nothing acceptable: no common codec, or no encryption that both sides have (488)."),
         (499, "Odd (499)."),
         (603, "Declined (603)."),
     ],

@@ -19,7 +19,7 @@ from voip_engine.sip.effects import SendRequest
 from voip_engine.sip.endpoint import Endpoint
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.messages.message import Request, Response
-from voip_engine.sip.plain_words import NO_ANSWER, NO_REPLY, plain_reason
+from voip_engine.sip.plain_words import NO_ANSWER, NO_REPLY, plain_reason, refusal_reason
 from voip_engine.sip.sessions.dialog import Dialog, Sequence
 from voip_engine.sip.targets import PATIENCE_S, Targets
 from voip_engine.sip.transactions.transaction import T1_S
@@ -216,7 +216,7 @@ class InviteClient:
             return
         if response.status == 503 and self._move_on(now, answered=True):
             return
-        self._fail(response.status, plain_reason(response.status, response.reason), now)
+        self._fail(response.status, refusal_reason(self._request, response), now)
 
     def _on_lost(self, status: int, reason: str, now: float) -> None:
         self._stop_timer()

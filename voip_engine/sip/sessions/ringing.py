@@ -8,6 +8,7 @@ from voip_engine.sip.endpoint import SESSION_DESCRIPTION, session_body
 from voip_engine.sip.messages.extension_headers import RAck
 from voip_engine.sip.messages.grammar import read_seconds
 from voip_engine.sip.messages.message import Request, Response
+from voip_engine.sip.messages.warning import warning
 from voip_engine.sip.plain_words import RANG_TOO_LONG_HERE, RINGING_UNHEARD
 from voip_engine.sip.sessions.dialog import Dialog
 from voip_engine.sip.sessions.invite_server import InviteServer
@@ -111,12 +112,15 @@ class Ringing:
         self._context.described = body
         self._server.accept(response, now)
 
-    def refuse(self, status: int, now: float, reason: str | None = None) -> None:
-        """Send a final response other than 2xx."""
+    def refuse(self, status: int, now: float, reason: str | None = None, warning_text: str = "") -> None:
+        """Send a final response other than 2xx, with a warning if there is one."""
         self._answer = None
         self._context.endpoint.timers.stop(self._limit)
         self._reliable.stop()
-        self._server.refuse(self.response(status, reason=reason), now)
+        response = self.response(status, reason=reason)
+        if warning_text:
+            response.headers.add("Warning", warning(self._context.local.host, warning_text))
+        self._server.refuse(response, now)
 
     def acknowledge(self, prack: Request, now: float) -> bool:
         """Take a PRACK; False if it is for nothing of ours. Raises MalformedHeader."""

@@ -165,12 +165,12 @@ class Session:
             self.phase = Phase.UP
             ringing.answer(body, now)
 
-    def reject(self, status: int, reason: str | None, now: float) -> None:
+    def reject(self, status: int, reason: str | None, now: float, warning_text: str = "") -> None:
         """Refuse the call. Raises SessionStateError, and ValueError for a status that is no refusal."""
         _check_refusal(status)
         ringing = self._unanswered("be rejected")
         if ringing is not None:
-            ringing.refuse(status, now, reason)
+            ringing.refuse(status, now, reason, warning_text)
             self._end("local", status, rejected_here(status), now)
 
     def hang_up(self, now: float) -> None:
