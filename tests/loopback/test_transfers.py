@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from support.happenings import Happenings
+from support.sip_responder import reply, responder
 from support.uris import uri_of
 
 from voip_engine import Engine, EngineError, VoiceLeg
@@ -17,9 +18,11 @@ from voip_engine.events import (
     CallReplaced,
     CallTransferring,
     DtmfReceived,
+    MediaChanged,
 )
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.settings import AccountSettings
+from voip_engine.sip.messages.message import Request, Response
 from voip_engine.snapshots import CallState, Holder, TransferState
 
 ANYWHERE = DiallingSettings(transfer=("*",))
@@ -79,6 +82,35 @@ async def test_a_transfer_to_somebody_who_is_busy_gives_the_call_back(make_engin
     while call.snapshot().held_by is not Holder.NOBODY:
         await at_alice.next()
     assert (call.state, at_bob.state) == (CallState.CONNECTED, CallState.CONNECTED)
+
+
+async def test_a_caller_who_goes_on_hold_after_the_transfer_failed_is_taken_back(make_engine):
+    def description(request: Request) -> bytes:
+        direction = "recvonly" if b"sendonly" in request.body else "sendrecv"
+        lines = ("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", "m=audio 9 RTP/AVP 0")
+        return "\r\n".join((*lines, f"a={direction}", "")).encode()
+
+    def accept(request: Request) -> Response:
+        return reply(request, 200, ("Contact", f"<sip:bob@{phone.address}>"), body=description(request))
+
+    def slow_to_hold(request: Request) -> list[Response]:
+        if request.method == "INVITE":
+            return [] if b"sendonly" in request.body else [accept(request)]
+        return [reply(request, 603 if request.method == "REFER" else 200)] if request.method != "ACK" else []
+
+    alice = await make_engine()
+    happened = Happenings(alice)
+    async with responder(slow_to_hold) as phone:
+        call = await alice.dial(f"sip:bob@{phone.address}")
+        await happened.wait_for(CallAnswered)
+        with pytest.raises(EngineError, match="603"):
+            await call.transfer("sip:carol@127.0.0.1:9")
+        host, _, port = alice.snapshot().listening[0].removeprefix("udp:").rpartition(":")
+        phone.send(accept(await phone.request("INVITE", 2)), (host, int(port)))
+        async with asyncio.timeout(10):
+            await happened.wait_for(MediaChanged, held_by=Holder.US)
+            await happened.wait_for(MediaChanged, held_by=Holder.NOBODY)
+        assert b"sendrecv" in (await phone.request("INVITE", 3)).body
 
 
 async def test_nobody_is_sent_where_the_settings_do_not_let_him(make_engine):

@@ -99,6 +99,8 @@ class CallTransfers:
             case effects.SessionAnswered() | effects.SessionReofferFailed():
                 self._settled.set()
                 self._tell_course(200)
+            case effects.SessionConfirmed():
+                self._settled.set()
             case effects.SessionProgressed(status=status):
                 self._tell_course(status)
             case effects.SessionEnded(status=status):
@@ -109,7 +111,7 @@ class CallTransfers:
     async def _refer(self, shown: str, target: SipUri | None, other: Call | None) -> None:
         if self._call.state is not CallState.CONNECTED:
             raise EngineError("Only a call that is up can be transferred.")
-        if self.snapshot is not None and self.snapshot.state not in OVER:
+        if self._is_under_way:
             raise EngineError("The call is being transferred already.")
         self._over.clear()
         self._agreed, self._asking, self._other = False, True, other
@@ -128,6 +130,10 @@ class CallTransfers:
         outcome = await self._outcome()
         if outcome.state is TransferState.FAILED:
             raise EngineError(outcome.detail)
+
+    @property
+    def _is_under_way(self) -> bool:
+        return self.snapshot is not None and self.snapshot.state not in OVER
 
     async def _outcome(self) -> TransferSnapshot:
         await self._over.wait()
@@ -194,12 +200,19 @@ class CallTransfers:
         self._change(TransferSnapshot(target=target, state=TransferState.FAILED, status=status, detail=reason))
         if self._holding and not self._call.ended:
             self._services.spawn(self._resume(), f"resume call {self._call.call_id}")
-        self._holding = False
         self._over.set()
 
     async def _resume(self) -> None:
-        with contextlib.suppress(EngineError):  # it ended, or somebody else changes it: it is theirs then
-            await self._call.hold(False)
+        """Take the other side back as soon as the hold, or whatever else is being renegotiated, is settled."""
+        while not self._call.ended:
+            await self._settled.wait()
+            if not self._holding or self._is_under_way:  # the next transfer takes it back
+                return
+            self._settled.clear()
+            with contextlib.suppress(EngineError):  # another change is under way, or the call ended: either will be told
+                await self._call.hold(False)
+                self._holding = False
+                return
 
     def _tell_course(self, status: int) -> None:
         on_course = self._on_course
