@@ -16,7 +16,7 @@ _LONGEST: Final = 200
 
 def warning(host: str, text: str) -> str:
     """Write the value of a Warning header: `text` is for people, `host` is who warns."""
-    return f"{_MISCELLANEOUS} {bracketed(host)} {quote(_printable(" ".join(text.split())))}"
+    return f"{_MISCELLANEOUS} {bracketed(host)} {quote(_printable(' '.join(text.split())))}"
 
 
 def warning_text(headers: Headers) -> str:
