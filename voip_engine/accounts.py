@@ -110,7 +110,9 @@ class Accounts:
         if effect.state == "registered" and self._by_name[effect.account].voicemail:
             core = self._signalling.core
             self._signalling.perform(core.watch_mailbox(effect.account, self._signalling.now))
-        if effect.state == "failed" and effect.retry_at is not None and effect.account in self._wanted:
+        # Who answers is the right one. To ask again at once whenever its name leads somewhere else would be to hammer.
+        unreached = effect.state == "failed" and effect.status in (None, 503)
+        if unreached and effect.retry_at is not None and effect.account in self._wanted:
             self._relocate(effect.account)
 
     def messages_waiting(self, effect: MessagesWaiting) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 
+import pytest
 from support.certificates import Authority
 from support.dns_server import name_server
 
@@ -29,18 +30,20 @@ from voip_engine.snapshots import AccountState
 
 @dataclass
 class Registrar:
-    """Grants every REGISTER; `requests` has them with the flow they came on."""
+    """Grants every REGISTER, or answers all with another status; `requests` has them with the flow they came on."""
 
     port: int = 0
     requests: asyncio.Queue[tuple[Request, Flow]] = field(default_factory=asyncio.Queue)
 
 
 @asynccontextmanager
-async def registrar(transport: Transport, port: int = 0, tls: TlsFiles | None = None) -> AsyncIterator[Registrar]:
+async def registrar(
+    transport: Transport, port: int = 0, tls: TlsFiles | None = None, status: int = 200
+) -> AsyncIterator[Registrar]:
     def receive(data: bytes, flow: Flow) -> None:
         request = parse_message(data)
         assert isinstance(request, Request)
-        response = make_response(request, 200, to_tag="t")
+        response = make_response(request, status, to_tag="t")
         response.headers.add("Contact", request.headers.get("Contact") or "")
         made.requests.put_nowait((request, flow))
         sockets.send(SendOnFlow(response.serialize(), flow))
@@ -62,6 +65,9 @@ class Line:
 
     accounts: Accounts
     registered: asyncio.Event = field(default_factory=asyncio.Event)
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
+    looks_up: bool = False
+    """Whether the registrar was looked up again when it had failed."""
 
 
 @asynccontextmanager
@@ -71,6 +77,9 @@ async def line(uri: str, *, resolver: DnsResolver | None = None, tls: TlsSetting
             made.accounts.apply(effect)
             if effect.state == "registered":
                 made.registered.set()
+            if effect.state == "failed":
+                made.looks_up = any(task.get_name().startswith("find ") for task in asyncio.all_tasks())
+                made.failed.set()
 
     def publish(event: AnyEvent) -> None:
         """Nobody listens."""
@@ -150,6 +159,15 @@ async def test_a_registrar_that_restarts_has_the_account_back_within_seconds() -
                 await phone.registered.wait()
                 phone.registered.clear()
         assert request.cseq.number >= 2
+
+
+@pytest.mark.parametrize(("status", "again"), [(403, False), (503, True)])
+async def test_who_refuses_an_account_is_looked_up_no_more_than_who_grants_it(status: int, again: bool) -> None:
+    async with registrar("UDP", status=status) as server, line(f"sip:alice@127.0.0.1:{server.port}") as phone:
+        await phone.failed.wait()
+        assert phone.looks_up is again
+        [account] = phone.accounts.snapshots()
+        assert account.retry_at is not None
 
 
 async def test_after_a_sleep_the_account_registers_at_once() -> None:

@@ -14,7 +14,7 @@ from voip_engine.sip.effects import Effect, RegistrationChanged, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.messages.message import Headers, Request, Response, make_response, parse_message
 from voip_engine.sip.messages.uri import SipUri
-from voip_engine.sip.registrations.registration import AccountConfig
+from voip_engine.sip.registrations.registration import LONGEST_RETRY_S, WRONG_PASSWORD_RETRY_S, AccountConfig
 
 AOR = "sip:alice@pbx.example"
 Answer = Callable[[Request], Response | None]
@@ -216,11 +216,13 @@ def test_digest_counts_the_uses_of_a_nonce_and_follows_a_stale_one() -> None:
 
 
 def test_a_wrong_password_fails_without_hammering() -> None:
-    bench = Bench(DigestRegistrar("other")).register().pass_time(100_000)
+    bench = Bench(DigestRegistrar("other")).register().pass_time(10_000)
     assert len(bench.requests) == 2
     assert bench.states == ["registering", "failed"]
     assert bench.last.detail == "The registrar pbx.example did not accept the name or the password (401)."
-    assert bench.last.retry_at is None
+    assert WRONG_PASSWORD_RETRY_S / 2 <= (bench.last.retry_at or 0) <= WRONG_PASSWORD_RETRY_S
+    bench.answer = DigestRegistrar()
+    assert bench.pass_time(WRONG_PASSWORD_RETRY_S).last.state == "registered", "the registrar had lost it for a while"
     assert "secret" not in repr(bench.last)
 
 
@@ -228,6 +230,17 @@ def test_no_password_is_said() -> None:
     bench = Bench(DigestRegistrar(), password=None).register().pass_time(1000)
     assert len(bench.requests) == 1
     assert bench.last.detail == "The registrar pbx.example wants a password and none is set (401)."
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 423, 501, 603])
+def test_a_refusal_is_not_for_ever(status: int) -> None:
+    bench = Bench(refuse(status)).register()
+    bench.pass_time(LONGEST_RETRY_S / 2 - 1)
+    assert len(bench.requests) == 1
+    bench.pass_time(20 * LONGEST_RETRY_S)
+    assert 20 <= len(bench.requests) <= 41
+    bench.answer = accept
+    assert bench.pass_time(21 * LONGEST_RETRY_S).last.state == "registered"
 
 
 def test_a_refused_account_may_be_registered_again_by_command() -> None:

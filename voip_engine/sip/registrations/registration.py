@@ -26,6 +26,8 @@ FIRST_RETRY_S = 2.0
 RETRY_S = 30.0
 LONGEST_RETRY_S = 1800.0
 """Base and limit of the back-off (RFC 5626 §4.5)."""
+WRONG_PASSWORD_RETRY_S = 21_600.0
+"""A registrar may lose its users for a while, but guards against whoever tries passwords."""
 LONGEST_EXPIRES_S = 7 * 86_400
 """A registrar that demands more (423) is not served."""
 KEEP_ALIVE_S = (24.0, 29.0)
@@ -256,17 +258,20 @@ class Registration:
         self._failures += 1
         # Whether the last answers were right was never said: they must not count as refused at the next attempt.
         self._credentials = self._fresh_credentials()
-        if status is not None and _is_final(status):
-            self._tell("failed", status, detail, None, None)
-            return
-        base_s = RETRY_S if self._reached else FIRST_RETRY_S
-        delay_s = min(LONGEST_RETRY_S, base_s * 2 ** min(self._failures - 1, 16)) * self._endpoint.random.uniform(
-            0.5, 1
-        )
+        delay_s = self._back_off_s(status) * self._endpoint.random.uniform(0.5, 1)
         if response is not None:
             delay_s = max(delay_s, min(read_seconds(response.headers.get("Retry-After")) or 0, LONGEST_RETRY_S))
         self._tell("failed", status, detail, None, now + delay_s)
         self._schedule(now + delay_s)
+
+    def _back_off_s(self, status: int | None) -> float:
+        """How long to wait at most. No refusal is for ever: registrars give wrong ones while they start or are mended."""
+        if status in (401, 407):
+            return WRONG_PASSWORD_RETRY_S
+        if status is not None and _lasts(status):
+            return LONGEST_RETRY_S
+        base_s = RETRY_S if self._reached else FIRST_RETRY_S
+        return min(LONGEST_RETRY_S, base_s * 2 ** min(self._failures - 1, 16))
 
     def _follow_up(self, now: float) -> None:
         if self._wanted:
@@ -318,8 +323,8 @@ class Registration:
         self._endpoint.emit(RegistrationChanged(account, state, status, detail, expires_at, retry_at, public))
 
 
-def _is_final(status: int) -> bool:
-    """Whether trying again without a change on one side cannot help."""
+def _lasts(status: int) -> bool:
+    """Whether trying again soon cannot help."""
     if status < 500:
         return status not in PASSING_REFUSALS
     return status >= 600 or status in LASTING_FAULTS
