@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from voip_engine.errors import EngineError
 from voip_engine.hosts import bracketed, is_literal
+from voip_engine.secret import PASSWORD_IN_ADDRESS, holds_password
 from voip_engine.settings import AccountSettings
 from voip_engine.sip.flow import NextHop, Transport
 from voip_engine.sip.messages.uri import MalformedUri, SipUri
@@ -73,6 +74,8 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
         raise EngineError(f"There is no account {account}; there are {', '.join(by_name) or 'none'}.")
     if not wanted:
         raise EngineError("There is nothing to dial: type a SIP address such as sip:bob@192.0.2.7.")
+    if holds_password(wanted):
+        raise EngineError(PASSWORD_IN_ADDRESS)
     chosen = account
     has_scheme = wanted.lower().startswith(("sip:", "sips:", "tel:"))
     if not has_scheme and "@" not in wanted and not _looks_like_host(wanted):

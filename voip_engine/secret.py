@@ -6,6 +6,12 @@ from hmac import compare_digest
 from typing import NoReturn
 
 
+PASSWORD_IN_ADDRESS = (
+    "An address that is called holds no password: leave out what stands between the name and the @, the colon too."
+)
+"""What is said of an address that `holds_password`; it repeats nothing of it."""
+
+
 class Secret:
     """Holds a password. `str`, `repr`, formatting, pickling and msgspec never show it; `reveal` does.
 
@@ -35,3 +41,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is never pickled or copied")
+
+
+def holds_password(address: str) -> bool:
+    """Whether an address as it was typed, well formed or not, has a password before its host: `sip:bob:secret@host`."""
+    wanted = address.strip()
+    scheme, colon, rest = wanted.partition(":")
+    user, at, _ = (rest if colon and scheme.lower() in ("sip", "sips", "tel") else wanted).partition("@")
+    return bool(at) and ":" in user

@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voip_engine.secret import PASSWORD_IN_ADDRESS, holds_password
+
 KEPT = 50
 ADDRESS_SCHEMES = ("sip:", "sips:")
 
@@ -25,6 +27,8 @@ def complete_address(typed: str, account: str | None = None) -> str:
     text = typed.strip()
     if not text:
         raise AddressError("Type an address, such as sip:bob@192.0.2.7:5060.")
+    if holds_password(text):
+        raise AddressError(PASSWORD_IN_ADDRESS)
     scheme, rest = "sip:", text
     for known in ADDRESS_SCHEMES:
         if text.lower().startswith(known):
@@ -81,10 +85,12 @@ class Dialled:
         except (OSError, UnicodeDecodeError) as error:
             logger.warning("Cannot read the dialled addresses in %s: %s", file, error)
             return cls(file)
-        return cls(file, [line for line in lines if line.isprintable() and line][:KEPT])
+        return cls(file, [line for line in lines if line and line.isprintable() and not holds_password(line)][:KEPT])
 
     def remember(self, address: str) -> None:
-        """Put an address on top."""
+        """Put an address on top; one with a password is kept nowhere."""
+        if holds_password(address):
+            return
         self.addresses = [address, *(known for known in self.addresses if known != address)][:KEPT]
         if self.file is None:
             return

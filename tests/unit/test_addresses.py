@@ -4,6 +4,7 @@ import pytest
 
 from voip_engine import AccountSettings, EngineError
 from voip_engine.addresses import destination, registrar_of
+from voip_engine.secret import holds_password
 from voip_engine.sip.flow import NextHop
 
 HOME = AccountSettings(uri="sip:alice@pbx.example;transport=tcp")
@@ -65,3 +66,24 @@ def test_an_unknown_transport_is_named():
 def test_an_unknown_account_is_named():
     with pytest.raises(EngineError, match=r"no account sip:eve@pbx\.example"):
         destination("100", ACCOUNTS, "sip:eve@pbx.example")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "sip:bob:PIN4711@192.0.2.1",
+        " SIPS:bob:PIN4711@sec.example;transport=tls",
+        "bob:PIN4711@192.0.2.1",
+        "sip:bob:PIN4711@not a host",
+        "sip:bob:PIN4711@",
+    ],
+)
+def test_an_address_with_a_password_is_not_dialled_nor_repeated(typed):
+    with pytest.raises(EngineError, match="holds no password") as refused:
+        destination(typed, ACCOUNTS, None)
+    assert "PIN4711" not in str(refused.value)
+
+
+@pytest.mark.parametrize("typed", ["sip:bob@192.0.2.1:5062", "192.0.2.1:5062", "sip:[::1]:5062", "bob@[::1]:5062"])
+def test_a_port_is_no_password(typed):
+    assert not holds_password(typed)

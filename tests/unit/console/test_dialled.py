@@ -66,3 +66,17 @@ def test_a_file_that_is_none_is_no_reason_to_fail(tmp_path: Path) -> None:
     assert Dialled.load(file).addresses == []
     file.write_text("sip:bob@example.org\nsip:\x1b[2J@evil.example\n\n")
     assert Dialled.load(file).addresses == ["sip:bob@example.org"]
+
+
+@pytest.mark.parametrize("typed", ["sip:bob:PIN4711@192.0.2.7", "bob:PIN4711@example.org"])
+def test_a_password_in_an_address_is_refused_and_never_kept(typed: str, tmp_path: Path) -> None:
+    with pytest.raises(AddressError, match="holds no password") as refused:
+        complete_address(typed)
+    assert "PIN4711" not in str(refused.value)
+    file = tmp_path / "dialled"
+    file.write_text(f"{typed}\nsip:ada@example.org\n")
+    dialled = Dialled.load(file)
+    assert dialled.addresses == ["sip:ada@example.org"]
+    dialled.remember(typed)
+    dialled.remember("sip:grace@example.org")
+    assert "PIN4711" not in file.read_text()
