@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from voip_engine import AccountSettings, EngineSettings, ListenAddress, MonitorError, list_devices, models
-from voip_tui.subcommands.check import Check
+from voip_engine.diagnostics import Check, callers, certificates, servers, stun
 from voip_tui.subcommands.columns import size
-from voip_tui.subcommands.network_checks import callers, certificates, servers, stun
 
 CHECK_S: Final = 5.0
 CPU_TORCH: Final = "https://download.pytorch.org/whl/cpu"

@@ -11,7 +11,7 @@ from voip_engine.options import add_engine_options, settings_from
 from voip_tui.subcommands.columns import settings_file, shortened
 
 if TYPE_CHECKING:
-    from voip_tui.subcommands.check import Check
+    from voip_engine.diagnostics import Check
 
 NAME = "doctor"
 HELP = "say what is there and what is missing, with the commands that mend it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from importlib import import_module
 
 from voip_engine.sip.network.sockets import TransportError, family_of, look_up
@@ -22,6 +23,24 @@ log = logging.getLogger(__name__)
 
 KNOWN_S = 20.0
 """How long an answer is trusted; what gave none is not asked for as long either. NATs forget in 30 s and more."""
+
+
+async def ask(exchange: StunExchange, send: Callable[[bytes], None], answered: asyncio.Event) -> tuple[str, int] | None:
+    """Send requests until `answered` says that the exchange has its answer; return where it says we are seen, or None.
+
+    Raises MalformedStun, and what `send` raises.
+    """
+    loop = asyncio.get_running_loop()
+    while not exchange.done(now := loop.time()):
+        request = exchange.on_timer(now)
+        if request is not None:
+            send(request)
+        try:
+            async with asyncio.timeout_at(exchange.next_deadline()):
+                await answered.wait()
+        except TimeoutError:
+            continue
+    return mapped_address(exchange.answer) if exchange.answer is not None else None
 
 
 class MappedAddresses:
@@ -66,17 +85,9 @@ class MappedAddresses:
             exchange = StunExchange(binding_request(secrets.token_bytes(TRANSACTION_ID_BYTES)), loop.time())
             self._exchange = udp, exchange
             self._answered.clear()
-            while not exchange.done(now := loop.time()):
-                request = exchange.on_timer(now)
-                if request is not None:
-                    udp.send(request, host, port)
-                try:
-                    async with asyncio.timeout_at(exchange.next_deadline()):
-                        await self._answered.wait()
-                except TimeoutError:
-                    continue
-            if exchange.answer is not None:
-                return mapped_address(exchange.answer)
+            seen = await ask(exchange, lambda request: udp.send(request, host, port), self._answered)
+            if seen is not None:
+                return seen
             log.warning("the STUN server %s does not answer", server)
         except StopIteration:
             log.warning("the STUN server %s has no address like %s", server, udp.address.host)

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from support.certificates import Authority, Certificate
 
+from voip_engine.diagnostics import Check, callers, certificates, servers, stun
 from voip_engine.network_settings import AdmissionSettings, AdmittedUser, TlsSettings
 from voip_engine.secret import Secret
 from voip_engine.settings import AccountSettings, EngineSettings
-from voip_tui.subcommands.check import Check
-from voip_tui.subcommands.network_checks import callers, certificates, servers, stun
 
 
 async def certificate_check(certificate: Certificate, key: Path | None = None) -> Check:

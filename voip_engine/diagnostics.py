@@ -1,4 +1,4 @@
-"""What `voip-tui doctor` looks at beyond this machine: certificates, accounts' servers, STUN, who may call."""
+"""Whether what the settings name beyond this machine can be used: certificates, accounts' servers, STUN, who may call."""
 
 from __future__ import annotations
 
@@ -11,24 +11,36 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from voip_engine import AccountSettings, EngineSettings
+from msgspec import Struct
+
 from voip_engine.addresses import registrar_of
 from voip_engine.hosts import STUN_PORT, host_port
+from voip_engine.settings import AccountSettings, EngineSettings
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.network.certificates import names_in
 from voip_engine.sip.network.dns_resolver import DnsResolver
 from voip_engine.sip.network.locating import locate
+from voip_engine.sip.network.mapped_address import ask
 from voip_engine.sip.network.tls import TlsContexts, TlsFiles
 from voip_engine.sip.network.transport import TransportError
 from voip_engine.stun.exchange import StunExchange
-from voip_engine.stun.messages import MalformedStun, binding_request, mapped_address
-from voip_tui.subcommands.check import Check
+from voip_engine.stun.messages import TRANSACTION_ID_BYTES, MalformedStun, binding_request
 
 ANSWER_S: Final = 5.0
 SOON_DAYS: Final = 14
 """A certificate that ends within these days is named before it does."""
 SERVERS_SHOWN: Final = 3
+
+
+class Check(Struct, frozen=True):
+    """One finding. `needed`: the settings cannot do without; `mend` is a command, or what to set; or empty."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool = True
+    mend: str = ""
 
 
 # ---- certificates ---------------------------------------------------------------------------------------------------
@@ -148,20 +160,13 @@ async def stun(settings: EngineSettings) -> list[Check]:
 async def _asked(host: str, port: int) -> tuple[str, int] | None:
     """What a STUN server says of us; None if it says nothing. Raises OSError, MalformedStun."""
     loop = asyncio.get_running_loop()
-    exchange = StunExchange(await asyncio.to_thread(binding_request, secrets.token_bytes(12)), loop.time())
+    request = await asyncio.to_thread(binding_request, secrets.token_bytes(TRANSACTION_ID_BYTES))
+    exchange = StunExchange(request, loop.time())
     transport, answers = await loop.create_datagram_endpoint(lambda: _Answers(exchange), remote_addr=(host, port))
     try:
-        while not exchange.done(loop.time()):
-            if (datagram := exchange.on_timer(loop.time())) is not None:
-                transport.sendto(datagram)
-            try:
-                async with asyncio.timeout_at(exchange.next_deadline()):
-                    await answers.answered.wait()
-            except TimeoutError:
-                continue
+        return await ask(exchange, transport.sendto, answers.answered)
     finally:
         transport.close()
-    return mapped_address(exchange.answer) if exchange.answer is not None else None
 
 
 # ---- who may call ---------------------------------------------------------------------------------------------------
