@@ -279,7 +279,7 @@ class Call:
                 self._media.alternative_offered()
             case effects.SessionAnswered():
                 self._answered(effect.body)
-            case effects.SessionConfirmed(body=body) if body is not None:
+            case effects.SessionConfirmed(body=body):
                 self._confirmed(body)
             case effects.SessionReoffered(offer=offer):
                 self._media.reoffered(offer, connected=self._state is CallState.CONNECTED)
@@ -355,12 +355,12 @@ class Call:
         if self._state is not CallState.CONNECTED:
             if self._take_answer(body):
                 self._connected()
-        elif body is not None:  # the answer to a re-INVITE of ours
-            self._confirmed(body)
-
-    def _confirmed(self, body: bytes) -> None:
-        try:
+        else:  # the answer to a re-INVITE of ours
             self._media.confirmed(body)
+
+    def _confirmed(self, body: bytes | None) -> None:
+        try:
+            self._media.acknowledged(body)
         except EngineError as error:
             self._give_up(str(error))
 

@@ -28,6 +28,7 @@ class CallMedia:
         self._voice = voice
         self.negotiation: CallNegotiation | None = None
         """None while there is no leg."""
+        self._offered_late = False
         self.meter = MediaMeter()
 
     @property
@@ -79,11 +80,28 @@ class CallMedia:
         if self.negotiation is not None:
             self.negotiation.alternative_offered()
 
-    def confirmed(self, body: bytes) -> None:
-        """Take the answer to an offer that was made while the call was up, or with our 200; tells what it changed."""
+    def acknowledged(self, body: bytes | None) -> None:
+        """Take the ACK for a 2xx of ours: it has to bring the answer where that made the offer (RFC 3261 §13.2.1).
+
+        Raises EngineError where a call is left without a plan.
+        """
+        late, self._offered_late = self._offered_late, False
+        if late or body is not None:
+            self.confirmed(body)
+        elif self.negotiation is not None and self.plan is None:
+            raise EngineError("The caller never said where to send audio to.")
+
+    def confirmed(self, body: bytes | None) -> None:
+        """Take the answer to an offer that was made while the call was up, or with our 200; tells what it changed.
+
+        One that is missing or cannot be used leaves everything as it was.
+        """
         before = self._agreed()
-        if self.take_answer(body):
+        if body is not None and self.take_answer(body):
             self._tell_change(before)
+        elif self.negotiation is not None and self.negotiation.awaits_answer:
+            words = "without a session description" if body is None else "with one that cannot be used"
+            self.reoffer_refused(f"The other side answered {words}.")
 
     def hold(self, on: bool) -> None:
         """Hold or resume by re-INVITE. Raises EngineError while another offer is out."""
@@ -107,6 +125,7 @@ class CallMedia:
         except (MalformedSdp, NotAcceptable):
             self._reject(488)
             return
+        self._offered_late = offer is None
         self.follow()
         self._perform(self._core.accept_reoffer(self._session, body, self._now))
         if ours_waits:  # with what has been agreed on meanwhile
