@@ -5,7 +5,6 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import NoReturn
 
-
 PASSWORD_IN_ADDRESS = (
     "An address that is called holds no password: leave out what stands between the name and the @, the colon too."
 )
