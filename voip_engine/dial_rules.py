@@ -77,12 +77,12 @@ class DialRules:
     def check_redirect(self, dialled: SipUri, uri: SipUri) -> str | None:
         """Return in plain words why a call to `dialled` may not go on to an address, None if it may.
 
-        To whom was dialled it may, by whatever port and transport; elsewhere `redirect` has to say so.
+        To whom was dialled it may, by whatever port and transport but out of TLS; elsewhere `redirect` has to say so.
         """
         shown = _shown(uri)
         try:
             readings = _readings(uri)
-            same = set(readings) <= set(_readings(dialled))
+            same = set(readings) <= set(_readings(dialled)) and (_is_secure(uri) or not _is_secure(dialled))
         except ValueError as error:
             return f"{shown} is not called: {error}."
         if not same and not all(any(pattern.covers(reading) for pattern in self._redirect) for reading in readings):
@@ -135,6 +135,10 @@ class _Pattern:
         if self.host is None:
             return True
         return self.host.match(host) is not None and (not self.address or is_literal(host))
+
+
+def _is_secure(uri: SipUri) -> bool:
+    return uri.scheme == "sips" or (uri.parameter("transport") or "").lower() == "tls"
 
 
 def _readings(uri: SipUri) -> list[_Reading]:

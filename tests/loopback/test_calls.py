@@ -10,7 +10,7 @@ import socket
 
 import pytest
 from support.happenings import Happenings
-from support.ports import free_port_range
+from support.ports import free_port, free_port_range
 from support.talker import Talker
 from support.uris import uri_of
 
@@ -321,3 +321,14 @@ async def test_calls_that_are_over_are_given_back_without_the_garbage_collector(
                     await asyncio.sleep(0.05)
     finally:
         gc.enable()
+
+
+async def test_a_call_that_is_too_long_for_udp_is_shown_as_what_it_became(make_engine):
+    port = free_port()
+    await make_engine(auto_answer=True, listen=(f"udp:127.0.0.1:{port}", f"tcp:127.0.0.1:{port}"))
+    caller = await make_engine()
+    happened = Happenings(caller)
+    call = await caller.dial(f"sip:echo@127.0.0.1:{port}", caller=f'"{1300 * "x"}" <sip:alice@127.0.0.1>')
+    assert call.snapshot().transport == "UDP"
+    await happened.wait_for(CallAnswered)
+    assert call.snapshot().transport == "TCP"

@@ -168,6 +168,13 @@ def test_a_call_is_sent_on_to_whom_was_dialled_or_by_a_pattern(target: str, refu
     assert said is None if refusal is None else said is not None and said.startswith(refusal)
 
 
+@pytest.mark.parametrize("dialled", ["sips:bob@pbx.example", "sip:bob@pbx.example;transport=tls"])
+def test_a_call_is_not_sent_on_out_of_tls(dialled: str):
+    rules = DialRules(DiallingSettings())
+    assert rules.check_redirect(SipUri.parse(dialled), SipUri.parse("sip:bob@pbx.example")) is not None
+    assert rules.check_redirect(SipUri.parse(dialled), SipUri.parse("sip:bob@pbx.example;transport=TLS")) is None
+
+
 def test_a_long_address_is_shown_in_part():
     refusal = DialRules(DiallingSettings(allow=("bob",))).check(SipUri.parse(f"sip:{'9' * 5000}@pbx.example"))
     assert refusal is not None and len(refusal) < 200

@@ -278,6 +278,11 @@ class Call:
             case effects.AlternativeOffered():
                 self._media.alternative_offered()
             case effects.SessionAnswered():
+                if effect.flow is not None and self._state is not CallState.CONNECTED:
+                    # Not always where the call was first sent: another server took it, or it was too long for UDP.
+                    flow = effect.flow
+                    hop = NextHop(flow.transport, flow.remote_host, flow.remote_port)
+                    self._identity = replace(self._identity, peer_hop=hop)
                 self._answered(effect.body)
             case effects.SessionConfirmed(body=body):
                 self._confirmed(body)

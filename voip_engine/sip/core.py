@@ -220,7 +220,8 @@ class SipCore:
         `alternative` is what to offer instead when the `offer` is refused as such; told as `AlternativeOffered`.
         `contact` is where we are reached if not at `local`, unless the account's registrar knows better.
         `further` next hops are tried in order when one says 503, nothing, or is not reached (RFC 3263 §4.3). Those of another
-        address family are left out, for Contact and the offer name addresses of the first one's.
+        address family are left out, for Contact and the offer name addresses of the first one's; and after TLS all others,
+        for what is meant to be encrypted, keys among it, must not be had in clear by keeping the first one from answering.
 
         Raises KeyError for an unknown account and CapacityError when there is no room.
         """
@@ -245,7 +246,7 @@ class SipCore:
             credentials=self._accounts.credentials(account),
             sequence=Sequence(),
             owns_call_id=True,
-            further=tuple(hop for hop in further if (":" in hop.host) == (":" in next_hop.host)),
+            further=_like(next_hop, further),
         )
         headers = Headers([("Max-Forwards", "70")])
         for route in self._accounts.service_route(account):
@@ -313,7 +314,7 @@ class SipCore:
         """
         if (known := self._sessions.get(session)) is not None:
             self._endpoint.note_sending_address(local)
-            known.redirect(target, (next_hop, *further), local, contact or local, now)
+            known.redirect(target, (next_hop, *_like(next_hop, further)), local, contact or local, now)
         return self._endpoint.take_effects()
 
     def reoffer(self, session: str, offer: bytes, now: float) -> list[Effect]:
@@ -469,3 +470,12 @@ class SipCore:
         for name, value in headers:
             response.headers.add(name, value)
         self._endpoint.emit(SendOnFlow(response.serialize(), *reply_path(request.top_via, flow)))
+
+
+def _like(first: NextHop, further: tuple[NextHop, ...]) -> tuple[NextHop, ...]:
+    """Those hops that may take the first one's place."""
+    return tuple(
+        hop
+        for hop in further
+        if (":" in hop.host) == (":" in first.host) and (hop.transport == "TLS" or first.transport != "TLS")
+    )

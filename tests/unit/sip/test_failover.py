@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.sip_wire import ANSWER, OFFER, Peer, Wire
 
-from voip_engine.sip.effects import SessionAnswered, SessionEnded, SessionInvited, SessionProgressed
+from voip_engine.sip.effects import SendRequest, SessionAnswered, SessionEnded, SessionInvited, SessionProgressed
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.messages.message import Request
 from voip_engine.sip.messages.uri import NameAddress, SipUri
@@ -130,6 +130,30 @@ def test_servers_of_the_other_address_family_are_left_out() -> None:
     wire.run()
     assert not bob.of(SessionInvited)
     assert [ended.status for ended in alice.of(SessionEnded)] == [408]
+
+
+def test_after_tls_nothing_else_is_tried() -> None:
+    wire = Wire(transport="TLS")
+    alice = wire.peer("10.0.0.1")
+    hops = [NextHop("TLS", SILENT, 5061), NextHop("UDP", DEAF, 5060), NextHop("TLS", DEAF, 5061)]
+    _, effects = alice.core.invite(
+        target=SipUri.parse("sip:bob@pbx.example"),
+        next_hop=hops[0],
+        local=alice.local,
+        account=None,
+        caller=NameAddress("", alice.uri),
+        offer=OFFER,
+        now=wire.now,
+        further=tuple(hops[1:]),
+    )
+    asked = []
+    while effects:
+        for effect in effects:
+            if isinstance(effect, SendRequest):
+                asked.append((effect.next_hop.transport, effect.next_hop.host))
+        transaction = next((e.transaction for e in effects if isinstance(e, SendRequest)), None)
+        effects = alice.core.transport_failed(transaction, "nobody listens there", 0.0) if transaction else []
+    assert asked == [("TLS", SILENT), ("TLS", DEAF)]
 
 
 def transports(wire: Wire, peer: Peer) -> list[str]:
