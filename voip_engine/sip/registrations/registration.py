@@ -271,7 +271,7 @@ class Registration:
         if status is not None and _lasts(status):
             return LONGEST_RETRY_S
         base_s = RETRY_S if self._reached else FIRST_RETRY_S
-        return min(LONGEST_RETRY_S, base_s * 2 ** min(self._failures - 1, 16))
+        return min(LONGEST_RETRY_S, base_s * 2.0 ** min(self._failures - 1, 16))
 
     def _follow_up(self, now: float) -> None:
         if self._wanted:
