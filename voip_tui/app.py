@@ -143,8 +143,8 @@ class ConsoleApp(App[int]):
             and self.console_state.setup.bell
         ):
             self.bell()
-        if (news := notable(event)) is not None:
-            text, severity = news
+        if message.news and (said := notable(event)) is not None:
+            text, severity = said
             names = self._names(event)
             self._raise(Toast(clean(text), names, severity=severity, timeout_s=self.NOTIFICATION_TIMEOUT))
         if self.console_state.bridge is not None and not isinstance(event, SPEECH_EVENTS):

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
-from voip_engine.events import AnyEvent, CallEvent, EngineStarted
+from voip_engine.events import AccountChanged, AnyEvent, CallEvent, EngineStarted, MediaChanged
 from voip_engine.snapshots import AccountSnapshot, CallSnapshot, CallState, EngineSnapshot
+from voip_tui.account_news import AccountNews
 from voip_tui.happenings import SPEECH_EVENTS, log_line
 from voip_tui.history import CallHistory, CallView, LogLine
 from voip_tui.transcripts import other_side
@@ -198,11 +199,11 @@ class BoardChanged(Message):
 
 
 class EngineHappened(Message):
-    """An event of the engine, with its line for the logs."""
+    """An event of the engine; `news` is whether it tells more than the one before it did."""
 
-    def __init__(self, event: AnyEvent, line: LogLine) -> None:
+    def __init__(self, event: AnyEvent, *, news: bool = True) -> None:
         self.event = event
-        self.line = line
+        self.news = news
         super().__init__()
 
 
@@ -221,6 +222,7 @@ class Bridge:
         self._post = post
         self._now = now
         self._histories: dict[str, CallHistory] = {}
+        self._account_news = AccountNews()
         self._events = engine.events()
         self.lines.append(log_line(EngineStarted(now(), engine.snapshot().listening)))
 
@@ -254,16 +256,23 @@ class Bridge:
     async def follow(self) -> None:
         """Pass on the engine's events until it stops."""
         async for event in self._events:
-            line = self._line(event)
-            if line.call_id is not None:
-                self.history(line.call_id).lines.append(line)
-            if not isinstance(event, SPEECH_EVENTS):
-                self.lines.append(line)
-            self._post(EngineHappened(event, line))
+            news = not isinstance(event, AccountChanged) or self._account_news.is_new(event.account)
+            if news:
+                self._write(event)
+            self._post(EngineHappened(event, news=news))
 
-    def _line(self, event: AnyEvent) -> LogLine:
-        view = self.board.view(event.call_id) if isinstance(event, CallEvent) else None
-        return log_line(event, other_side=other_side(view.call)) if view is not None else log_line(event)
+    def _write(self, event: AnyEvent) -> None:
+        if not isinstance(event, CallEvent):
+            self.lines.append(log_line(event))
+            return
+        view, history = self.board.view(event.call_id), self.history(event.call_id)
+        name = other_side(view.call) if view is not None else "Caller"
+        line = log_line(event, other_side=name, held_by=history.held_by)
+        if isinstance(event, MediaChanged):
+            history.held_by = event.held_by
+        history.lines.append(line)
+        if not isinstance(event, SPEECH_EVENTS):
+            self.lines.append(line)
 
 
 def _place(call: CallSnapshot) -> tuple[int, float]:

@@ -70,13 +70,13 @@ HOLD_SENTENCES = {
 }
 
 
-def log_line(event: AnyEvent, *, other_side: str = "Caller") -> LogLine:
-    """The event in plain words; `other_side` is what the person at the other end is called."""
-    text, tone = sentence(event, other_side)
+def log_line(event: AnyEvent, *, other_side: str = "Caller", held_by: Holder = Holder.NOBODY) -> LogLine:
+    """The event in plain words; `other_side` is what the person at the other end is called, `held_by` who held the call."""
+    text, tone = sentence(event, other_side, held_by)
     return LogLine(event.at, words.clean(text), tone, event.call_id if isinstance(event, CallEvent) else None)
 
 
-def sentence(event: AnyEvent, other_side: str = "Caller") -> tuple[str, Tone]:
+def sentence(event: AnyEvent, other_side: str = "Caller", held_by: Holder = Holder.NOBODY) -> tuple[str, Tone]:
     """What happened, and how it is meant."""
     match event:
         case EngineStarted(listening=listening):
@@ -106,6 +106,8 @@ def sentence(event: AnyEvent, other_side: str = "Caller") -> tuple[str, Tone]:
         case MediaChanged(codec=codec):
             if event.on_hold:
                 return HOLD_SENTENCES[event.held_by].format(other_side), Tone.PLAIN
+            if held_by is not Holder.NOBODY:
+                return "Taken back from hold" if held_by is Holder.THEM else "Call resumed", Tone.PLAIN
             return f"Media now {words.codec(codec)}" if codec else "Media changed", Tone.PLAIN
         case MediaChangeRefused(reason=reason):
             return f"The other side refused the change: {reason}", Tone.FAIR

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeVar
 
-from voip_engine.snapshots import CallSnapshot, CallState, DialogueLine, MediaSnapshot, TurnSnapshot
+from voip_engine.snapshots import CallSnapshot, CallState, DialogueLine, Holder, MediaSnapshot, TurnSnapshot
 from voip_tui.words import SILENCE_DBFS
 
 LEVELS_KEPT = 320
@@ -81,6 +81,8 @@ class CallHistory:
     """The timings of all replies, likewise."""
     caller: Needle = field(default_factory=Needle)
     ours: Needle = field(default_factory=Needle)
+    held_by: Holder = Holder.NOBODY
+    """Who held the call when its media were last told of."""
     levels_at: float = 0.0
     figures_at: float = 0.0
     seen_at: float = 0.0

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.still_engine import NOON, REGISTERED, StillEngine, busy_day, call, figures, ringing_in
+from support.still_engine import NOON, OPUS, REGISTERED, StillEngine, busy_day, call, figures, ringing_in
 
-from voip_engine.events import AccountChanged, CallEnded, DtmfReceived, SpeechStarted
-from voip_engine.snapshots import CallState, MediaSnapshot
+from voip_engine.events import AccountChanged, CallEnded, DtmfReceived, MediaChanged, SpeechStarted
+from voip_engine.snapshots import AccountState, CallState, Holder, MediaSnapshot
 from voip_tui.bridge import BoardChanged, Bridge, EngineHappened
 from voip_tui.history import CallHistory, Needle, Tone
 
@@ -123,3 +123,43 @@ def test_a_call_that_is_over_is_silent() -> None:
     for step in range(1, 20):
         history.follow(replace(ada, state=CallState.ENDED), NOON + step / 10)
     assert history.caller.level_dbfs == -100
+
+
+async def told(*events: object) -> tuple[list[str], list[bool]]:
+    """The log after these events, and which of them were news."""
+    posted: list[object] = []
+    bridge = Bridge(StillEngine(happened=events), posted.append, lambda: NOON)
+    await bridge.follow()
+    return [line.text for line in bridge.lines][1:], [each.news for each in posted if isinstance(each, EngineHappened)]
+
+
+async def test_an_account_that_tries_again_and_again_is_told_of_once() -> None:
+    trying = replace(REGISTERED, state=AccountState.REGISTERING)
+    failed = replace(REGISTERED, state=AccountState.FAILED, detail="no answer")
+    refused = replace(failed, detail="wrong password (403)")
+    stands = [trying, failed, trying, failed, trying, refused, trying, refused, trying, REGISTERED, trying, REGISTERED]
+    lines, news = await told(*(AccountChanged(NOON, account) for account in stands))
+    assert lines == [
+        "desk@pbx.example is registering",
+        "desk@pbx.example is not registered: no answer",
+        "desk@pbx.example is not registered: wrong password (403)",
+        "desk@pbx.example is registered",
+    ]
+    assert news == [True, True, False, False, False, True, False, False, False, True, False, False]
+
+
+async def test_each_account_is_told_of_by_itself() -> None:
+    failed = replace(REGISTERED, state=AccountState.FAILED, detail="no answer")
+    other = replace(failed, account="sip:sales@carrier.example")
+    assert len((await told(AccountChanged(NOON, failed), AccountChanged(NOON, other)))[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("holder", "back"),
+    [(Holder.US, "Call resumed"), (Holder.THEM, "Taken back from hold"), (Holder.BOTH, "Call resumed")],
+)
+async def test_the_end_of_a_hold_is_told_as_such(holder: Holder, back: str) -> None:
+    held = MediaChanged(NOON, "1", OPUS, True, held_by=holder)
+    free = MediaChanged(NOON, "1", OPUS, False, held_by=Holder.NOBODY)
+    lines, _ = await told(held, free, free)
+    assert lines[1:] == [back, "Media now Opus"]
