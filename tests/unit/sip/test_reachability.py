@@ -44,11 +44,22 @@ def test_a_caller_behind_nat_is_reached_where_its_call_came_from(transport: Tran
     assert hops_of_bye(bench, "theirs") == [NextHop(transport, NAT, 40000, connection=connection)]
 
 
-@pytest.mark.parametrize(("port", "connection"), [(40000, 1), (5061, 0)])
-def test_a_contact_that_is_the_end_of_a_connection_means_the_connection(port: int, connection: int) -> None:
+@pytest.mark.parametrize(
+    ("contact", "via", "hop"),
+    [
+        (f"{THEM}:40000;transport=tls", THEM, NextHop("TLS", THEM, 40000, connection=1)),
+        # It says where it listens, but a phone shows no certificate there.
+        (f"{THEM}:5061;transport=tls", THEM, NextHop("TLS", THEM, 5061, connection=1)),
+        (THEM, THEM, NextHop("TLS", THEM, 0, connection=1)),
+        (f"{THEM}:5060;transport=udp", THEM, NextHop("UDP", THEM, 5060)),
+        # The end of the connection is a proxy's on the same host, the Contact somebody's behind it.
+        (f"{THEM}:5061;transport=tls", f"{THEM}, SIP/2.0/TLS phone.example", NextHop("TLS", THEM, 5061)),
+    ],
+)
+def test_who_called_over_a_stream_is_answered_on_it(contact: str, via: str, hop: NextHop) -> None:
     bench = Bench(transport="TLS")
-    taken(bench, source=THEM, port=40000, contact=f"<sip:c@{THEM}:{port};transport=tls>")
-    assert hops_of_bye(bench, "theirs") == [NextHop("TLS", THEM, port, connection=connection)]
+    taken(bench, source=THEM, port=40000, contact=f"<sip:c@{contact}>", via=via)
+    assert hops_of_bye(bench, "theirs") == [hop]
 
 
 @pytest.mark.parametrize(

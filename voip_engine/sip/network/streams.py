@@ -179,9 +179,15 @@ class Streams:
 
     def _find(self, hop: NextHop) -> TcpConnection | None:
         """The connection to go back on, else the newest to an address that serves the domain."""
+        back = self._connections.get(hop.connection)
+        if (
+            back is not None
+            and back.usable
+            and (back.flow.transport, back.flow.remote_host) == (hop.transport, hop.host)
+        ):
+            return back
         there = [each for each in self._by_place.get(_place(hop), ()) if each.usable]
-        back = next((each for each in there if each.number == hop.connection), None)
-        return back or next((each for each in reversed(there) if each.serves(hop.domain)), None)
+        return next((each for each in reversed(there) if each.serves(hop.domain)), None)
 
     def _named(self, hop: NextHop) -> NextHop:
         """Fill in the port, and over TLS the domain: for a mere address the one it was last verified for."""

@@ -1,7 +1,8 @@
 """Where a dialog's other end really is: behind NAT its Contact leads nowhere, and strangers may know its names.
 
 **Requests of ours** go to the first route, else to the Contact (RFC 3261 §12.2.1.1), else, where the Contact cannot be right,
-back to where its message came from, over the same connection on streams (as RFC 5923 and RFC 5626 §5.3 do).
+back to where its message came from, over the same connection on streams (as RFC 5923 and RFC 5626 §5.3 do). Who called us
+directly over a stream gets them on that connection as long as it is up, and else at its Contact.
 
 **Requests of theirs** within a dialog are taken from hosts that have a part in it only: those that its messages came from, its
 Contact, its routes; besides from the servers of our accounts and the networks that the settings list, for a PBX may have more
@@ -19,6 +20,7 @@ from ipaddress import ip_network
 from voip_engine.hosts import Address, address_of
 from voip_engine.sip.flow import Flow, NextHop
 from voip_engine.sip.messages.message import Request, Response
+from voip_engine.sip.messages.uri import SipUri
 
 _PRIVATE = tuple(
     ip_network(text)
@@ -50,14 +52,22 @@ def return_hop(message: Request | Response, flow: Flow) -> NextHop | None:
     if host is None or source is None:
         return None
     if host == source:
-        # Who names the far end of the connection cannot be connected to there: it is to be used again.
-        return back if flow.connection and contact.port == flow.remote_port else None
+        return _same_connection(message, contact, flow)
     if _is_private(host) and not _is_private(source):
         return back
     if isinstance(message, Request) and len(message.vias) == 1:
         # No proxy stands between, and the sender takes itself for somebody whom its packets don't come from.
         return back if address_of(message.top_via.host) == host else None
     return None
+
+
+def _same_connection(message: Request | Response, contact: SipUri, flow: Flow) -> NextHop | None:
+    """Prefer the connection that somebody came by: a phone over TLS, or behind a firewall, listens for none of ours."""
+    named = "TLS" if contact.scheme == "sips" else (contact.parameter("transport") or flow.transport).upper()
+    direct = isinstance(message, Request) and len(message.vias) == 1
+    if not flow.connection or named != flow.transport or not (direct or contact.port == flow.remote_port):
+        return None
+    return NextHop(flow.transport, flow.remote_host, contact.port or 0, connection=flow.connection)
 
 
 def has_part(host: str, heard: Iterable[str], named: Iterable[str]) -> bool:
