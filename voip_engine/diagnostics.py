@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import ssl
 import time
+from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
 from random import Random
@@ -15,13 +16,17 @@ from msgspec import Struct
 
 from voip_engine.addresses import registrar_of
 from voip_engine.hosts import STUN_PORT, host_port
-from voip_engine.settings import AccountSettings, EngineSettings
+from voip_engine.modes.registry import available_modes
+from voip_engine.network_settings import TlsSettings
+from voip_engine.server_probe import probe
+from voip_engine.settings import AccountSettings, EngineSettings, ListenAddress
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.network.certificates import names_in
 from voip_engine.sip.network.dns_resolver import DnsResolver
 from voip_engine.sip.network.locating import locate
 from voip_engine.sip.network.mapped_address import ask
+from voip_engine.sip.network.sockets import look_up, open_socket
 from voip_engine.sip.network.tls import TlsContexts, TlsFiles
 from voip_engine.sip.network.transport import TransportError
 from voip_engine.stun.exchange import StunExchange
@@ -41,6 +46,30 @@ class Check(Struct, frozen=True):
     detail: str
     needed: bool = True
     mend: str = ""
+
+
+async def mode(settings: EngineSettings, mend: str) -> list[Check]:
+    """Whether there is a mode of that name; `mend` says where it is set."""
+    modes = await asyncio.to_thread(available_modes)
+    if settings.mode in modes:
+        return []
+    detail = f"There is no mode {settings.mode!r}; there are {', '.join(modes)}."
+    return [Check("mode", False, detail, mend=mend)]
+
+
+async def listening(addresses: Iterable[str]) -> list[Check]:
+    """Whether these addresses can be listened on; what stands in the way is told as the engine would."""
+    checks = []
+    for text in addresses:
+        address = ListenAddress.parse(text)
+        try:
+            (host, *_) = await look_up(address.host, address.transport)
+            open_socket(address.transport, host, address.port).close()
+        except TransportError as error:
+            checks.append(Check(f"listen {text}", False, str(error)))
+        else:
+            checks.append(Check(f"listen {text}", True, "free"))
+    return checks
 
 
 # ---- certificates ---------------------------------------------------------------------------------------------------
@@ -113,8 +142,8 @@ def _shown(server: ssl.SSLContext, client: ssl.SSLContext) -> dict[str, Any]:
 # ---- accounts -------------------------------------------------------------------------------------------------------
 
 
-async def servers(account: AccountSettings) -> Check:
-    """Where an account's requests go, by NAPTR, SRV and addresses."""
+async def servers(account: AccountSettings, tls: TlsSettings | None = None) -> Check:
+    """Where an account's requests go, by NAPTR, SRV and addresses, and whether somebody answers there."""
     name, hop = f"account {account.address_of_record}", registrar_of(account)
     try:
         async with asyncio.timeout(ANSWER_S * 2):
@@ -123,7 +152,16 @@ async def servers(account: AccountSettings) -> Check:
         return Check(name, False, f"{hop.host} has no address; is the name right, and is there a network?")
     shown = [f"{each.transport} {host_port(each.host, each.port)}" for each in found[:SERVERS_SHOWN]]
     more = f" and {len(found) - SERVERS_SHOWN} more" if len(found) > SERVERS_SHOWN else ""
-    return Check(name, True, f"{hop.host} is {', then '.join(shown)}{more}")
+    where = f"{hop.host} is {', then '.join(shown)}{more}"
+    files = TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file) if tls is not None else None
+    try:
+        async with asyncio.timeout(ANSWER_S * 2):
+            answered = await probe(hop, TlsContexts(files))
+    except (TransportError, TimeoutError) as error:
+        trouble = str(error).rstrip(".") or f"nobody answers within {ANSWER_S * 2:.0f} s"
+        return Check(name, False, f"{where}, but {trouble}.")
+    proven = ", with a certificate that is trusted here" if answered.transport == "TLS" else ""
+    return Check(name, True, f"{where}; it answers{proven}")
 
 
 # ---- STUN -----------------------------------------------------------------------------------------------------------

@@ -66,9 +66,19 @@ def test_doctor_for_machines_names_ports_in_use_and_hosts_unknown_and_no_secret(
     checks = {check["name"]: check for check in report["checks"]}
     assert not report["ok"]
     assert not checks[f"listen udp:127.0.0.1:{port}"]["ok"]
+    assert f"Port {port}/udp on 127.0.0.1 is already in use." in checks[f"listen udp:127.0.0.1:{port}"]["detail"]
     assert "pbx.invalid has no address" in checks["account sip:alice@pbx.invalid"]["detail"]
     assert "pairs from 30000 to 30010" in checks["audio ports"]["detail"]
     assert checks["settings"]["detail"] == path
+
+
+def test_doctor_names_a_mode_and_an_address_that_are_not_there(machine: dict[str, str]) -> None:
+    result = run(machine, "doctor", "--json", "--mode", "butler", "--listen", "udp:192.0.2.1:5060")
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert result.returncode == 1
+    assert checks["mode"]["detail"].startswith("There is no mode 'butler'; there are echo, ")
+    elsewhere = "192.0.2.1 is not an address of this machine. Use one that is, or 0.0.0.0 for all."
+    assert checks["listen udp:192.0.2.1:5060"]["detail"] == elsewhere
 
 
 def test_doctor_tells_of_settings_that_cannot_be_used(machine: dict[str, str]) -> None:

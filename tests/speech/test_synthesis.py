@@ -274,7 +274,7 @@ async def test_says_how_to_install_a_missing_package(tmp_path: Path, monkeypatch
     async with synthesis_of(SpeakingSettings()) as synthesis:
         with pytest.raises(ModelMissing, match="cannot be imported") as caught:
             await synthesis.open_voice("call", "alba")
-    assert caught.value.mend == "pip install 'voip-tui[agent]'"
+    assert caught.value.mend == "pip install '.[agent]'"
     assert caught.value.what == "Pocket TTS"
 
 

@@ -87,9 +87,22 @@ async def test_a_stun_server_that_does_not_exist_is_said_and_none_is_no_finding(
 
 
 async def test_an_accounts_server_is_found_with_its_transport() -> None:
-    check = await servers(AccountSettings(uri="sip:alice@127.0.0.1:5071;transport=tcp"))
-    assert (check.name, check.ok) == ("account sip:alice@127.0.0.1:5071", True)
-    assert check.detail == "127.0.0.1 is TCP 127.0.0.1:5071"
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        kept = [line for line in asked if line.startswith(("Via", "From", "To", "Call-ID", "CSeq"))]
+        writer.write("\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]).encode())
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        account = AccountSettings(uri=f"sip:alice@{place};transport=tcp")
+        check = await servers(account)
+        assert (check.name, check.ok) == (f"account sip:alice@{place}", True)
+        assert check.detail == f"127.0.0.1 is TCP {place}; it answers"
+    deserted = await servers(account)
+    assert (deserted.ok, deserted.needed) == (False, True)
+    assert deserted.detail == f"127.0.0.1 is TCP {place}, but nobody listens at {place} over TCP."
     lost = await servers(AccountSettings(uri="sip:alice@pbx.invalid"))
     assert (lost.ok, lost.needed) == (False, True)
     assert "pbx.invalid has no address" in lost.detail

@@ -19,7 +19,7 @@ from voip_engine.speech_settings import AgentSettings
 
 Kind = Literal["whisper", "pocket", "ollama"]
 
-INSTALL_POCKET: Final = "pip install 'voip-tui[agent]'"
+INSTALL_POCKET: Final = "pip install '.[agent]'"
 WHISPER_CHOICE: Final = (
     "one of tiny, tiny.en, base, base.en, small, small.en, medium, medium.en, large-v3, turbo, "
     "or to a folder that holds a whole model"

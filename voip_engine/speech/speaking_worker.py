@@ -184,7 +184,7 @@ class SpeakingWorker:
 
     def _error(self, problem: Problem, detail: str) -> SpeechError:
         if problem == "package":
-            return ModelMissing(detail, what="Pocket TTS", mend="pip install 'voip-tui[agent]'")
+            return ModelMissing(detail, what="Pocket TTS", mend="pip install '.[agent]'")
         if problem == "model":
             model = f"pocket:{self._model}"
             return ModelMissing(detail, what="Pocket TTS", mend=f"voip-tui models pull {model}", model=model)

@@ -14,26 +14,37 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from voip_engine import AccountSettings, EngineSettings, ListenAddress, MonitorError, list_devices, models
-from voip_engine.diagnostics import Check, callers, certificates, servers, stun
+from voip_engine import (
+    AccountSettings,
+    EngineSettings,
+    MonitorError,
+    TlsSettings,
+    list_devices,
+    models,
+)
+from voip_engine.diagnostics import Check, callers, certificates, listening, mode, servers, stun
 from voip_tui.subcommands.columns import size
 
 CHECK_S: Final = 5.0
 CPU_TORCH: Final = "https://download.pytorch.org/whl/cpu"
-INSTALL_AGENT: Final = f"pip install 'voip-tui[agent]' --extra-index-url {CPU_TORCH}"
-"""The extra index has torch without the gigabytes of CUDA that PyPI's brings on Linux."""
+INSTALL_AGENT: Final = f"pip install '.[agent]' --extra-index-url {CPU_TORCH}"
+"""In a clone, as the README has it. The extra index has torch without the gigabytes of CUDA that PyPI's brings on Linux."""
 
 
 async def examine(settings: EngineSettings, file: Path) -> list[Check]:
     """Look at everything at once. Only what these settings use counts as needed; `file` is where they are changed."""
+    from voip_engine.engine import DEFAULT_LISTEN
+
     groups: list[Awaitable[list[Check]]] = [
         asyncio.to_thread(lambda: [_python(), _terminal(), *_packages(settings)]),
         _models(settings, file),
         _sound(settings),
-        asyncio.to_thread(lambda: [*_listening(settings), *_audio_ports(settings), callers(settings)]),
+        asyncio.to_thread(lambda: [*_audio_ports(settings), callers(settings)]),
         certificates(settings),
         stun(settings),
-        *(_servers(account) for account in settings.accounts),
+        *(_servers(account, settings.tls) for account in settings.accounts),
+        mode(settings, f"set mode in {file}"),
+        listening(settings.listen or (() if settings.accounts else DEFAULT_LISTEN)),
     ]
     return [check for checks in await asyncio.gather(*groups) for check in checks]
 
@@ -134,20 +145,6 @@ async def _models(settings: EngineSettings, file: Path) -> list[Check]:
 # ---- the network ----------------------------------------------------------------------------------------------------
 
 
-def _listening(settings: EngineSettings) -> Iterator[Check]:
-    from voip_engine.engine import DEFAULT_LISTEN
-
-    for text in settings.listen or (() if settings.accounts else DEFAULT_LISTEN):
-        address = ListenAddress.parse(text)
-        try:
-            _bind(address.host, address.port, socket.SOCK_DGRAM if address.transport == "UDP" else socket.SOCK_STREAM)
-        except OSError as error:
-            mend = f"voip-tui --listen {text.lower().rpartition(':')[0]}:0"
-            yield Check(f"listen {text}", False, f"{error.strerror or error}", mend=mend)
-        else:
-            yield Check(f"listen {text}", True, "free")
-
-
 def _audio_ports(settings: EngineSettings) -> Iterator[Check]:
     if settings.rtp_ports is None:
         yield Check("audio ports", True, "any free ones")
@@ -177,5 +174,5 @@ def _bind(host: str, port: int, kind: socket.SocketKind) -> None:
         taken.bind(target)
 
 
-async def _servers(account: AccountSettings) -> list[Check]:
-    return [await servers(account)]
+async def _servers(account: AccountSettings, tls: TlsSettings) -> list[Check]:
+    return [await servers(account, tls)]
