@@ -1,0 +1,34 @@
+"""What the log looks like where sentences are longer than its lines."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from support.still_engine import NOON, REFUSED, StillEngine, call
+
+from voip_engine.events import AccountChanged, CallEnded
+from voip_tui.app import ConsoleApp
+from voip_tui.context import Setup
+from voip_tui.widgets.log_lines import LogLines
+
+REASON = (
+    "The registrar carrier.example does not answer: nothing came back within 32 s from any of its three addresses, "
+    "so look at the firewall"
+)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_reasons_go_on_indented_rows(width: int) -> None:
+    failed = replace(REFUSED, detail=REASON)
+    events = [AccountChanged(NOON, failed), CallEnded(NOON, "1", "remote", 503, REASON, 0.0)]
+    engine = StillEngine([call(1, "Ada Lovelace")], (failed,), happened=events)
+    app = ConsoleApp(engine.open, Setup(poll_s=None, now=lambda: NOON, bell=False))
+    async with app.run_test(size=(width, 40)) as pilot:
+        await pilot.pause()
+        await pilot.press("g")
+        await pilot.pause()
+        log = app.screen.query_one(LogLines)
+        rows = [log.render_line(y).text for y in range(log.size.height)]
+    first = next(number for number, row in enumerate(rows) if "is not registered" in row)
+    assert rows[first + 1].startswith(" " * 11)
+    assert " ".join(" ".join(rows).split()).count(REASON) == 2
