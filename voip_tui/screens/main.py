@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from voip_engine.snapshots import CallState, Holder, MonitorState
 from voip_tui import words
-from voip_tui.actions import ACTIONS, BY_NAME, Situation, hints
+from voip_tui.actions import ACTIONS, BY_NAME, hints
 from voip_tui.bridge import Board, ConsoleCall
 from voip_tui.commanding import explain
 from voip_tui.context import Console
@@ -28,6 +28,7 @@ from voip_tui.screens.keypad import KeypadScreen
 from voip_tui.screens.log import LogScreen
 from voip_tui.screens.message import MessageScreen
 from voip_tui.screens.transfer import TransferRequest, TransferScreen
+from voip_tui.situation import Situation
 from voip_tui.theme import Palette
 from voip_tui.transcripts import save
 from voip_tui.widgets.call_page import CallPage, Welcome

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from support.still_engine import call
 
 from voip_engine.snapshots import CallState, Holder, MonitorState
-from voip_tui.actions import ACTIONS, BY_NAME, Situation, hints
+from voip_tui.actions import ACTIONS, BY_NAME, hints
 from voip_tui.screens.help import help_lines
 from voip_tui.screens.main import MainScreen
+from voip_tui.situation import Situation
 from voip_tui.theme import NIGHT, palette_for
 from voip_tui.widgets.hints import fitting
 
