@@ -270,11 +270,13 @@ async def test_a_peer_that_stops_sending_is_seen_to(make_engine, echo):
     await happened.wait_for(CallAnswered)
     os.kill(caller.media_process_id, signal.SIGSTOP)  # until the watch replaces it, the callee hears nothing
     callee = next(iter(echo.calls.values()))
-    while not callee.snapshot().media.silent_s:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while not callee.snapshot().media.silent_s:
+            await asyncio.sleep(0.05)
     await happened.wait_for(MediaRestarted)
-    while callee.snapshot().media.silent_s:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while callee.snapshot().media.silent_s:
+            await asyncio.sleep(0.05)
     assert call.state is CallState.CONNECTED
 
 
