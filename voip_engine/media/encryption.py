@@ -60,11 +60,11 @@ class Encryption:
     def _sender_of(self, plan: SrtpPlan, mark: SrtpMark | None) -> SrtpSender:
         outbound = self._outbound
         next_index, rtcp_packets = outbound.sequence, 0
-        if mark is not None:
-            next_index, rtcp_packets = mark.next_index, mark.rtcp_packets
-        elif plan.send_key in self._senders:
+        if plan.send_key in self._senders:
             used, packets = self._senders[plan.send_key]
             next_index, rtcp_packets = used.next_index + outbound.packets - packets, used.rtcp_packets
+        elif mark is not None:
+            next_index, rtcp_packets = mark.next_index, mark.rtcp_packets
         return SrtpSender(
             plan.suite, plan.send_key, ssrc=outbound.ssrc, next_index=next_index, rtcp_packets=rtcp_packets
         )

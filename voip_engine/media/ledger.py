@@ -25,7 +25,7 @@ from voip_engine.media.protocol import (
     StartMonitor,
     StopMonitor,
 )
-from voip_engine.sdp.plan import HostPort, SrtpPlan
+from voip_engine.sdp.plan import HostPort
 
 _MARGIN_FRAMES: Final = 10
 """A little too far ahead is harmless, going back is not: encrypted packets must never repeat an index."""
@@ -39,12 +39,16 @@ class _LegEntry:
     listening: Listen | None = None
     playouts: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Playouts that haven't ended: their rates, and the samples that are known to have gone out."""
-    next_sequence: int = 0
+    next_index: int = 0
+    """The next sequence number, counted on over its wraps since the leg was opened."""
     next_timestamp: int = 0
     noted_s: float = 0.0
     """When the two above were true."""
     remote: HostPort | None = None
     srtp_mark: SrtpMark | None = None
+    """None for plain RTP."""
+    earlier_keys: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    """By send key: how far its packet indices are from `next_index`, and the RTCP packets that were sent under it."""
 
 
 class Ledger:
@@ -57,13 +61,11 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._legs)
 
-    def command(self, command: AnyCommand, now: float) -> None:
-        """Note a command that is sent at `now`."""
+    def command(self, command: AnyCommand, now: float) -> AnyCommand:
+        """Note a command, and give it as it is to be sent at `now`: a key that comes back is told where it stopped."""
         if isinstance(command, OpenLeg):
             start = command.start
-            self._legs[command.leg_id] = _LegEntry(
-                command, next_sequence=start.sequence, next_timestamp=start.timestamp
-            )
+            self._legs[command.leg_id] = _LegEntry(command, next_index=start.sequence, next_timestamp=start.timestamp)
         elif isinstance(command, StartMonitor):
             self._monitor = command
         elif isinstance(command, StopMonitor):
@@ -75,19 +77,19 @@ class Ledger:
         elif isinstance(command, ConfigureLeg | Listen | Play):
             entry = self._legs.get(command.leg_id)
             if entry is None:
-                return
+                return command
             if isinstance(command, ConfigureLeg):
                 if entry.configured is not None and entry.configured.plan.remote_rtp != command.plan.remote_rtp:
                     entry.remote = None
                 if entry.configured is None:
                     entry.noted_s = now  # nothing is sent before
-                else:
-                    entry.srtp_mark = _mark_under(entry.srtp_mark, entry.configured.plan.srtp, command.plan.srtp)
+                command = _with_mark(entry, command)
                 entry.configured = command
             elif isinstance(command, Listen):
                 entry.listening = command
             else:
                 entry.playouts.setdefault(command.playout_id, (command.rate_hz, 0))
+        return command
 
     def report(self, report: AnyReport, now: float) -> None:
         """Note a report that came at `now`."""
@@ -95,10 +97,13 @@ class Ledger:
             for figures in report.legs:
                 entry = self._legs.get(figures.leg_id)
                 if entry is not None:
-                    entry.next_sequence, entry.next_timestamp = figures.next_sequence, figures.next_timestamp
+                    # Figures come ten times a second, so the shorter way round is the right one.
+                    entry.next_index += (figures.next_sequence - entry.next_index + 0x8000 & 0xFFFF) - 0x8000
+                    entry.next_timestamp = figures.next_timestamp
                     entry.noted_s = report.begun_s or now
                     entry.remote = figures.remote_rtp
-                    entry.srtp_mark = figures.srtp_mark
+                    if entry.srtp_mark is not None and figures.srtp_mark is not None:
+                        entry.srtp_mark = figures.srtp_mark
         elif isinstance(report, LegOpened):
             entry = self._legs.get(report.leg_id)
             if entry is not None:
@@ -135,16 +140,16 @@ class Ledger:
                 plan = configured.plan
                 missed = round(max(0.0, now - entry.noted_s) * 50) + _MARGIN_FRAMES
                 packets = -(-missed * 20 // plan.packet_ms)
-                start = RtpStart(
-                    ssrc=opened.start.ssrc,
-                    sequence=entry.next_sequence + packets & 0xFFFF,
-                    timestamp=entry.next_timestamp + missed * plan.send.clock_rate_hz // 50 & 0xFFFFFFFF,
-                )
+                # What the next process may send counts as sent: it may be lost, too, before it tells anything.
+                entry.next_index += packets
+                entry.next_timestamp = entry.next_timestamp + missed * plan.send.clock_rate_hz // 50 & 0xFFFFFFFF
+                entry.noted_s = now
                 mark = entry.srtp_mark
                 if mark is not None:
-                    next_index = mark.next_index + packets
-                    mark = SrtpMark(next_index, mark.rtcp_packets + _MARGIN_RTCP, mark.heard)
-                    start = msgspec.structs.replace(start, sequence=next_index & 0xFFFF)
+                    mark = SrtpMark(mark.next_index + packets, mark.rtcp_packets + _MARGIN_RTCP, mark.heard)
+                    entry.srtp_mark = mark
+                sequence = (entry.next_index if mark is None else mark.next_index) & 0xFFFF
+                start = RtpStart(ssrc=opened.start.ssrc, sequence=sequence, timestamp=entry.next_timestamp)
                 opened = msgspec.structs.replace(opened, start=start)
                 configured = msgspec.structs.replace(configured, latched=entry.remote, srtp_mark=mark)
             commands.append(opened)
@@ -157,8 +162,22 @@ class Ledger:
         return commands
 
 
-def _mark_under(mark: SrtpMark | None, old: SrtpPlan | None, new: SrtpPlan | None) -> SrtpMark | None:
-    """What of a mark still holds under a new plan: counters belong to keys."""
-    if mark is None or old is None or new is None or old.send_key != new.send_key:
-        return None
-    return mark if old == new else msgspec.structs.replace(mark, heard=None)
+def _with_mark(entry: _LegEntry, command: ConfigureLeg) -> ConfigureLeg:
+    """Note where the counters stand under a new plan's keys; give the command, with that for a key that comes back."""
+    old = entry.configured.plan.srtp if entry.configured is not None else None
+    new, mark = command.plan.srtp, entry.srtp_mark
+    if old is not None and new is not None and old.send_key == new.send_key:
+        entry.srtp_mark = mark if mark is None or old == new else msgspec.structs.replace(mark, heard=None)
+        return command
+    if old is not None and mark is not None:
+        entry.earlier_keys[old.send_key] = mark.next_index - entry.next_index, mark.rtcp_packets + _MARGIN_RTCP
+    if new is None:
+        entry.srtp_mark = None
+        return command
+    earlier = entry.earlier_keys.get(new.send_key)
+    if earlier is None:  # a new key begins at the sequence number (RFC 3711 §3.3.1)
+        entry.srtp_mark = SrtpMark(entry.next_index & 0xFFFF, 0, None)
+        return command
+    offset, rtcp_packets = earlier
+    entry.srtp_mark = SrtpMark(entry.next_index + offset, rtcp_packets, None)
+    return msgspec.structs.replace(command, srtp_mark=entry.srtp_mark)

@@ -168,7 +168,7 @@ class MediaPlane:
 
     def send(self, command: AnyCommand) -> None:
         """Send a command. While the process is being replaced it is remembered as far as the new one needs it."""
-        self._ledger.command(command, time.monotonic())
+        command = self._ledger.command(command, time.monotonic())
         if self._live is not None and self.running:
             self._live.send(command)
 

@@ -86,7 +86,7 @@ class ConfigureLeg(Command, frozen=True, tag=True):
     media_timeout_s: float | None = None
     latched: HostPort | None = None
     srtp_mark: SrtpMark | None = None
-    """Where that process stopped, if the audio is encrypted."""
+    """Where that process stopped, or any with a key that comes back, if the audio is encrypted."""
     parties: tuple[str, ...] = ()
     """The hosts that have a part in the call's signalling: its audio may come from them too (see `rtp.latch`)."""
 

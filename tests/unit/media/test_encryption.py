@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from dataclasses import replace
-from itertools import count
+from itertools import count, pairwise
 
 import msgspec
 import pytest
@@ -292,3 +292,71 @@ def test_the_ledger_goes_on_ahead_of_all_that_was_sent():
         begins = configured.srtp_mark.next_index if configured.srtp_mark is not None else opened.start.sequence
         assert last_sent < begins < last_sent + 20
         assert opened.start.sequence == begins & 0xFFFF
+
+
+def told(ledger: Ledger, sequence: int, mark: SrtpMark | None, at_s: float) -> None:
+    """Let a process tell how far it is."""
+    values = dict.fromkeys(LegFigures.__struct_fields__, 0)
+    values |= {"leg_id": 1, "next_sequence": sequence & 0xFFFF, "remote_rtp": None, "srtp_mark": mark}
+    ledger.report(Figures((LegFigures(**values),), 5, 0, 0.0, 0.0, begun_s=at_s), now=at_s)
+
+
+def ledger_of_an_encrypted_leg() -> tuple[Ledger, ConfigureLeg]:
+    """A leg whose sequence numbers have wrapped once, with 44 RTCP packets sent."""
+    ledger = Ledger()
+    plan = MediaPlan(HostPort("192.0.2.1", 4000), HostPort("192.0.2.1", 4001), PCMU, (PCMU,), srtp=SRTP)
+    ledger.command(OpenLeg(1, HostPort("127.0.0.1", 4000), RtpStart(9, 30_000, 0)), now=100.0)
+    configured = ConfigureLeg(1, plan)
+    ledger.command(configured, now=100.0)
+    told(ledger, 60_000, SrtpMark(60_000, 30, None), 700.0)
+    told(ledger, 80_000, SrtpMark(80_000, 44, None), 1100.0)
+    return ledger, configured
+
+
+def test_a_key_that_comes_back_in_another_process_repeats_no_index():
+    ledger, encrypted = ledger_of_an_encrypted_leg()
+    plain = msgspec.structs.replace(encrypted, plan=msgspec.structs.replace(encrypted.plan, srtp=None))
+    ledger.command(plain, now=1100.0)
+    for sequence in (100_000, 120_000, 140_000):
+        told(ledger, sequence, None, 1100.0 + (sequence - 80_000) / 50)
+    opened, reopened = ledger.reopening(now=2300.5)
+    assert isinstance(reopened, ConfigureLeg)
+    assert reopened.srtp_mark is None
+    again = ledger.command(encrypted, now=2301.0)
+    assert isinstance(again, ConfigureLeg)
+    assert again.srtp_mark is not None
+    assert 140_000 < again.srtp_mark.next_index < 140_100
+    assert again.srtp_mark.rtcp_packets > 44
+    assert isinstance(opened, OpenLeg)
+    outbound = Outbound(opened.start)
+    outbound.configure(again.plan)
+    encryption = Encryption(outbound)
+    encryption.configure(again.plan.srtp, again.srtp_mark)
+    assert encryption.protect(outbound.coded_frame(SILENCE))
+    assert encryption.mark is not None
+    assert encryption.mark.next_index > 140_000
+
+
+def test_processes_that_are_lost_one_after_the_other_repeat_no_index():
+    ledger, _ = ledger_of_an_encrypted_leg()
+    marks = []
+    for lost_s in (1100.2, 1100.4, 1100.6):
+        _, configured = ledger.reopening(now=lost_s)
+        assert isinstance(configured, ConfigureLeg)
+        assert configured.srtp_mark is not None
+        marks.append(configured.srtp_mark)
+    for before, after in pairwise(marks):
+        assert after.rtcp_packets > before.rtcp_packets
+        assert after.next_index > before.next_index + 10, "what the one before may have sent"
+
+
+def test_a_process_that_is_lost_right_after_a_change_of_keys_may_have_sent_rtcp():
+    ledger, encrypted = ledger_of_an_encrypted_leg()
+    other = msgspec.structs.replace(SRTP, send_key=NEW)
+    changed = msgspec.structs.replace(encrypted, plan=msgspec.structs.replace(encrypted.plan, srtp=other))
+    ledger.command(changed, now=1100.0)
+    _, configured = ledger.reopening(now=1102.0)
+    assert isinstance(configured, ConfigureLeg)
+    assert configured.srtp_mark is not None
+    assert configured.srtp_mark.rtcp_packets > 0
+    assert configured.srtp_mark.next_index > (80_000 & 0xFFFF) + 100
