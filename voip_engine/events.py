@@ -11,6 +11,7 @@ from voip_engine.snapshots import (
     DialogueLine,
     Holder,
     MonitorState,
+    SecuritySnapshot,
     TransferSnapshot,
     Trouble,
     TurnSnapshot,
@@ -67,6 +68,7 @@ class CallAnswered(CallEvent, frozen=True, tag=True, tag_field="event"):
     """The call is up."""
 
     codec: CodecSnapshot | None
+    security: SecuritySnapshot = SecuritySnapshot()
 
 
 class CallEnded(CallEvent, frozen=True, tag=True, tag_field="event"):
@@ -92,6 +94,7 @@ class MediaChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
     codec: CodecSnapshot | None
     on_hold: bool
     held_by: Holder = Holder.NOBODY
+    security: SecuritySnapshot = SecuritySnapshot()
 
 
 class MediaChangeRefused(CallEvent, frozen=True, tag=True, tag_field="event"):

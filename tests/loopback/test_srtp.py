@@ -12,6 +12,7 @@ from support.uris import uri_of
 from voip_engine import AccountSettings
 from voip_engine.demo.speech import load_speech
 from voip_engine.events import CallAnswered, CallCreated, CallEnded, MediaChanged, MediaRestarted
+from voip_engine.snapshots import SecuritySnapshot
 
 SPEECH = load_speech("ben_saturday")[:20_000]
 SUITE = "AES_CM_128_HMAC_SHA1_80"
@@ -49,7 +50,8 @@ async def test_policies_meet(make_engine):
         if suite is None:
             assert (await happened.wait_for(CallEnded, call_id=calls[pair].call_id)).status == 488
             continue
-        await happened.wait_for(CallAnswered, call_id=calls[pair].call_id)
+        answered = await happened.wait_for(CallAnswered, call_id=calls[pair].call_id)
+        assert answered.security == SecuritySnapshot(signalling=False, suite=suite)
         assert await talkers[pair].own_words(1.0) > 0.9
         theirs = {call.snapshot().sip_call_id: call for call in callees[pair[1]].calls.values()}
         for one in (calls[pair].snapshot(), theirs[calls[pair].snapshot().sip_call_id].snapshot()):
@@ -72,6 +74,7 @@ async def test_holding_goes_on_under_the_same_keys_and_so_does_another_media_pro
             await one.hold(on)
             changed = [await happened.wait_for(MediaChanged) for happened in (at_caller, at_callee)]
             assert [each.on_hold for each in changed] == [on, on]
+            assert [each.security.suite for each in changed] == [SUITE, SUITE]
     await call.set_mode("talker")
     assert await talkers[1].own_words(1.0) > 0.8
     for engine, happened, talker in ((callee, at_callee, talkers[2]), (caller, at_caller, talkers[3])):

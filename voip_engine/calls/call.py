@@ -28,7 +28,7 @@ from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.trace import SipTraceEntry
-from voip_engine.snapshots import CallDirection, CallSnapshot, CallState, MonitorState, SecuritySnapshot
+from voip_engine.snapshots import CallDirection, CallSnapshot, CallState, MonitorState
 from voip_engine.speech_settings import AgentSettings, VoiceSettings
 
 
@@ -62,7 +62,9 @@ class Call:
             transfer=self.transfer,
         )
         self._voice = CallVoice(self.call_id, identity.number, services.plane.send, services.voice, self._host)
-        self._media = CallMedia(services, identity.session, self._voice)
+        self._media = CallMedia(
+            services, identity.session, self._voice, lambda: self._identity.peer_hop.transport == "TLS"
+        )
         self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
         self._transfers = CallTransfers(self, services)
         self._keys = CallKeys(services, identity)
@@ -141,9 +143,7 @@ class Call:
             transfer=self._transfers.snapshot,
             referred_by=identity.referred_by,
             codec=media.codec,
-            security=SecuritySnapshot(
-                signalling=identity.peer_hop.transport == "TLS", suite=plan.srtp.suite if plan and plan.srtp else ""
-            ),
+            security=media.security,
             local_rtp=host_port(local.host, local.port) if local else "",
             remote_rtp=host_port(far.host, far.port) if far else "",
             remote_signalling=host_port(identity.peer_hop.host, identity.peer_hop.port or 5060),
@@ -380,7 +380,7 @@ class Call:
     def _connected(self) -> None:
         self._state = CallState.CONNECTED
         self._answered_at = time.time()
-        self._publish(events.CallAnswered(self._answered_at, self.call_id, self._media.codec))
+        self._publish(events.CallAnswered(self._answered_at, self.call_id, self._media.codec, self._media.security))
         self._runner.start()
 
     def _give_up(self, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from voip_engine.calls.call_services import CallServices
 from voip_engine.calls.figures import MediaMeter, codec_snapshot
@@ -16,15 +17,19 @@ from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName, MediaPlan
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
-from voip_engine.snapshots import CodecSnapshot, Holder
+from voip_engine.snapshots import CodecSnapshot, Holder, SecuritySnapshot
 
 
 class CallMedia:
     """The media of the call that `voice` is of; `session` is its SIP session. Nothing is sent to the leg of an ended call."""
 
-    def __init__(self, services: CallServices, session: str, voice: CallVoice) -> None:
+    def __init__(
+        self, services: CallServices, session: str, voice: CallVoice, secure_signalling: Callable[[], bool]
+    ) -> None:
+        """`secure_signalling` says whether the session's signalling is encrypted."""
         self._services = services
         self._session = session
+        self._secure_signalling = secure_signalling
         self._voice = voice
         self.negotiation: CallNegotiation | None = None
         """None while there is no leg."""
@@ -40,6 +45,12 @@ class CallMedia:
     def codec(self) -> CodecSnapshot | None:
         """The codec that is agreed on."""
         return codec_snapshot(self.plan) if self.plan is not None else None
+
+    @property
+    def security(self) -> SecuritySnapshot:
+        """What is encrypted."""
+        srtp = self.plan.srtp if self.plan is not None else None
+        return SecuritySnapshot(signalling=self._secure_signalling(), suite=srtp.suite if srtp is not None else "")
 
     @property
     def held_by(self) -> Holder:
@@ -156,7 +167,7 @@ class CallMedia:
         """Tell what is agreed on now, unless a call was merely confirmed."""
         if self.plan is not None and self._agreed() != before:
             on_hold = self.held_by is not Holder.NOBODY
-            changed = MediaChanged(time.time(), self._voice.call_id, self.codec, on_hold, self.held_by)
+            changed = MediaChanged(time.time(), self._voice.call_id, self.codec, on_hold, self.held_by, self.security)
             self._services.publish(changed)
 
     def _negotiable(self) -> CallNegotiation:
