@@ -32,7 +32,8 @@ NEIGHBOURS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.
 SERVER_MEMORY_S = 3_600.0
 """How long an address of a server is trusted after it was last looked up: names with many addresses give one at a time."""
 SERVERS = 1_024
-REALM = "voip-tui"
+REALM = "sip"
+"""Says nothing of what answers here."""
 GUESSES_PER_S = 0.1
 GUESSES_AT_ONCE = 10
 """How often a source may be wrong: guessing passwords is to take ages."""

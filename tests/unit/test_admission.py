@@ -238,11 +238,17 @@ def test_guessing_a_password_ends_in_silence():
     assert answers(core.receive(request(number=5000, user="branch"), elsewhere, 0.0)) == [401]
 
 
+def test_the_challenge_names_no_product():
+    [challenge] = responses(core_behind(door(users=(BRANCH,))).receive(request(user="branch"), STRANGER, 0.0))
+    [asked] = parse_challenges(challenge.headers)
+    assert asked.realm == "sip"
+
+
 @pytest.mark.parametrize("rest", ['nonce="x"', 'nonce="x", qop=none', 'nonce="", nc=zzz', 'nonce="x", algorithm=NONE'])
 def test_who_forges_a_user_s_source_does_not_lock_him_out(rest):
     core = core_behind(door(users=(BRANCH,)))
     for number in range(20):
-        forged = f'Authorization: Digest username="branch", realm="voip-tui", {rest}, response="x"'
+        forged = f'Authorization: Digest username="branch", realm="sip", {rest}, response="x"'
         core.receive(request("INVITE", forged, number=number, user="branch"), STRANGER, 0.0)
     [challenge] = responses(core.receive(request(number=100, user="branch"), STRANGER, 0.1))
     client = DigestClient("branch", "secret", Random(2))
