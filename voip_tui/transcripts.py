@@ -65,12 +65,18 @@ def ladder(trace: Sequence[SipTraceEntry]) -> str:
 def save(
     folder: Path, call: CallSnapshot, lines: Sequence[DialogueLine], now: float, trace: Sequence[SipTraceEntry] = ()
 ) -> Path:
-    """Write dialogue and SIP messages into a new file that only its owner can read. Raises OSError."""
+    """Write dialogue and SIP messages into a file that only its owner can read; an earlier one that holds the same stays.
+
+    Gives the file. Raises OSError.
+    """
     name = "".join(letter if letter.isalnum() else "-" for letter in words.peer(call))[:40].strip("-") or "call"
+    content = transcript(call, lines) + (f"\n{ladder(trace)}" if trace else "")
+    data = content.encode()
+    for known in folder.glob(f"dialogue-{name}-*.txt"):
+        if known.stat().st_size == len(data) and known.read_bytes() == data:
+            return known
     file = folder / f"dialogue-{name}-{datetime.fromtimestamp(now):%Y%m%d-%H%M%S}.txt"
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(transcript(call, lines))
-        if trace:
-            stream.write(f"\n{ladder(trace)}")
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
     return file

@@ -48,3 +48,11 @@ def test_sip_messages_follow_the_dialogue_without_secrets(tmp_path: Path) -> Non
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         save(tmp_path / "gone", booking(), (), NOON)
+
+
+def test_what_is_saved_again_unchanged_makes_no_second_file(tmp_path: Path) -> None:
+    first = save(tmp_path, booking(), booking().dialogue, NOON, trace_of(booking()))
+    assert save(tmp_path, booking(), booking().dialogue, NOON + 60, trace_of(booking())) == first
+    assert list(tmp_path.iterdir()) == [first]
+    more = save(tmp_path, booking(), booking().dialogue[:-1], NOON + 60, trace_of(booking()))
+    assert sorted(tmp_path.iterdir()) == sorted([first, more])
