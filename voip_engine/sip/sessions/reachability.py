@@ -6,7 +6,7 @@ directly over a stream gets them on that connection as long as it is up, and els
 
 **Requests of theirs** within a dialog are taken from hosts that have a part in it only: those that its messages came from, its
 Contact, its routes; besides from the servers of our accounts and the networks that the settings list, for a PBX may have more
-addresses than it tells. Somebody who has read Call-ID and tags somewhere cannot end or redirect a call from elsewhere with them.
+addresses than it tells. Who has read Call-ID and tags somewhere cannot end or redirect a call with them from elsewhere.
 Where a Contact or route is a name, nobody knows which hosts stand behind it, and the tags alone have to do. A CANCEL comes from
 where its INVITE came from (§9.1: it takes the same hop). Whoever can send from one of these hosts, or stands on the way, is not
 kept off: that takes TLS.
