@@ -154,10 +154,12 @@ class Engine:
         try:
             await self._plane.start()
             self._listening = await self._listen()
-        except (MediaError, TransportError) as error:
+        except BaseException as error:  # whatever it was, also being cancelled: no process and no socket stays behind
             await self._plane.close()
             await self._signalling.close()
-            raise EngineError(str(error)) from error
+            if isinstance(error, MediaError | TransportError):
+                raise EngineError(str(error)) from error
+            raise
         self._publish(events.EngineStarted(time.time(), self._listening))
         self._accounts.start()
 
