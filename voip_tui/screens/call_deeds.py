@@ -1,0 +1,197 @@
+"""What the keys of the main screen do to calls. Each looks first whether it applies, and says so if not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voip_engine.snapshots import CallState, Holder, MonitorState
+from voip_tui import words
+from voip_tui.bridge import ConsoleCall
+from voip_tui.screens.choose import ChooseScreen
+from voip_tui.screens.dial import DialRequest, DialScreen
+from voip_tui.screens.keypad import KeypadScreen
+from voip_tui.screens.transfer import TransferRequest, TransferScreen
+from voip_tui.transcripts import save
+
+if TYPE_CHECKING:
+    from voip_tui.screens.main import MainScreen
+
+PULL_LOOK_S = 0.2
+
+
+def dial(screen: MainScreen) -> None:
+    """Ask whom to call."""
+    bridge = screen.shared.bridge
+    if not screen.applies("dial") or bridge is None:
+        return
+    form = DialScreen(
+        screen.shared.palette,
+        accounts=tuple(account.account for account in bridge.engine.accounts()),
+        modes=bridge.engine.modes,
+        mode=screen.shared.setup.mode,
+        history=tuple(screen.shared.dialled.addresses),
+    )
+    screen.app.push_screen(form, lambda request: _dial(screen, request))
+
+
+def _dial(screen: MainScreen, request: DialRequest | None) -> None:
+    bridge = screen.shared.bridge
+    if request is None or bridge is None:
+        return
+    screen.shared.dialled.remember(request.address)
+
+    async def dial() -> None:
+        call = await bridge.engine.dial(request.address, account=request.account, mode=request.mode)
+        screen.table.select_soon(call.snapshot().call_id)
+
+    screen.do(dial, "Cannot dial")
+
+
+def answer(screen: MainScreen) -> None:
+    """Take the incoming call, and select it."""
+    if screen.applies("answer") and (call := _waiting_call(screen)):
+        screen.do(call.answer, "Cannot answer")
+
+
+def reject(screen: MainScreen) -> None:
+    """Turn the incoming call down."""
+    if screen.applies("reject") and (call := _waiting_call(screen)):
+        screen.do(call.reject, "Cannot reject")
+
+
+def _waiting_call(screen: MainScreen) -> ConsoleCall | None:
+    waiting, bridge = screen.situation.incoming, screen.shared.bridge
+    if waiting is None or bridge is None:
+        return None
+    screen.table.select(waiting.call_id)
+    return bridge.engine.calls.get(waiting.call_id)
+
+
+def hang_up(screen: MainScreen) -> None:
+    """End the selected call."""
+    if screen.applies("hang_up") and (call := screen.selected_call()):
+        screen.do(call.hang_up, "Cannot hang up")
+
+
+def hold(screen: MainScreen) -> None:
+    """Put the other side on hold, or take the call back."""
+    if screen.applies("hold") and (call := screen.selected_call()):
+        on = call.snapshot().held_by not in (Holder.US, Holder.BOTH)
+        screen.do(lambda: call.hold(on), "Cannot hold" if on else "Cannot resume")
+
+
+def transfer(screen: MainScreen) -> None:
+    """Ask where the other side is to go."""
+    bridge, call = screen.shared.bridge, screen.selected_call()
+    if not screen.applies("transfer") or bridge is None or call is None:
+        return
+    snapshot = call.snapshot()
+    others = [
+        view.call
+        for view in screen.board.views
+        if view.call.state is CallState.CONNECTED and view.call.call_id != snapshot.call_id
+    ]
+    form = TransferScreen(screen.shared.palette, snapshot, others, screen.shared.setup.now())
+    screen.app.push_screen(form, lambda request: _transfer(screen, call, request))
+
+
+def _transfer(screen: MainScreen, call: ConsoleCall, request: TransferRequest | None) -> None:
+    bridge = screen.shared.bridge
+    if request is None or bridge is None:
+        return
+
+    async def send_on() -> None:
+        await call.transfer(request.address)
+        _leave(screen, call.snapshot().call_id)
+
+    if not request.call_id:
+        screen.do(send_on, "Not transferred")
+    elif (other := bridge.engine.calls.get(request.call_id)) is not None:
+        screen.do(lambda: call.transfer_to(other), "Not transferred")
+
+
+def _leave(screen: MainScreen, call_id: str) -> None:
+    """Go from a call that was sent on to the latest of those that are up, unless the cursor is elsewhere already."""
+    live = [view.call for view in screen.board.views if view.call.state is not CallState.ENDED]
+    others = [each for each in live if each.call_id != call_id]
+    if others and screen.table.selected == call_id:
+        screen.table.select(max(others, key=lambda each: each.created_at).call_id)
+
+
+def monitor(screen: MainScreen) -> None:
+    """Put the selected call on the speakers, or take it off."""
+    if screen.applies("monitor") and (call := screen.selected_call()):
+        on = call.snapshot().monitor not in (MonitorState.ON, MonitorState.STARTING)
+        screen.do(lambda: call.monitor(on), "Cannot play on the speakers")
+
+
+def choose_mode(screen: MainScreen) -> None:
+    """Show the modes to choose from."""
+    if not screen.applies("choose_mode") or (call := screen.selected_call()) is None:
+        return
+    modes, snapshot = screen.situation.modes, call.snapshot()
+    current = modes.index(snapshot.mode) if snapshot.mode in modes else None
+    chooser = ChooseScreen(f"Mode for {words.peer(snapshot)}", modes, current=current)
+    screen.app.push_screen(chooser, lambda place: _switch(screen, call, modes[place]) if place is not None else None)
+
+
+def switch_mode(screen: MainScreen, number: int) -> None:
+    """Switch the selected call to the mode of this number."""
+    modes = screen.situation.modes
+    if not screen.applies("choose_mode") or (call := screen.selected_call()) is None:
+        return
+    if number > len(modes):
+        screen.notify(
+            f"There is no mode {number}: there are {words.count(len(modes), 'mode')}.", markup=False, timeout=4
+        )
+    else:
+        _switch(screen, call, modes[number - 1])
+
+
+def _switch(screen: MainScreen, call: ConsoleCall, mode: str) -> None:
+    screen.do(lambda: call.set_mode(mode), "Cannot switch the mode")
+
+
+def keypad(screen: MainScreen) -> None:
+    """Show the telephone keys."""
+    if screen.applies("keypad") and (call := screen.selected_call()):
+
+        def press(key: str) -> None:
+            screen.do(lambda: call.send_dtmf(key), "Cannot press keys")
+
+        screen.app.push_screen(KeypadScreen(words.peer(call.snapshot()), press))
+
+
+async def pull_model(screen: MainScreen) -> None:
+    """Fetch the model that the selected call lacks; its progress stands on the page of each call that lacks it."""
+    bridge, selected = screen.shared.bridge, screen.situation.selected
+    if not screen.applies("pull_model") or bridge is None or selected is None or selected.trouble is None:
+        return
+    what, model = words.one_line(selected.trouble.what), selected.trouble.model
+    if model is None:
+        return
+    looking = screen.set_interval(PULL_LOOK_S, screen.show_selected)
+    try:
+        pull = await screen.pulls.run(bridge.engine, model, screen.show_selected)
+    finally:
+        looking.stop()
+    if pull.failure:
+        screen.notify(pull.failure, title=f"Cannot pull {words.clean(model)}", severity="error", markup=False)
+    else:
+        screen.notify(f"{what} is here.", markup=False)
+    bridge.poll()
+
+
+def save_dialogue(screen: MainScreen) -> None:
+    """Write what was said on the selected call, and its SIP messages, to a text file."""
+    bridge, call = screen.shared.bridge, screen.selected_call()
+    if not screen.applies("save_dialogue") or bridge is None or call is None:
+        return
+    folder, snapshot = screen.shared.setup.pictures_folder, call.snapshot()
+    try:
+        lines = bridge.history(snapshot.call_id).dialogue
+        file = save(folder, snapshot, lines, screen.shared.setup.now(), call.trace())
+    except OSError as error:
+        screen.notify(f"Cannot write to {folder}: {error.strerror}.", title="Not saved", severity="error", markup=False)
+    else:
+        screen.notify(f"Saved as {file}", markup=False)
