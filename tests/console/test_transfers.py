@@ -11,6 +11,7 @@ from voip_engine import Engine
 from voip_engine.events import CallAnswered, CallCreated, CallEnded, CallReferred
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.snapshots import CallState
+from voip_tui.widgets.calls_table import CallsTable
 from voip_tui.widgets.ladder import Ladder
 
 ADA = '"Ada Lovelace" <sip:ada@example.org>'
@@ -44,6 +45,20 @@ async def test_a_key_sends_the_other_side_to_an_address(desk: Desk, far: Engine,
     await at_bob.wait_for(CallAnswered)
     await desk.happened.wait_for(CallEnded)
     await desk.shows("Transferred to")
+
+
+async def test_after_a_transfer_the_cursor_is_on_a_call_that_is_up(desk: Desk, far: Engine, make_engine) -> None:
+    bob, stays = await make_engine(auto_answer=True), await make_engine()
+    await answered_from(desk, far, ADA)
+    await answered_from(desk, stays, GRACE)
+    await desk.press("k", "k", "f")
+    await desk.shows("Transfer Ada Lovelace")
+    await desk.type(uri_of(bob))
+    await desk.press("enter")
+    await desk.happened.wait_for(CallEnded)
+    (up,) = (call for call in desk.engine.calls.values() if call.state is CallState.CONNECTED)
+    table = desk.app.main.query_one(CallsTable)
+    await desk.until(lambda: table.selected == up.call_id, "the cursor stayed on the call that is over")
 
 
 async def test_another_call_takes_over(desk: Desk, far: Engine, make_engine) -> None:
