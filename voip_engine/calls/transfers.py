@@ -21,7 +21,7 @@ from voip_engine.events import CallTransferring
 from voip_engine.sip import effects
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.sessions.session import SessionStateError
-from voip_engine.snapshots import CallState, Holder, TransferSnapshot, TransferState
+from voip_engine.snapshots import CallDirection, CallState, Holder, TransferSnapshot, TransferState
 
 if TYPE_CHECKING:
     from voip_engine.calls.call import Call
@@ -75,13 +75,20 @@ class CallTransfers:
             raise EngineError(
                 "The other call is not up yet: wait until it is answered, or transfer without asking first."
             )
-        peer = SipUri.parse(other.snapshot().peer_uri)
-        # Whoever called us wrote that address himself, and it is the other side that will call it.
-        refusal = self._services.rules.check(peer)
-        if refusal is not None:
-            raise EngineError(refusal)
-        # Behind a server the address is what leads there; without one it is what the phone itself says.
-        await self._refer(str(peer), peer if other.account is not None else None, other)
+        known = other.snapshot()
+        peer = SipUri.parse(known.peer_uri)
+        # Behind a server the address that we dialled leads there, or the one that a trusted server vouches for. A caller's
+        # From may say anything: then it is what the phone itself says (RFC 5589 §7.1).
+        if known.direction is CallDirection.OUTBOUND:
+            target = peer if other.account is not None else None
+        else:
+            target = SipUri.parse(known.asserted_uri) if known.asserted_uri else None
+        # Whoever called us may have written that address himself, and it is the other side that will call it.
+        for each in (peer, target or self._services.signalling.core.features.reached_at(other.session)):
+            refusal = self._services.rules.check(each) if each is not None else None
+            if refusal is not None:
+                raise EngineError(refusal)
+        await self._refer(str(target or peer), target, other)
 
     def watch(self, on_course: OnCourse) -> None:
         """Tell from now on how this call comes about."""
@@ -209,7 +216,8 @@ class CallTransfers:
             if not self._holding or self._is_under_way:  # the next transfer takes it back
                 return
             self._settled.clear()
-            with contextlib.suppress(EngineError):  # another change is under way, or the call ended: either will be told
+            # Another change may be under way, or the call have ended: either will be told.
+            with contextlib.suppress(EngineError):
                 await self._call.hold(False)
                 self._holding = False
                 return

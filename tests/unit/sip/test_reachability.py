@@ -229,3 +229,12 @@ def test_a_session_names_the_hosts_that_have_a_part_in_it() -> None:
     bench.respond(invite, 183, body=ANSWER, contact="<sip:carol@198.51.100.7>")
     assert set(bench.core.features.parties(bench.session)) == {THEM, "198.51.100.7"}
     assert bench.core.features.parties("nobody") == ()
+
+
+def test_others_reach_a_caller_at_its_contact_and_whom_we_called_where_we_did() -> None:
+    bench = Bench()
+    taken(bench, f"Record-Route: <sip:{THEM};lr>", contact="<sip:carol@192.0.2.7>")
+    assert str(bench.core.features.reached_at("theirs")) == "sip:carol@192.0.2.7"
+    invite = bench.place()
+    bench.respond(invite, 200, f"Record-Route: <sip:{THEM};lr>", body=ANSWER, contact="<sip:carol@192.0.2.8>")
+    assert str(bench.core.features.reached_at(bench.session)) == f"sip:carol@{THEM}"

@@ -35,6 +35,11 @@ class CallFeatures:
                 raise SessionStateError("These calls cannot be joined: both have to be up, and not being transferred.")
         return self._endpoint.take_effects()
 
+    def reached_at(self, session: str) -> SipUri | None:
+        """Return where `refer_to_session` sends others to reach a session's other side; None before the call is up."""
+        replaceable = known.replaceable() if (known := self._of(session)) is not None else None
+        return replaceable[1] if replaceable is not None else None
+
     def accept_referral(self, session: str, referral: int, now: float) -> list[Effect]:
         """Agree to call whom a `SessionReferred` names."""
         if (features := self._of(session)) is not None and (known := features.their_referral(referral)) is not None:

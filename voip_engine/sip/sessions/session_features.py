@@ -74,8 +74,9 @@ class SessionFeatures:
         dialog = self._dialog()
         if dialog is None or dialog.remote.tag is None:
             return None
-        # An address that a proxy serves is reached from anywhere, a bare Contact only where there is no proxy.
-        target = dialog.remote.uri if dialog.route_set else dialog.remote_target
+        # What we called by way of a proxy is reached from anywhere. From says no more than what a caller wrote (RFC 5589 §7.1).
+        called = dialog.route_set and self._context.owns_call_id
+        target = dialog.remote.uri if called else dialog.remote_target
         return Replaces(dialog.call_id, dialog.remote.tag, dialog.local.tag or "0"), target
 
     @property
