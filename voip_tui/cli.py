@@ -168,6 +168,7 @@ def _opener(settings: EngineSettings, *, demo: bool) -> Callable[[], AbstractAsy
 def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log: Log, *, demo: bool) -> Setup:
     from voip_engine.version import VERSION
     from voip_tui.context import Setup
+    from voip_tui.words import codec_title
 
     echoing = demo and settings.mode == "echo"
     mode = "echo; to read what callers say: voip-tui models pull whisper:base" if echoing else settings.mode
@@ -181,7 +182,7 @@ def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log
                     ("mode", mode),
                     ("auto-answer", "yes" if settings.auto_answer else "no"),
                     ("at most", f"{settings.max_calls} at once"),
-                    ("codecs", ", ".join(settings.codecs)),
+                    ("codecs", ", ".join(map(codec_title, settings.codecs))),
                     ("audio ports", ports),
                 ),
             ),

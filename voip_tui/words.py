@@ -26,6 +26,7 @@ SILENCE_DBFS = -60.0
 BREAKS = str.maketrans("\n\r\t\v\f\u2028\u2029\u00a0", " " * 8)
 
 CODEC_TITLES = {"opus": "Opus", "G722": "G.722", "PCMA": "G.711 A", "PCMU": "G.711 µ"}
+SHORT_CODEC_WIDTH = 5
 
 
 def clean(text: str) -> str:
@@ -138,10 +139,16 @@ def length(call: CallSnapshot, now: float) -> float:
 
 
 def codec(codec: CodecSnapshot | None, *, short: bool = False) -> str:
-    """The codec as engineers call it, or in at most five letters as SDP does."""
+    """The codec as engineers call it; `short` for where that must fit five letters, else as SDP calls it."""
     if codec is None:
         return ""
-    return clean(codec.name) if short else CODEC_TITLES.get(codec.name, clean(codec.name))
+    title = codec_title(codec.name)
+    return clean(codec.name) if short and len(title) > SHORT_CODEC_WIDTH else title
+
+
+def codec_title(name: str) -> str:
+    """The codec of this name in SDP as engineers call it."""
+    return CODEC_TITLES.get(name, clean(name))
 
 
 def rate(hz: int) -> str:

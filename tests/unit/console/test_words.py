@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
-from support.still_engine import call
+from support.still_engine import OPUS, call
 
 from voip_engine.snapshots import CallState
 from voip_tui import words
@@ -60,3 +61,12 @@ def test_a_held_call_says_so_while_it_is_up() -> None:
 @pytest.mark.parametrize(("value", "said"), [(None, "—"), (0.04, "0.0 ms"), (9.94, "9.9 ms"), (48.2, "48 ms")])
 def test_milliseconds(value: float | None, said: str) -> None:
     assert words.milliseconds(value) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "short"),
+    [("opus", "Opus", "Opus"), ("G722", "G.722", "G.722"), ("PCMA", "G.711 A", "PCMA"), ("L16", "L16", "L16")],
+)
+def test_a_codec_has_one_name_where_it_fits(name: str, whole: str, short: str) -> None:
+    codec = replace(OPUS, name=name)
+    assert (words.codec(codec), words.codec(codec, short=True), words.codec_title(name)) == (whole, short, whole)
