@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
@@ -63,7 +64,8 @@ class Header(Widget):
                 ("   ", ground),
             ]
             calls = [(f" {words.count(self._board.live, 'call')} ", style(palette.text, palette.surface, bold=True))]
-            return ends(brand + self._accounts(), calls, width, ground)
+            room = width - sum(cell_len(text) for text, _ in (*brand, *calls))
+            return ends(brand + self._accounts(room), calls, width, ground)
         engine = self._board.engine
         muted = style(palette.muted, palette.surface)
         if engine is None:
@@ -73,7 +75,8 @@ class Header(Widget):
         health: Style = style(getattr(palette, role), palette.surface)
         return ends([(f"   {where or 'not listening'}", muted)], [(f"  {text} ", health)], width, ground)
 
-    def _accounts(self) -> Pieces:
+    def _accounts(self, room: int) -> Pieces:
+        """All accounts, the failed ones first; before them how many are registered where they are more than fit."""
         surface = self.palette.surface
         if not self._board.accounts:
             return [("no account, direct calls only" if self._board.engine else "", style(self.palette.muted, surface))]
@@ -90,7 +93,11 @@ class Header(Widget):
                 colour = self.palette.bad if account.state is AccountState.FAILED else self.palette.muted
                 pieces.append((f" {detail}", style(colour, surface)))
             pieces.append(("   ", style(self.palette.text, surface)))
-        return pieces
+        if len(self._board.accounts) == 1 or sum(cell_len(text) for text, _ in pieces[:-1]) <= room:
+            return pieces
+        registered = sum(account.state is AccountState.REGISTERED for account in self._board.accounts)
+        summary = f"{registered} of {len(self._board.accounts)} registered   "
+        return [(summary, style(self.palette.text, surface)), *pieces]
 
 
 def account_detail(account: AccountSnapshot) -> str:
