@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -69,7 +71,7 @@ class ChildProcess(Generic[Report]):
         if len(first) != 1:
             child.kill()
             await child.end()
-            raise ChildError(f"The {title} does not start; run `voip-engine` with debug logging to see why.")
+            raise ChildError(f"The {title} does not start; `voip-engine --verbose` shows why.")
         return child, first[0]
 
     def send(self, command: msgspec.Struct) -> None:
@@ -90,8 +92,13 @@ class ChildProcess(Generic[Report]):
 
     def kill(self) -> None:
         """End it at once."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        if sys.platform == "win32":
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+        elif self.process.returncode is None:
+            # `process.kill` looks first whether it has ended, and then asyncio, which waits for that, misses it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
 
     async def end(self) -> None:
         """See the process off, by force if it doesn't go."""

@@ -19,10 +19,11 @@ _BELOW_NORMAL_PRIORITY_CLASS: Final = 0x4000
 def leave_ending_to_the_engine() -> None:
     """Ignore the signals that end a program: the engine ends this one by closing its standard input.
 
-    Ctrl-C goes to every process of the terminal's group, a service manager's SIGTERM to every process of the service.
+    Ctrl-C and the terminal's end go to every process of its group, a service manager's SIGTERM to every process of the service.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)):  # Windows knows no SIGHUP
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def lower_priority() -> None:
