@@ -115,7 +115,15 @@ def _check_networks(networks: tuple[str, ...]) -> None:
         try:
             ip_network(network)
         except ValueError:
-            raise ValueError(f"{network[:60]!r} is none") from None
+            raise ValueError(_what_is_wrong(network)) from None
+
+
+def _what_is_wrong(network: str) -> str:
+    try:
+        meant = ip_network(network, strict=False)
+    except ValueError:
+        return f"{network[:60]!r} is none"
+    return f"{network!r} has host bits set; did you mean {meant}?"
 
 
 def _check_password(password: Secret) -> None:

@@ -126,6 +126,7 @@ def _admitted_users(path: Path, tables: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _admitted_user(path: Path, table: dict[str, Any], number: int) -> AdmittedUser:
     place = f" of user {number} of [admission]"
+    _check_keys(path, table, AdmittedUser, place)
     for key in AdmittedUser.__struct_fields__:
         if key not in table:
             raise SettingsError(f"{path}: {key}{place} is missing. {_example(AdmittedUser, key)}")
@@ -146,7 +147,10 @@ def _convert(path: Path, settings_type: type[msgspec.Struct], key: str, value: o
     try:
         return convert_field(settings_type, key, value)
     except ValueError as error:
-        raise SettingsError(f"{path}: {key}{place} {error}. {_example(settings_type, key)}") from None
+        examples = metadata(settings_type, key).examples
+        listed = isinstance(value, str) and bool(examples) and isinstance(examples[0], list)
+        hint = "; a list belongs there, not text" if listed else ""
+        raise SettingsError(f"{path}: {key}{place} {error}{hint}. {_example(settings_type, key)}") from None
 
 
 def _check_keys(path: Path, keys: Iterable[str], settings_type: type[msgspec.Struct], place: str) -> None:

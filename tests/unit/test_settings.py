@@ -279,6 +279,12 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
             "idle_s of [agent] of account 1 must be 1 to 600",
         ),
         ("accounts = 1", "accounts must be tables"),
+        ("rtp_ports = '16384-32767'", "a list belongs there, not text. Example: rtp_ports = [16384, 32767]"),
+        ("[admission]\nnetworks = ['10.0.0.5/8']", "'10.0.0.5/8' has host bits set; did you mean 10.0.0.0/8?"),
+        (
+            "[[admission.users]]\nusername = 'a'\npasword = 'x'",
+            "there is no setting 'pasword' of user 1 of [admission]. Did you mean password?",
+        ),
         (
             "[[accounts]]\nusername = 'x'",
             'uri of account 1 is missing. Example: uri = "sip:alice@pbx.example;transport=tls"',
@@ -302,7 +308,10 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         ("[[admission.users]]\nusername = 'x'", "password of user 1 of [admission] is missing."),
         ("[[admission.users]]\nusername = 'x'\npassword = ''", "an empty one would let anybody in"),
         ("[[admission.users]]\nusername = ''\npassword = 'x'", "username of user 1 of [admission] must be a text"),
-        ("[dialling]\ndeny = '0900*'", 'must be patterns, not \'0900*\'. Example: deny = ["0900*", "+*"]'),
+        (
+            "[dialling]\ndeny = '0900*'",
+            'must be patterns, not \'0900*\'; a list belongs there, not text. Example: deny = ["0900*", "+*"]',
+        ),
         ("listen = 'udp:0.0.0.0:5060'", 'Example: listen = ["udp:0.0.0.0:5060", "tcp:[::]:5060"]'),
         ("listen = [", "is not valid TOML"),
     ],
