@@ -58,6 +58,7 @@ PLAIN_WORDS: dict[int, str] = {
     608: "The call was rejected by an analysis on the way",
 }
 OFFER_REFUSED: Final = (488, 606)
+_PASSWORD_WANTED: Final = "A password is asked for there, and none is set for this call"
 _PLAIN_REFUSED: Final = "Nothing acceptable: no common codec, or only encrypted audio is taken there"
 HUNG_UP_HERE = "Hung up on this side."
 HUNG_UP_THERE = "The other side hung up."
@@ -87,6 +88,9 @@ def refusal_reason(request: Request, response: Response) -> str:
             return f"Nothing acceptable, the other side says: {told.rstrip('.')} ({status})."
         if b"RTP/AVP" in request.body and b"a=crypto:" not in request.body:
             return f"{_PLAIN_REFUSED} ({status})."
+    signed = "Authorization" in request.headers or "Proxy-Authorization" in request.headers
+    if status in (401, 407) and not signed:
+        return f"{_PASSWORD_WANTED} ({status})."
     return plain_reason(status, response.reason)
 
 

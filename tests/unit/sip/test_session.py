@@ -163,7 +163,7 @@ def test_a_request_that_cannot_be_sent_ends_the_call_with_the_transport_s_words(
     )
     [transaction] = [effect.transaction for effect in effects if isinstance(effect, SendRequest)]
     alice.apply(alice.core.transport_failed(transaction, "There is no host pbx.example.", 0.1))
-    assert ends(alice) == [("remote", 503, "There is no host pbx.example.")]
+    assert ends(alice) == [("local", 503, "There is no host pbx.example.")]
     assert alice.core.idle
 
 

@@ -82,6 +82,8 @@ class InviteClient:
         self._timer = 0
         self.answered = False
         """Whether a final response came, or never will."""
+        self.undelivered = False
+        """Whether it failed on this side: there was no way to send it."""
 
     @property
     def request(self) -> Request:
@@ -221,6 +223,7 @@ class InviteClient:
     def _on_lost(self, status: int, reason: str, now: float) -> None:
         self._stop_timer()
         if not self._move_on(now):
+            self.undelivered = status == 503 and not self._provisional
             self._fail(status, reason or NO_REPLY, now)
 
     def _on_nobody(self, now: float) -> None:

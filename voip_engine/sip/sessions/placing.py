@@ -89,6 +89,11 @@ class Placing:
         return not self._ours.answered
 
     @property
+    def undelivered(self) -> bool:
+        """Whether the INVITE could not be sent."""
+        return self._ours.undelivered
+
+    @property
     def undecided(self) -> bool:
         """Whether the engine has been asked where to go on, and has not said."""
         return bool(self._undecided)

@@ -365,7 +365,8 @@ class Session:
 
     def on_not_placed(self, status: int, reason: str, now: float) -> None:
         """End with the reason why the call did not come about."""
-        self._end("remote", status, reason, now)
+        here = self._placing is not None and self._placing.undelivered
+        self._end("local" if here else "remote", status, reason, now)
 
     # ---- the end ----
 
