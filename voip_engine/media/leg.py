@@ -238,7 +238,9 @@ class Leg:
             if self._mapping is not None:
                 self._mapping.receive(0, data, source)
         elif looks_like_rtcp(data):
-            if self.plan is not None and self.plan.rtcp_mux:
+            if self.plan is None:
+                return  # the answer, which says whether it may come here, is still on its way (RFC 5761 §5.1.1)
+            if self.plan.rtcp_mux:
                 self._read_rtcp(data, arrived_s, source)
             else:
                 self.inbound.reject(source, "RTCP on the RTP port")

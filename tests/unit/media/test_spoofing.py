@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from support.media_peer import Loop, Peer, tone
 
-from voip_engine.media.protocol import CloseLeg, PacketRejected
+from voip_engine.media.protocol import CloseLeg, LegOpened, OpenLeg, PacketRejected, RtpStart
 from voip_engine.rtp.packet import RtpPacket
 from voip_engine.rtp.rtcp import Goodbye, ReceiverReport, ReportBlock, parse_compound, serialize_compound
 from voip_engine.sdp.plan import HostPort
@@ -57,6 +57,16 @@ def test_rtcp_of_another_host_is_not_read_and_draws_no_reports_away(
     assert parse_compound(peer.rtcp.recv(2048))[-1] == Goodbye((99,))
     with pytest.raises(BlockingIOError):
         spoofer.recv(2048)
+
+
+def test_rtcp_that_comes_to_the_rtp_port_before_the_answer_is_no_offence(loop: Loop) -> None:
+    loop.do(OpenLeg(2, HostPort("127.0.0.1", 0), RtpStart(99, 0, 0)))
+    [opened] = loop.of(LegOpened)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as early:
+        early.sendto(serialize_compound([ReceiverReport(7, ()), Goodbye((7,))]), (opened.local.host, opened.local.port))
+        loop.tick()
+    assert loop.figures(2).rejected_packets == 0
+    assert not loop.of(PacketRejected)
 
 
 def test_rtp_with_everything_right_but_its_source_is_not_heard(loop: Loop, peer: Peer, spoofer: socket.socket) -> None:
