@@ -147,8 +147,8 @@ def _convert(path: Path, settings_type: type[msgspec.Struct], key: str, value: o
     try:
         return convert_field(settings_type, key, value)
     except ValueError as error:
-        examples = metadata(settings_type, key).examples
-        listed = isinstance(value, str) and bool(examples) and isinstance(examples[0], list)
+        examples = metadata(settings_type, key).examples or [""]
+        listed = isinstance(value, str) and isinstance(examples[0], list)
         hint = "; a list belongs there, not text" if listed else ""
         raise SettingsError(f"{path}: {key}{place} {error}{hint}. {_example(settings_type, key)}") from None
 
