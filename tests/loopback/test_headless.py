@@ -104,7 +104,7 @@ async def test_a_port_in_use_is_said_in_plain_words():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--listen", "carrier-pigeon:1"), "udp: or tcp:"),
+        (("--listen", "carrier-pigeon:1"), "udp:, tcp: or tls:"),
         (("--account", "sip:alice:secret@pbx.example"), "never holds the password"),
         (("--mode", "karaoke"), "no mode 'karaoke'"),
         (("--settings", "/nonexistent/settings.toml"), "/nonexistent/settings.toml"),

@@ -93,9 +93,9 @@ class Call:
         return name if name in self._services.modes else self._runner.factory()
 
     @property
-    def agent(self) -> AgentSettings | None:
-        """How an agent behaves on this call, if not as everywhere."""
-        return self._host.agent_settings
+    def agent(self) -> AgentSettings:
+        """How an agent behaves on this call."""
+        return self._host.agent
 
     @property
     def state(self) -> CallState:

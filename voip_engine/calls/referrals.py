@@ -77,8 +77,7 @@ class Referrals:
 
     async def replace(self, old: Call, new: Call) -> None:
         """Let a call that came in take another one's place (RFC 3891 §3)."""
-        if old.agent is not None:
-            new.set_agent(old.agent)
+        new.set_agent(old.agent)
         try:
             await new.answer()
         except EngineError as error:
