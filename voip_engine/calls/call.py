@@ -62,9 +62,8 @@ class Call:
             transfer=self.transfer,
         )
         self._voice = CallVoice(self.call_id, identity.number, services.plane.send, services.voice, self._host)
-        self._media = CallMedia(
-            services, identity.session, self._voice, lambda: self._identity.peer_hop.transport == "TLS"
-        )
+        self._media = CallMedia(services, identity.session, self._voice)
+        self._media.secure_signalling = identity.peer_hop.transport == "TLS"
         self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
         self._transfers = CallTransfers(self, services)
         self._keys = CallKeys(services, identity)
@@ -268,6 +267,7 @@ class Call:
     def redirected(self, peer_uri: str, peer_hop: NextHop) -> None:
         """Note where a call goes on that was sent elsewhere."""
         self._identity = replace(self._identity, peer_uri=peer_uri, peer_hop=peer_hop)
+        self._media.secure_signalling = self._identity.peer_hop.transport == "TLS"
         self._state, self._early_media = CallState.CALLING, False
 
     def apply(self, effect: effects.Effect) -> None:
@@ -283,6 +283,7 @@ class Call:
                     flow = effect.flow
                     hop = NextHop(flow.transport, flow.remote_host, flow.remote_port)
                     self._identity = replace(self._identity, peer_hop=hop)
+                    self._media.secure_signalling = self._identity.peer_hop.transport == "TLS"
                 self._answered(effect.body)
             case effects.SessionConfirmed(body=body):
                 self._confirmed(body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from voip_engine.calls.call_services import CallServices
 from voip_engine.calls.figures import MediaMeter, codec_snapshot
@@ -23,13 +22,11 @@ from voip_engine.snapshots import CodecSnapshot, Holder, SecuritySnapshot
 class CallMedia:
     """The media of the call that `voice` is of; `session` is its SIP session. Nothing is sent to the leg of an ended call."""
 
-    def __init__(
-        self, services: CallServices, session: str, voice: CallVoice, secure_signalling: Callable[[], bool]
-    ) -> None:
-        """`secure_signalling` says whether the session's signalling is encrypted."""
+    def __init__(self, services: CallServices, session: str, voice: CallVoice) -> None:
         self._services = services
         self._session = session
-        self._secure_signalling = secure_signalling
+        self.secure_signalling = False
+        """Whether the session's signalling is encrypted, as far as the next hop."""
         self._voice = voice
         self.negotiation: CallNegotiation | None = None
         """None while there is no leg."""
@@ -50,7 +47,7 @@ class CallMedia:
     def security(self) -> SecuritySnapshot:
         """What is encrypted."""
         srtp = self.plan.srtp if self.plan is not None else None
-        return SecuritySnapshot(signalling=self._secure_signalling(), suite=srtp.suite if srtp is not None else "")
+        return SecuritySnapshot(signalling=self.secure_signalling, suite=srtp.suite if srtp is not None else "")
 
     @property
     def held_by(self) -> Holder:
