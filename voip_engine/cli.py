@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,25 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
+    if sys.platform != "win32":
+        _wake_main_thread()
+
+
+def _wake_main_thread() -> None:
+    """Let every signal interrupt the main thread: the system may hand it to another one, and handlers run in no other."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def wake() -> None:
+        while number := os.read(reading, 1):
+            if number[0] != signal.SIGURG:
+                signal.pthread_kill(main, signal.SIGURG)
+
+    signal.signal(signal.SIGURG, lambda number, frame: None)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=wake, name="signals", daemon=True).start()
 
 
 async def _place(engine: Engine, uris: Sequence[str]) -> list[Call]:
