@@ -63,7 +63,7 @@ class Call:
         )
         self._voice = CallVoice(self.call_id, identity.number, services.plane.send, services.voice, self._host)
         self._media = CallMedia(services, identity.session, self._voice)
-        self._media.secure_signalling = identity.peer_hop.transport == "TLS"
+        self._go_over(identity.peer_hop)
         self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
         self._transfers = CallTransfers(self, services)
         self._keys = CallKeys(services, identity)
@@ -266,8 +266,8 @@ class Call:
 
     def redirected(self, peer_uri: str, peer_hop: NextHop) -> None:
         """Note where a call goes on that was sent elsewhere."""
-        self._identity = replace(self._identity, peer_uri=peer_uri, peer_hop=peer_hop)
-        self._media.secure_signalling = self._identity.peer_hop.transport == "TLS"
+        self._identity = replace(self._identity, peer_uri=peer_uri)
+        self._go_over(peer_hop)
         self._state, self._early_media = CallState.CALLING, False
 
     def apply(self, effect: effects.Effect) -> None:
@@ -282,8 +282,7 @@ class Call:
                     # Not always where the call was first sent: another server took it, or it was too long for UDP.
                     flow = effect.flow
                     hop = NextHop(flow.transport, flow.remote_host, flow.remote_port)
-                    self._identity = replace(self._identity, peer_hop=hop)
-                    self._media.secure_signalling = self._identity.peer_hop.transport == "TLS"
+                    self._go_over(hop)
                 self._answered(effect.body)
             case effects.SessionConfirmed(body=body):
                 self._confirmed(body)
@@ -383,6 +382,11 @@ class Call:
         self._answered_at = time.time()
         self._publish(events.CallAnswered(self._answered_at, self.call_id, self._media.codec, self._media.security))
         self._runner.start()
+
+    def _go_over(self, hop: NextHop) -> None:
+        """Note over which hop the call's signalling goes."""
+        self._identity = replace(self._identity, peer_hop=hop)
+        self._media.secure_signalling = hop.transport == "TLS"
 
     def _give_up(self, reason: str) -> None:
         self._end_reason = reason

@@ -14,6 +14,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -120,7 +121,8 @@ class SipTrace:
     def add(self, at: float, sent: bool, transport: Transport, source: str, destination: str, data: bytes) -> None:
         """Keep a message, without its secrets."""
         message = redacted(data)
-        same = next((known for known in self.entries() if known.sent == sent and known.message == message), None)
+        kept = chain(self._first, self._latest)
+        same = next((known for known in kept if known.sent == sent and known.message == message), None)
         if same is not None:
             message = same.message
         entry = SipTraceEntry(at, sent, transport, source, destination, same is not None, message)
