@@ -1,8 +1,8 @@
 """Ports on loopback for programs that have to be told one.
 
-They come from below the ranges that systems take free ports from (32768 on Linux, 49152 elsewhere), and none is given twice:
-nobody else takes one between its being found free and its being bound. Test processes that run at once have ranges of their
-own.
+They come from below the ranges that systems take free ports from (32768 on Linux, 49152 elsewhere) and are given in turn, from
+a start that differs from run to run: nobody else takes one between its being found free and its being bound, and none is
+given again before all the others were. Test processes that run at once have ranges of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) 
 LOWEST = 20_000 + _process * PORTS_A_PROCESS
 HIGHEST = LOWEST + PORTS_A_PROCESS
 
-_given: set[int] = set()
+_next = random.randrange(LOWEST, HIGHEST, 2)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -26,13 +26,23 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def free_port_range(count: int, host: str = "127.0.0.1") -> int:
-    """The even first one of `count` ports in a row, as RTP port pairs want them."""
-    while True:
-        start = random.randrange(LOWEST, HIGHEST - count, 2)
-        ports = range(start, start + count)
-        if _given.isdisjoint(ports) and all(_is_free(port, host) for port in ports):
-            _given.update(ports)
+    """The even first one of `count` ports in a row, as RTP port pairs want them.
+
+    Raises:
+        RuntimeError: no such row is free.
+    """
+    global _next
+    start, tried = _next, 0
+    while tried < PORTS_A_PROCESS:
+        if start + count > HIGHEST:
+            tried += HIGHEST - start
+            start = LOWEST
+        if all(_is_free(port, host) for port in range(start, start + count)):
+            _next = start + count + count % 2
             return start
+        start += 2
+        tried += 2
+    raise RuntimeError(f"no {count} ports in a row are free from {LOWEST} to {HIGHEST}")
 
 
 def _is_free(port: int, host: str) -> bool:
