@@ -126,7 +126,7 @@ class _Engine:
         self.words[b"$I"] = message.call_id.encode()
         self.words[b"$R"] = (message.headers.get("RSeq") or "1").encode()
         if isinstance(message, Request) and message.method not in ("ACK", "PRACK", "CANCEL"):
-            self.words[b"$B"] = (message.top_via.branch or "x").encode()
+            self.words[b"$B"] = (message.vias[0].branch or "x").encode()
             self.words[b"$N"] = str(message.cseq.number).encode()
 
     def end(self) -> None:

@@ -70,7 +70,7 @@ class _Account:
 
     def _learn(self, message: object) -> None:
         if isinstance(message, Request) and message.method in ("REGISTER", "SUBSCRIBE"):
-            values = (message.top_via.branch, message.call_id, str(message.cseq.number), message.from_.tag)
+            values = (message.vias[0].branch, message.call_id, str(message.cseq.number), message.from_.tag)
             for word, value in zip((b"$B", b"$I", b"$N", b"$T"), values, strict=True):
                 self.words[word if message.method == "REGISTER" else word.lower()] = (value or "").encode()
 

@@ -124,10 +124,10 @@ def test_requests_survive_writing_and_reading(
         again = parse_message(request.serialize(), stream=stream)
         assert again == request
         assert isinstance(again, Request)
-        assert (again.vias, again.from_, again.to, again.cseq) == (hops, caller, called, CSeq(number, method))
+        assert (list(again.vias), again.from_, again.to, again.cseq) == (hops, caller, called, CSeq(number, method))
     response = parse_message(make_response(request, 200, to_tag="t").serialize())
     assert isinstance(response, Response)
-    assert response.vias == hops
+    assert list(response.vias) == hops
     assert response.to.tag == (called.tag if called.has_parameter("tag") else "t")
 
 
@@ -178,7 +178,7 @@ def test_damaged_messages_fail_in_one_way_and_can_be_answered(
         if error.request is None:
             return
         answer = make_response(error.request, error.status, to_tag="t")
-        assert answer.top_via == error.request.top_via
+        assert answer.vias[0] == error.request.vias[0]
         assert answer.serialize().startswith(b"SIP/2.0 ")
     else:
         message.headers.set("Content-Length", str(len(message.body)))

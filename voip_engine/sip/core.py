@@ -469,7 +469,7 @@ class SipCore:
         response = self._endpoint.response(request, status, to_tag=self._endpoint.token())
         for name, value in headers:
             response.headers.add(name, value)
-        self._endpoint.emit(SendOnFlow(response.serialize(), *reply_path(request.top_via, flow)))
+        self._endpoint.emit(SendOnFlow(response.serialize(), *reply_path(request.vias[0], flow)))
 
 
 def _like(first: NextHop, further: tuple[NextHop, ...]) -> tuple[NextHop, ...]:

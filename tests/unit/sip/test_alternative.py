@@ -24,7 +24,7 @@ def test_the_alternative_follows_a_refused_offer_in_the_same_session(status: int
     assert (ack.method, second.method, second.body) == ("ACK", "INVITE", OTHER)
     assert (second.call_id, second.from_.tag, second.cseq.number) == (first.call_id, first.from_.tag, 2)
     assert second.to.tag is None
-    assert second.top_via.branch != first.top_via.branch
+    assert second.vias[0].branch != first.vias[0].branch
     assert second.headers.get_all("Content-Length") == [str(len(OTHER))]
     assert bench.take_told(AlternativeOffered) == [AlternativeOffered(bench.session)]
     bench.respond(second, 200, body=ANSWER)

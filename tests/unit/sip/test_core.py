@@ -266,21 +266,21 @@ def test_with_rport_the_answer_goes_where_the_request_came_from() -> None:
     effect = reply(request("OPTIONS"), FLOW)
     assert (effect.flow, effect.fallback) == (FLOW, None)
     [response] = responses([effect])
-    assert response.top_via.parameter("rport") == "40000"
-    assert response.top_via.parameter("received") == "10.0.0.1"
+    assert response.vias[0].parameter("rport") == "40000"
+    assert response.vias[0].parameter("received") == "10.0.0.1"
 
 
 def test_without_rport_the_answer_goes_to_the_port_in_sent_by() -> None:
     effect = reply(request("OPTIONS", via="SIP/2.0/UDP nat.example:5070;branch=z9hG4bK1"), FLOW)
     assert (effect.flow.remote_host, effect.flow.remote_port) == ("10.0.0.1", 5070)
     [response] = responses([effect])
-    assert response.top_via.parameter("received") == "10.0.0.1"
+    assert response.vias[0].parameter("received") == "10.0.0.1"
 
 
 def test_a_true_sent_by_gets_no_received() -> None:
     effect = reply(request("OPTIONS", via="SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1"), FLOW)
     assert effect.flow.remote_port == 5060
-    assert not responses([effect])[0].top_via.has_parameter("received")
+    assert not responses([effect])[0].vias[0].has_parameter("received")
 
 
 def test_over_a_stream_the_answer_goes_back_on_the_connection_or_to_sent_by() -> None:
@@ -316,7 +316,7 @@ def test_ipv6_addresses_stand_in_brackets_where_uris_are() -> None:
     flow = Flow("UDP", "2001:db8::2", 5060, "2001:db8::1", 40000)
     data = request("INVITE", uri="sip:bob@[2001:db8::2]", via="SIP/2.0/UDP [2001:db8::9];branch=z9hG4bK1;rport")
     [trying] = responses(core.receive(data, flow, 0.0))
-    assert trying.top_via.parameter("received") == "2001:db8::1"
+    assert trying.vias[0].parameter("received") == "2001:db8::1"
     [ok] = responses(core.answer("c", ANSWER, 0.0))
     assert ok.headers.get("Contact") == "<sip:bob@[2001:db8::2]:5060>"
 
@@ -366,7 +366,7 @@ def test_a_challenged_invite_is_acknowledged_and_sent_again_with_credentials() -
     session, invite = place(core, "sip:alice@pbx.example")
     ack, again = requests(respond(core, invite, 407, PROXY_CHALLENGE))
     assert (ack.method, again.method) == ("ACK", "INVITE")
-    assert ack.top_via.branch == invite.top_via.branch != again.top_via.branch
+    assert ack.vias[0].branch == invite.vias[0].branch != again.vias[0].branch
     assert (again.call_id, again.from_.tag, again.cseq.number) == (session, invite.from_.tag, 2)
     assert 'username="alice"' in (again.headers.get("Proxy-Authorization") or "")
     effects = respond(core, again, 200, CONTACT, body=ANSWER)

@@ -38,7 +38,7 @@ def test_the_next_server_is_called_when_one_is_silent() -> None:
     wire.run(until=5)
     [invited] = bob.of(SessionInvited)
     invites = [request for _, request in wire.requests(alice.host, "INVITE")]
-    assert len({request.top_via.branch for request in invites}) == 2
+    assert len({request.vias[0].branch for request in invites}) == 2
     assert len({(request.call_id, request.from_.tag, str(request.cseq)) for request in invites}) == 1
     bob.apply(bob.core.answer(invited.session, ANSWER, wire.now))
     wire.run(until=6)
@@ -58,7 +58,7 @@ def test_the_next_server_is_called_at_once_when_one_has_no_room_or_is_not_there(
     assert bob.of(SessionInvited)
 
     call(alice, wire, SILENT, bob.host)
-    [transaction] = {f"INVITE {r.top_via.branch}" for _, r in wire.requests(alice.host, "INVITE")[-1:]}
+    [transaction] = {f"INVITE {r.vias[0].branch}" for _, r in wire.requests(alice.host, "INVITE")[-1:]}
     alice.apply(alice.core.transport_failed(transaction, "nobody listens there", wire.now))
     wire.run(until=0.2)
     assert len(bob.of(SessionInvited)) == 2
@@ -161,7 +161,7 @@ def transports(wire: Wire, peer: Peer) -> list[str]:
     seen: dict[str | None, str] = {}
     for _, request in wire.requests(peer.host, "INVITE"):
         assert isinstance(request, Request)
-        seen.setdefault(request.top_via.branch, request.top_via.transport)
+        seen.setdefault(request.vias[0].branch, request.vias[0].transport)
     return list(seen.values())
 
 
@@ -178,10 +178,10 @@ def test_what_is_too_long_for_udp_goes_over_tcp(offer: bytes, expected: str) -> 
 def test_where_nobody_takes_tcp_long_requests_go_over_udp_after_all() -> None:
     wire = Wire()
     alice, bob = wire.peer("10.0.0.1"), wire.peer("10.0.0.2")
-    wire.fate = lambda sender, message: [] if message.top_via.transport == "TCP" else [0.01]
+    wire.fate = lambda sender, message: [] if message.vias[0].transport == "TCP" else [0.01]
     call(alice, wire, bob.host, offer=LONG_OFFER)
     [(_, invite)] = wire.requests(alice.host, "INVITE")
-    alice.apply(alice.core.transport_failed(f"INVITE {invite.top_via.branch}", "nobody listens there", wire.now))
+    alice.apply(alice.core.transport_failed(f"INVITE {invite.vias[0].branch}", "nobody listens there", wire.now))
     wire.run(until=1)
     assert transports(wire, alice) == ["TCP", "UDP"]
     assert len(bob.of(SessionInvited)) == 1

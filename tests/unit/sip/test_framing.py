@@ -100,4 +100,4 @@ def test_the_head_of_a_fault_can_be_answered() -> None:
     with pytest.raises(MalformedMessage) as caught:
         parse_message(error.head, stream=True)
     assert caught.value.request is not None
-    assert caught.value.request.top_via.branch == "z9hG4bK1"
+    assert caught.value.request.vias[0].branch == "z9hG4bK1"

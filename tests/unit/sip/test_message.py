@@ -58,8 +58,8 @@ def test_reads_a_request() -> None:
     assert invite.from_.tag == "88sja8x"
     assert invite.to.uri.user == "bob"
     assert [via.branch for via in invite.vias] == ["z9hG4bKtop", "z9hG4bKnext", "z9hG4bKlast"]
-    assert invite.top_via.has_parameter("rport")
-    assert invite.top_via.parameter("rport") is None
+    assert invite.vias[0].has_parameter("rport")
+    assert invite.vias[0].parameter("rport") is None
     assert (invite.vias[1].transport, invite.vias[1].host, invite.vias[1].port) == ("TCP", "2001:db8::1", None)
     assert [contact.uri.host for contact in invite.contacts] == ["192.0.2.1", "192.0.2.2"]
     assert [route.uri.host for route in invite.routes] == ["p3.example.com"]
@@ -74,10 +74,9 @@ def test_reads_a_response() -> None:
     )
     assert isinstance(response, Response)
     assert (response.status, response.reason) == (183, "Session  Progress")
-    assert response.top_via == Via("UDP", "h", None, (("branch", "b"),))
-    assert response.vias == [response.top_via]
-    assert response.contacts == []
-    assert response.record_routes == []
+    assert response.vias == (Via("UDP", "h", None, (("branch", "b"),)),)
+    assert response.contacts == ()
+    assert response.record_routes == ()
     assert response.to.tag == "2"
     assert response.cseq == CSeq(1, "INVITE")
     assert response.body == b"body to the end"
@@ -102,15 +101,15 @@ def test_properties_follow_the_headers() -> None:
     invite.headers.set("CSeq", "2 INVITE")
     invite.headers.insert_first("Via", "SIP/2.0/UDP 192.0.2.200;branch=z9hG4bKnew")
     assert invite.cseq.number == 2
-    assert invite.top_via.branch == "z9hG4bKnew"
+    assert invite.vias[0].branch == "z9hG4bKnew"
     assert len(invite.vias) == 4
     invite.headers.remove_first("Via")
-    assert invite.top_via.branch == "z9hG4bKtop"
+    assert invite.vias[0].branch == "z9hG4bKtop"
     invite.headers.remove_first("Via")
-    assert invite.top_via.branch == "z9hG4bKnext"
+    assert invite.vias[0].branch == "z9hG4bKnext"
     invite.headers.remove("Via")
     with pytest.raises(MalformedHeader):
-        _ = invite.top_via
+        _ = invite.vias[0]
 
 
 def test_a_copy_of_the_headers_is_its_own() -> None:
@@ -294,13 +293,13 @@ def test_a_100_gets_the_timestamp_and_no_tag() -> None:
     trying = make_response(request(), 100, to_tag="ours")
     assert trying.headers.get("Timestamp") == "54.21"
     assert trying.to.tag is None
-    assert trying.record_routes == []
+    assert trying.record_routes == ()
 
 
 def test_a_tag_that_is_there_stays() -> None:
     bye = request(INVITE.replace(b"INVITE", b"BYE").replace(b"biloxi.example.com>", b"biloxi.example.com>;tag=old"))
     assert make_response(bye, 200, to_tag="new").to.tag == "old"
-    assert make_response(bye, 200).record_routes == []
+    assert make_response(bye, 200).record_routes == ()
 
 
 def test_reasons_have_defaults_and_can_be_given() -> None:

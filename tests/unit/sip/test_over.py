@@ -72,7 +72,7 @@ def they_call_and_we_refuse(bench: Bench) -> None:
     invite = bench.request("INVITE", body=OFFER, branch="z9hG4bKrefused")
     bench.apply(bench.core.reject("theirs", 486, bench.now))
     tag = bench.take_responses()[-1].to.tag or ""
-    bench.request("ACK", to_tag=tag, branch=invite.top_via.branch or "")
+    bench.request("ACK", to_tag=tag, branch=invite.vias[0].branch or "")
 
 
 @pytest.mark.usefixtures("no_collector")

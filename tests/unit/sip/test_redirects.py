@@ -39,7 +39,7 @@ def test_a_call_goes_on_where_it_is_sent() -> None:
     assert second.headers.get("To") == first.headers.get("To")
     assert second.body == OFFER
     assert second.headers.get_all("Contact") == ["<sip:alice@10.0.0.2:5060;transport=tcp>"]
-    assert second.top_via.transport == "TCP"
+    assert second.vias[0].transport == "TCP"
     bench.respond(second, 200, tag="other", body=ANSWER)
     assert [a.session for a in bench.take_told(SessionAnswered)] == [bench.session]
 

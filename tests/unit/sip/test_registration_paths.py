@@ -29,7 +29,7 @@ def accept(request: Request, seen: tuple[str, int] | None = None, **headers: str
     for name, value in headers.items():
         response.headers.add(name.replace("_", "-"), value)
     if seen is not None:
-        via = response.top_via.with_parameter("received", seen[0]).with_parameter("rport", str(seen[1]))
+        via = response.vias[0].with_parameter("received", seen[0]).with_parameter("rport", str(seen[1]))
         response.headers.remove_first("Via")
         response.headers.insert_first("Via", str(via))
     return response

@@ -250,9 +250,9 @@ def test_ipv6_addresses(uri: str, host: str, port: int | None, received: str) ->
     message = parse_message(bye(uri, f"SIP/2.0/UDP [2001:db8::9:1];received={received};branch=z9hG4bKas3-111"))
     assert isinstance(message, Request)
     assert (message.uri.host, message.uri.port) == (host, port)
-    assert message.top_via.host == "2001:db8::9:1"
-    assert message.top_via.parameter("received") == received
-    assert message.top_via.branch == "z9hG4bKas3-111"
+    assert message.vias[0].host == "2001:db8::9:1"
+    assert message.vias[0].parameter("received") == received
+    assert message.vias[0].branch == "z9hG4bKas3-111"
 
 
 @pytest.mark.parametrize("uri", ["sip:2001:db8::10", "sip:[2001:db8:::192.0.2.1]", "sip:[]", "sip:[2001:db8::10"])

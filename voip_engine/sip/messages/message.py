@@ -23,7 +23,9 @@ from voip_engine.sip.messages.grammar import (
 from voip_engine.sip.messages.headers import Headers
 from voip_engine.sip.messages.reasons import REASONS
 from voip_engine.sip.messages.typed_headers import (
+    TypedHeader,
     mend_vias,
+    read_call_id,
     read_contacts,
     read_cseq,
     read_from,
@@ -31,7 +33,6 @@ from voip_engine.sip.messages.typed_headers import (
     read_routes,
     read_to,
     read_vias,
-    required,
 )
 from voip_engine.sip.messages.uri import NameAddress, SipUri
 from voip_engine.sip.messages.via import CSeq, Via
@@ -86,6 +87,18 @@ class Request:
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
 
+    call_id = TypedHeader("Call-ID", read_call_id)
+    cseq = TypedHeader("CSeq", read_cseq)
+    from_ = TypedHeader("From", read_from)
+    to = TypedHeader("To", read_to)
+    vias = TypedHeader("Via", read_vias)
+    """The latest hop first, at least one."""
+    contacts = TypedHeader("Contact", read_contacts)
+    """None for `Contact: *`."""
+    routes = TypedHeader("Route", read_routes)
+    record_routes = TypedHeader("Record-Route", read_record_routes)
+    """In message order."""
+
     def serialize(self) -> bytes:
         """Write the request, with the Content-Length that the body has."""
         return _serialize(f"{self.method} {self.uri.serialize()} SIP/2.0", self.headers, self.body)
@@ -94,51 +107,6 @@ class Request:
         """A copy with no more than a late answer, an ACK or a CANCEL is made of."""
         kept = ((name, value) for name, value in self.headers.items() if name in _IDENTIFYING)
         return Request(self.method, self.uri, Headers(kept))
-
-    @property
-    def call_id(self) -> str:
-        """The Call-ID. Raises MalformedHeader when there is none."""
-        return required(self.headers, "Call-ID")
-
-    @property
-    def cseq(self) -> CSeq:
-        """The CSeq. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("CSeq", read_cseq)
-
-    @property
-    def from_(self) -> NameAddress:
-        """The From header. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("From", read_from)
-
-    @property
-    def to(self) -> NameAddress:
-        """The To header. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("To", read_to)
-
-    @property
-    def vias(self) -> list[Via]:
-        """All Vias, the latest hop first. Raises MalformedHeader when there is none or one is malformed."""
-        return list(self.headers.parsed("Via", read_vias))
-
-    @property
-    def top_via(self) -> Via:
-        """The Via of the last hop. Raises MalformedHeader when there is none or it is malformed."""
-        return self.headers.parsed("Via", read_vias)[0]
-
-    @property
-    def contacts(self) -> list[NameAddress]:
-        """The Contacts; none for `Contact: *`. Raises MalformedHeader."""
-        return list(self.headers.parsed("Contact", read_contacts))
-
-    @property
-    def routes(self) -> list[NameAddress]:
-        """The Route set of the request. Raises MalformedHeader."""
-        return list(self.headers.parsed("Route", read_routes))
-
-    @property
-    def record_routes(self) -> list[NameAddress]:
-        """The Record-Routes, in message order. Raises MalformedHeader."""
-        return list(self.headers.parsed("Record-Route", read_record_routes))
 
 
 @dataclass(slots=True)
@@ -150,49 +118,20 @@ class Response:
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
 
+    call_id = TypedHeader("Call-ID", read_call_id)
+    cseq = TypedHeader("CSeq", read_cseq)
+    from_ = TypedHeader("From", read_from)
+    to = TypedHeader("To", read_to)
+    vias = TypedHeader("Via", read_vias)
+    """Ours first, at least one."""
+    contacts = TypedHeader("Contact", read_contacts)
+    """None for `Contact: *`."""
+    record_routes = TypedHeader("Record-Route", read_record_routes)
+    """In message order."""
+
     def serialize(self) -> bytes:
         """Write the response, with the Content-Length that the body has."""
         return _serialize(f"SIP/2.0 {self.status} {self.reason}", self.headers, self.body)
-
-    @property
-    def call_id(self) -> str:
-        """The Call-ID. Raises MalformedHeader when there is none."""
-        return required(self.headers, "Call-ID")
-
-    @property
-    def cseq(self) -> CSeq:
-        """The CSeq. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("CSeq", read_cseq)
-
-    @property
-    def from_(self) -> NameAddress:
-        """The From header. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("From", read_from)
-
-    @property
-    def to(self) -> NameAddress:
-        """The To header. Raises MalformedHeader when it is missing or malformed."""
-        return self.headers.parsed("To", read_to)
-
-    @property
-    def vias(self) -> list[Via]:
-        """All Vias, ours first. Raises MalformedHeader when there is none or one is malformed."""
-        return list(self.headers.parsed("Via", read_vias))
-
-    @property
-    def top_via(self) -> Via:
-        """The Via we sent the request with. Raises MalformedHeader when there is none or it is malformed."""
-        return self.headers.parsed("Via", read_vias)[0]
-
-    @property
-    def contacts(self) -> list[NameAddress]:
-        """The Contacts; none for `Contact: *`. Raises MalformedHeader."""
-        return list(self.headers.parsed("Contact", read_contacts))
-
-    @property
-    def record_routes(self) -> list[NameAddress]:
-        """The Record-Routes, in message order. Raises MalformedHeader."""
-        return list(self.headers.parsed("Record-Route", read_record_routes))
 
 
 def parse_message(data: bytes, *, stream: bool = False) -> Request | Response:

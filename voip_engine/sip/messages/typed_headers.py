@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
 
 from voip_engine.sip.messages.grammar import MalformedHeader, parse_parameters
 from voip_engine.sip.messages.headers import Headers
 from voip_engine.sip.messages.uri import NameAddress
 from voip_engine.sip.messages.via import CSeq, Via
+
+T = TypeVar("T")
+
+
+class HasHeaders(Protocol):
+    """A request or a response."""
+
+    headers: Headers
+
+
+class TypedHeader(Generic[T]):
+    """An attribute of a message that is a header's value. Reading it raises MalformedHeader if it is missing or malformed."""
+
+    def __init__(self, name: str, read: Callable[[Headers], T]) -> None:
+        self._name = name
+        self._read = read
+
+    def __get__(self, message: HasHeaders, owner: type) -> T:
+        return message.headers.parsed(self._name, self._read)
 
 
 def required(headers: Headers, name: str) -> str:
@@ -17,6 +38,11 @@ def required(headers: Headers, name: str) -> str:
     if value is None:
         raise MalformedHeader(f"{name} is missing")
     return value
+
+
+def read_call_id(headers: Headers) -> str:
+    """The Call-ID. Raises MalformedHeader."""
+    return required(headers, "Call-ID")
 
 
 def read_cseq(headers: Headers) -> CSeq:

@@ -82,7 +82,7 @@ class Binding:
         timer = response.headers.get("Flow-Timer") or ""
         self.flow_timer_s = int(timer) if _is_number(timer, _LONGEST_FLOW_TIMER_S) else None
         self.service_route = _readable_routes(response.headers)
-        return self._learn(response.top_via)
+        return self._learn(response.vias[0])
 
     def granted_s(self, response: Response) -> str | None:
         """Return the `expires` that a 2xx gives our Contact."""

@@ -150,8 +150,8 @@ class InviteClient:
         """Take word of a server that was given up: one that answers is a branch of a fork, one that rings is cancelled."""
         if 200 <= response.status < 300:
             self._on_success(response, flow, now)
-        elif response.status < 200 and request.top_via.branch not in self._taken_back:
-            self._taken_back.add(request.top_via.branch)
+        elif response.status < 200 and request.vias[0].branch not in self._taken_back:
+            self._taken_back.add(request.vias[0].branch)
             self._endpoint.transactions.send(
                 self._cancel_of(request), hop, now, on_response=lambda *_: None, on_failure=lambda *_: None
             )

@@ -57,7 +57,7 @@ def return_hop(message: Request | Response, flow: Flow) -> NextHop | None:
         return back
     if isinstance(message, Request) and len(message.vias) == 1:
         # No proxy stands between, and the sender takes itself for somebody whom its packets don't come from.
-        return back if address_of(message.top_via.host) == host else None
+        return back if address_of(message.vias[0].host) == host else None
     return None
 
 

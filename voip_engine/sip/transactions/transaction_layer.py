@@ -52,7 +52,7 @@ class ClientTransaction:
         on_failure: OnFailure,
         on_end: OnEnd,
     ) -> None:
-        self.id = client_id(request.top_via.branch or "", request.method)
+        self.id = client_id(request.vias[0].branch or "", request.method)
         self.request = request
         self.next_hop = next_hop
         self._emit = emit
@@ -145,7 +145,7 @@ class ServerTransaction:
         self.to_tag: str | None = None
         """The tag of our last response, None while none had one."""
         self._emit = emit
-        self._flow, self._fallback = reply_path(request.top_via, flow)
+        self._flow, self._fallback = reply_path(request.vias[0], flow)
         self._last = b""
         self._machine = Machine(
             INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER,
@@ -246,7 +246,7 @@ class TransactionLayer:
     ) -> ClientTransaction:
         """Send a request in a transaction of its own; its top Via must carry a fresh branch."""
 
-        name, call_id = client_id(request.top_via.branch or "", request.method), request.call_id
+        name, call_id = client_id(request.vias[0].branch or "", request.method), request.call_id
 
         def end(now: float) -> None:
             if self._clients.pop(name, None) is not None:
@@ -270,7 +270,7 @@ class TransactionLayer:
 
     def receive_response(self, response: Response, flow: Flow, now: float) -> bool:
         """Hand a response to its transaction; False when there is none."""
-        transaction = self._clients.get(client_id(response.top_via.branch or "", response.cseq.method))
+        transaction = self._clients.get(client_id(response.vias[0].branch or "", response.cseq.method))
         if transaction is None or transaction.request.call_id != response.call_id:
             return False
         transaction.receive(response, flow, now)
@@ -340,7 +340,7 @@ def client_id(branch: str, method: str) -> str:
 
 def server_key(request: Request, method: str) -> Key:
     """Return what a request's server transaction is found by (RFC 3261 §17.2.3)."""
-    via = request.top_via
+    via = request.vias[0]
     branch = via.branch or ""
     kind = "INVITE" if method == "ACK" else method
     if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
@@ -372,7 +372,7 @@ def reply_path(via: Via, flow: Flow) -> tuple[Flow, NextHop | None]:
 
 def note_source(request: Request, flow: Flow) -> None:
     """Write into the top Via where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4)."""
-    via = request.top_via
+    via = request.vias[0]
     wants_port = via.has_parameter("rport")
     if not wants_port and via.host.lower() == flow.remote_host.lower():
         return
@@ -385,7 +385,7 @@ def note_source(request: Request, flow: Flow) -> None:
 
 def derive_request(request: Request, method: str, *, to: str) -> Request:
     """Build the CANCEL (RFC 3261 §9.1), or the ACK for a refusal (§17.1.1.3), of a request of ours."""
-    headers = Headers([("Via", str(request.top_via)), ("Max-Forwards", "70")])
+    headers = Headers([("Via", str(request.vias[0])), ("Max-Forwards", "70")])
     for route in request.headers.get_all("Route"):
         headers.add("Route", route)
     headers.add("From", request.headers.get("From") or "")
