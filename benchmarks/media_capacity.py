@@ -11,29 +11,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from benchmarks.media_load import LoadResult, measure, report
+from benchmarks.media_load import find_most, measure, report
 from voip_engine.sdp.plan import CODEC_PREFERENCE, CodecName
 
 _STEPS: dict[CodecName, int] = {"opus": 10, "G722": 20, "PCMA": 50, "PCMU": 50}
 _FIRST: dict[CodecName, int] = {"opus": 100, "G722": 200, "PCMA": 800, "PCMU": 800}
-
-
-async def find(codec: CodecName, seconds: float) -> LoadResult | None:
-    """Look for the greatest number of calls carried: up by halves until it fails, then by bisection."""
-    step = _STEPS[codec]
-    best: LoadResult | None = None
-    low, high, calls = 0, 0, _FIRST[codec]
-    while not high or high - low > step:
-        result = await measure(codec, calls, seconds)
-        print(report(result), "" if result.carried else " not carried", flush=True)
-        if result.carried:
-            best, low = result, calls
-        else:
-            high = calls
-        calls = (low + high) // 2 // step * step if high else calls * 3 // 2 // step * step
-        if calls <= low:
-            break
-    return best
 
 
 def main() -> None:
@@ -44,7 +26,10 @@ def main() -> None:
     parser.add_argument("--find", action="store_true", help="look for the greatest number of calls carried")
     arguments = parser.parse_args()
     if arguments.find:
-        best = asyncio.run(find(arguments.codec, arguments.seconds))
+        codec = arguments.codec
+        best = asyncio.run(
+            find_most(lambda calls: measure(codec, calls, arguments.seconds), first=_FIRST[codec], step=_STEPS[codec])
+        )
         print("greatest:", report(best) if best is not None else "none")
     else:
         print(

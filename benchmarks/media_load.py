@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -169,6 +170,23 @@ async def measure(
         lost_inbound=lost_inbound,
         unjudged_windows=unjudged,
     )
+
+
+async def find_most(carry: Callable[[int], Awaitable[LoadResult]], *, first: int, step: int) -> LoadResult | None:
+    """Look for the greatest number of calls carried: up by halves from `first` until it fails, then by bisection."""
+    best: LoadResult | None = None
+    low, high, calls = 0, 0, first
+    while not high or high - low > step:
+        result = await carry(calls)
+        print(report(result), "" if result.carried else " not carried", flush=True)
+        if result.carried:
+            best, low = result, calls
+        else:
+            high = calls
+        calls = (low + high) // 2 // step * step if high else calls * 3 // 2 // step * step
+        if calls <= low:
+            break
+    return best
 
 
 def report(result: LoadResult) -> str:

@@ -13,7 +13,7 @@ import asyncio
 import struct
 import time
 
-from benchmarks.media_load import LoadResult, measure, report
+from benchmarks.media_load import LoadResult, find_most, measure, report
 from voip_engine.rtp.srtp import SrtpReceiver, SrtpSender
 from voip_engine.sdp.crypto import KEY_BYTES
 from voip_engine.sdp.plan import SrtpSuite
@@ -38,23 +38,6 @@ def cost_us(suite: SrtpSuite) -> tuple[float, float]:
     return (half_way - began) / PACKETS * 1e6, (ended - half_way) / PACKETS * 1e6
 
 
-async def find(first: int, seconds: float) -> LoadResult | None:
-    """The greatest number of encrypted PCMU calls carried, by bisection from `first` on."""
-    best: LoadResult | None = None
-    low, high, calls = 0, 0, first
-    while not high or high - low > STEP:
-        result = await measure("PCMU", calls, seconds, encrypted=True)
-        print(report(result), "" if result.carried else " not carried", flush=True)
-        if result.carried:
-            best, low = result, calls
-        else:
-            high = calls
-        calls = (low + high) // 2 // STEP * STEP if high else calls * 3 // 2 // STEP * STEP
-        if calls <= low:
-            break
-    return best
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=0, help="measure so many calls instead of looking for the most")
@@ -63,10 +46,14 @@ def main() -> None:
     for suite in KEY_BYTES:
         encrypt_us, decrypt_us = cost_us(suite)
         print(f"{suite:24} {encrypt_us:4.1f} µs to encrypt, {decrypt_us:4.1f} µs to decrypt a packet", flush=True)
+
+    async def carry(calls: int) -> LoadResult:
+        return await measure("PCMU", calls, arguments.seconds, encrypted=True)
+
     if arguments.calls:
-        print(report(asyncio.run(measure("PCMU", arguments.calls, arguments.seconds, encrypted=True))))
+        print(report(asyncio.run(carry(arguments.calls))))
         return
-    best = asyncio.run(find(200, arguments.seconds))
+    best = asyncio.run(find_most(carry, first=200, step=STEP))
     print("greatest:", report(best) if best is not None else "none")
 
 

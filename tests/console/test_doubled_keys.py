@@ -118,3 +118,37 @@ async def test_leaving_twice_leaves(desk: Desk, echo: Engine) -> None:
     in_one_read(desk, "y", "y")
     assert (await at_echo.wait_for(CallEnded)).by == "remote"
     await desk.until(lambda: desk.app.return_code == 0, "the console did not leave")
+
+
+OPENING = {"d": "Dial", "g": "Log", "i": "What runs", "question_mark": "Help", "f": "Transfer", "t": "Keys", "m": "Mode"}
+
+
+async def test_one_dialogue_opens_however_often_it_is_asked_for(desk: Desk, echo: Engine) -> None:
+    await connect(desk, echo)
+    for opening in ("d", "g", "i", "question_mark", "f", "t", "m"):
+        in_one_read(desk, opening, opening, opening)
+        await desk.until(lambda: desk.app.screen is not desk.app.main, "nothing opened")
+        await desk.pilot.pause()
+        assert len(desk.app.screen_stack) == 2, opening
+        await desk.press("escape")
+        await back_at_the_calls(desk)
+
+
+async def test_keys_behind_an_opened_dialogue_do_nothing_to_calls(desk: Desk, echo: Engine) -> None:
+    await connect(desk, echo)
+    (call,) = desk.engine.calls.values()
+    mode = call.snapshot().mode
+    for harm in ("h", "o", str(desk.engine.modes.index("silence") + 1), "g", "enter"):
+        in_one_read(desk, "d", harm)
+        await desk.until(lambda: isinstance(desk.app.screen, DialScreen), "nothing opened")
+        await desk.pilot.pause()
+        assert len(desk.app.screen_stack) == 2, harm
+        await desk.press("escape")
+        await back_at_the_calls(desk)
+    still = call.snapshot()
+    assert (still.state, still.mode, still.held_by) == (CallState.CONNECTED, mode, Holder.NOBODY)
+
+
+async def test_speakers_are_asked_for_once_though_finding_them_takes_time(desk: Desk, echo: Engine) -> None:
+    await connect(desk, echo)
+    in_one_read(desk, "enter", "d", "enter")

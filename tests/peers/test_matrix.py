@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from support.baresip import baresip
 from support.certificates import Authority
-from support.correlation import Match, find_speech
-from support.echoes import BARESIP_CODECS, ENOUGH, PHONE_SECURITY
-from support.happenings import Happenings
+from support.echoes import BARESIP_CODECS, ENOUGH, PHONE_SECURITY, Echo, call_and_listen
 from support.speech import speak_and_listen
 from support.uris import uri_of
 
 from voip_engine import Engine, EngineSettings
-from voip_engine.events import CallAnswered, CallEnded, PlayoutEnded
 from voip_engine.network_settings import TlsSettings
-from voip_engine.snapshots import CallSnapshot
 
 TRANSPORTS = ("udp", "tcp", "tls")
 SPEECH_S = 1.4
-
-
-@dataclass(frozen=True)
-class Echo:
-    """What became of one call: as the engine saw it while it was up, and what the phone heard."""
-
-    call: CallSnapshot
-    match: Match
 
 
 @pytest.fixture(scope="module", params=TRANSPORTS)
@@ -69,7 +56,6 @@ async def call(engine: Engine, folder: Path, transport: str, audio: str, codec: 
     folder.mkdir()
     speech = speak_and_listen(folder / "sentence.wav", at_most_s=SPEECH_S)
     parameters = ["regint=0", f"audio_codecs={BARESIP_CODECS[codec]}", *PHONE_SECURITY[audio]]
-    seen = Happenings(engine)
     async with baresip(
         folder / "phone",
         f"sip:{user}@127.0.0.1:{{port}};transport={transport}",
@@ -78,19 +64,7 @@ async def call(engine: Engine, folder: Path, transport: str, audio: str, codec: 
         certificate=authority.issue(user) if transport == "tls" else None,
         ca_file=authority.ca_file,
     ) as phone:
-        await phone.dial(uri_of(engine, transport))
-        await phone.event("CALL_ESTABLISHED")
-        while seen.call_id is None:
-            answered = await seen.wait_for(CallAnswered)
-            if f":{user}@" in engine.calls[answered.call_id].snapshot().peer_uri:
-                seen.call_id = answered.call_id
-        snapshot = engine.calls[seen.call_id].snapshot()
-        assert (await seen.wait_for(PlayoutEnded)).complete
-        assert (await seen.wait_for(CallEnded)).by == "remote"
-        await phone.child.stop()
-        match = find_speech(speech.known, phone.heard())
-        assert match.delay_s > speech.length_s, match
-        return Echo(snapshot, match)
+        return await call_and_listen(engine, phone, uri_of(engine, transport), user=user, speech=speech)
 
 
 @pytest.mark.peer("baresip")

@@ -10,17 +10,16 @@ import pytest
 import pytest_asyncio
 from support.baresip import baresip
 from support.certificates import Authority
-from support.correlation import find_speech
-from support.echoes import BARESIP_CODECS, ENOUGH
+from support.echoes import BARESIP_CODECS, ENOUGH, Echo, call_and_listen
 from support.happenings import Happenings
 from support.kamailio import REALM, Kamailio, kamailio
 from support.speech import speak_and_listen
 
 from voip_engine import Engine, EngineSettings
-from voip_engine.events import AccountChanged, CallAnswered, CallEnded, PlayoutEnded
+from voip_engine.events import AccountChanged
 from voip_engine.network_settings import TlsSettings
 from voip_engine.settings import AccountSettings, Secret
-from voip_engine.snapshots import AccountState, CallSnapshot
+from voip_engine.snapshots import AccountState
 
 pytestmark = pytest.mark.peer("baresip", "kamailio")
 
@@ -41,7 +40,7 @@ def account(pbx: Kamailio, transport: str, **settings: object) -> AccountSetting
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def calls(
     authority: Authority, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[dict[tuple[str, str], CallSnapshot | BaseException]]:
+) -> AsyncIterator[dict[tuple[str, str], Echo | BaseException]]:
     """One engine with an account over each transport, and calls to each from phones on each, all at once."""
     folder = tmp_path_factory.mktemp("pbx")
     async with kamailio(folder / "kamailio", PASSWORD, authority.issue("pbx")) as pbx:
@@ -61,9 +60,7 @@ async def calls(
             yield dict(zip(ROADS, results, strict=True))
 
 
-async def call(
-    engine: Engine, pbx: Kamailio, folder: Path, ours: str, theirs: str, authority: Authority
-) -> CallSnapshot:
+async def call(engine: Engine, pbx: Kamailio, folder: Path, ours: str, theirs: str, authority: Authority) -> Echo:
     """Speak to the engine's account over `ours` from a phone over `theirs`, and hear the echo."""
     codec = CODECS[ours, theirs]
     speech = speak_and_listen(folder / "sentence.wav", at_most_s=SPEECH_S)
@@ -71,7 +68,6 @@ async def call(
     parameters = ["regint=60", f"auth_pass={PASSWORD}", f"audio_codecs={BARESIP_CODECS[codec]}"]
     if theirs == "tls":
         parameters.append("mediaenc=srtp-mand")
-    seen = Happenings(engine)
     async with baresip(
         folder / "phone",
         f"sip:{user}@{pbx.address(theirs)}",
@@ -81,19 +77,8 @@ async def call(
         ca_file=authority.ca_file,
     ) as phone:
         await phone.registered()
-        await phone.dial(f"sip:{ours}@127.0.0.1:{pbx.port + (theirs == 'tls')}")
-        await phone.event("CALL_ESTABLISHED")
-        while seen.call_id is None:
-            answered = await seen.wait_for(CallAnswered)
-            if f":{user}@" in engine.calls[answered.call_id].snapshot().peer_uri:
-                seen.call_id = answered.call_id
-        snapshot = engine.calls[seen.call_id].snapshot()
-        assert (await seen.wait_for(PlayoutEnded)).complete
-        assert (await seen.wait_for(CallEnded)).by == "remote"
-        await phone.child.stop()
-        match = find_speech(speech.known, phone.heard())
-        assert match.coefficient > ENOUGH[codec], match
-        return snapshot
+        address = f"sip:{ours}@127.0.0.1:{pbx.port + (theirs == 'tls')}"
+        return await call_and_listen(engine, phone, address, user=user, speech=speech)
 
 
 def rows() -> list[object]:
@@ -113,11 +98,13 @@ def rows() -> list[object]:
 
 @pytest.mark.parametrize(("ours", "theirs"), rows())
 def test_a_call_through_the_proxy_hears_itself(
-    calls: dict[tuple[str, str], CallSnapshot | BaseException], ours: str, theirs: str
+    calls: dict[tuple[str, str], Echo | BaseException], ours: str, theirs: str
 ) -> None:
-    found = calls[ours, theirs]
-    if isinstance(found, BaseException):
-        raise found
+    echo = calls[ours, theirs]
+    if isinstance(echo, BaseException):
+        raise echo
+    assert echo.match.coefficient > ENOUGH[CODECS[ours, theirs]], echo.match
+    found = echo.call
     assert found.account.startswith(f"sip:{ours}@")
     assert found.transport == ours.upper()
     assert found.codec.name == CODECS[ours, theirs]
