@@ -34,7 +34,7 @@ async def test_a_caller_hears_its_own_words_over_tls(make_engine, authority):
     callee = await make_engine(listen=("tls:127.0.0.1:0",), tls=secured(authority), auto_answer=True)
     talker = Talker(SPEECH)
     caller = await make_engine(
-        listen=(), tls=TlsSettings(ca_file=str(authority.ca_file)), modes={"talker": lambda: talker}
+        listen=("udp:127.0.0.1:0",), tls=TlsSettings(ca_file=str(authority.ca_file)), modes={"talker": lambda: talker}
     )
     call = await caller.dial(uri_of(callee, "tls").replace("127.0.0.1", "localhost"), mode="talker")
     assert await talker.own_words() > 0.9
@@ -44,7 +44,7 @@ async def test_a_caller_hears_its_own_words_over_tls(make_engine, authority):
 async def test_a_sips_call_to_somebody_who_cannot_be_connected_to_is_ended_by_the_other_side(make_engine, authority):
     callee = await make_engine(listen=("tls:127.0.0.1:0",), tls=secured(authority), auto_answer=True)
     # Without a certificate it listens to nobody: the callee's BYE comes back on the connection.
-    caller = await make_engine(listen=(), tls=TlsSettings(ca_file=str(authority.ca_file)))
+    caller = await make_engine(listen=("udp:127.0.0.1:0",), tls=TlsSettings(ca_file=str(authority.ca_file)))
     at_caller, at_callee = Happenings(caller), Happenings(callee)
     address = uri_of(callee, "tls").replace("sip:", "sips:").partition(";")[0]
     await caller.dial(address)
