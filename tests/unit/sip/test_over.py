@@ -11,14 +11,16 @@ from support.sip_bench import Bench
 from support.sip_wire import ANSWER, OFFER
 
 from voip_engine.sip.sessions.dialog import Dialog
+from voip_engine.sip.sessions.ending import Ending
 from voip_engine.sip.sessions.placing import Placing
 from voip_engine.sip.sessions.reoffers import Reoffers
 from voip_engine.sip.sessions.ringing import Ringing
 from voip_engine.sip.sessions.session import Session
+from voip_engine.sip.sessions.session_state import SessionState
 from voip_engine.sip.transactions.transaction import T1_S
 from voip_engine.sip.transactions.transaction_layer import ClientTransaction, ServerTransaction
 
-PARTS = (Session, Placing, Ringing, Reoffers, Dialog)
+PARTS = (Session, SessionState, Ending, Placing, Ringing, Reoffers, Dialog)
 TRANSACTIONS = (ClientTransaction, ServerTransaction)
 SOON_S = 6.0
 """After that our BYE, too, is over for good."""

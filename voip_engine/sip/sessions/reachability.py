@@ -14,7 +14,6 @@ kept off: that takes TLS.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from ipaddress import ip_network
 
 from voip_engine.hosts import Address, address_of
@@ -68,14 +67,6 @@ def _same_connection(message: Request | Response, contact: SipUri, flow: Flow) -
     if not flow.connection or named != flow.transport or not (direct or contact.port == flow.remote_port):
         return None
     return NextHop(flow.transport, flow.remote_host, contact.port or 0, connection=flow.connection)
-
-
-def has_part(host: str, heard: Iterable[str], named: Iterable[str]) -> bool:
-    """Whether a host may speak in a dialog: one that was heard in it, or that it names."""
-    address = address_of(host)
-    return any(address_of(each) == address for each in heard) or any(
-        (known := address_of(name)) is None or known == address for name in named
-    )
 
 
 def _is_private(address: Address) -> bool:

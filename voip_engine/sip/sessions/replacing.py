@@ -5,8 +5,9 @@ from __future__ import annotations
 from voip_engine.sip.messages.grammar import MalformedHeader
 from voip_engine.sip.messages.headers import Headers
 from voip_engine.sip.messages.replaces import Replaces
-from voip_engine.sip.sessions.session import Phase, Session
+from voip_engine.sip.sessions.session import Session
 from voip_engine.sip.sessions.session_index import SessionIndex
+from voip_engine.sip.sessions.session_state import Phase
 
 
 def find_replaced(sessions: SessionIndex, headers: Headers) -> Session | int | None:
