@@ -14,6 +14,7 @@ from voip_engine.media.protocol import (
     LegOpened,
     Listen,
     MapLeg,
+    MoveLeg,
     OpenLeg,
     PausePlayout,
     Play,
@@ -42,6 +43,8 @@ def apply(loop: MediaLoop, command: AnyCommand, report: Callable[[AnyReport], No
             loop.configure(command)
         case MapLeg():
             loop.map(command)
+        case MoveLeg():
+            report(loop.move(command))
         case CloseLeg():
             loop.close(command.leg_id)
         case StartMonitor():

@@ -14,6 +14,7 @@ from voip_engine.media.protocol import (
     ConfigureLeg,
     Figures,
     LegFailed,
+    LegMoved,
     LegOpened,
     Listen,
     OpenLeg,
@@ -104,9 +105,9 @@ class Ledger:
                     entry.remote = figures.remote_rtp
                     if entry.srtp_mark is not None and figures.srtp_mark is not None:
                         entry.srtp_mark = figures.srtp_mark
-        elif isinstance(report, LegOpened):
+        elif isinstance(report, LegOpened | LegMoved):
             entry = self._legs.get(report.leg_id)
-            if entry is not None:
+            if entry is not None and report.local is not None:
                 # From now on the leg has this port, whichever process serves it.
                 entry.opened = msgspec.structs.replace(entry.opened, local=report.local)
         elif isinstance(report, LegFailed):

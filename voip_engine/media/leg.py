@@ -23,6 +23,7 @@ from voip_engine.media.protocol import (
     Listen,
     MapLeg,
     MediaTimedOut,
+    MoveLeg,
     OpenLeg,
     PacketRejected,
     Play,
@@ -68,6 +69,7 @@ class Leg:
         self._clock = clock
         self._readiness = readiness
         self._report = report
+        self._random = randomness
         self._rtp, self._rtcp = bind_pair(command.local, command.ports, randomness.randrange(1 << 14))
         self._mapping: AddressMapping | None = None
         self._kept_open_s = clock.now_s
@@ -140,6 +142,22 @@ class Leg:
             bank.rate_hz, self.jitter, partial(bank.history, seat), partial(bank.is_quiet, seat), bank.may_search
         )
         bank.seat(seat)
+
+    def move(self, command: MoveLeg) -> None:
+        """Bind other sockets in the place of the present ones. Raises PortError, and then nothing has changed."""
+        sockets = bind_pair(command.local, command.ports, self._random.randrange(1 << 14))
+        for opened in (self._rtp, self._rtcp):
+            self._readiness.forget(opened)
+            opened.close()
+        self._rtp, self._rtcp = sockets
+        self._mapping = None
+        self.local = HostPort(*self._rtp.getsockname()[:2])
+        self._readiness.watch(self._rtp, self._read_anyone)
+        self._readiness.watch(self._rtcp, self._read_rtcp)
+        if self.inbound.latch is not None:
+            self._follow(self.inbound.latch.peer)
+        else:
+            self.seat.send = self._rtp.send
 
     def map(self, command: MapLeg) -> AddressMapping:
         """Begin to ask a STUN server where the ports are seen from outside."""

@@ -19,8 +19,17 @@ from voip_engine.media.clock import TickClock
 from voip_engine.media.figures import TICKS_A_REPORT, FiguresRounds
 from voip_engine.media.leg import Leg
 from voip_engine.media.mapping import AddressMapping
-from voip_engine.media.protocol import AnyReport, ConfigureLeg, Figures, LegFigures, MapLeg, OpenLeg
-from voip_engine.media.sockets import ArrivalClock, Readiness
+from voip_engine.media.protocol import (
+    AnyReport,
+    ConfigureLeg,
+    Figures,
+    LegFigures,
+    LegMoved,
+    MapLeg,
+    MoveLeg,
+    OpenLeg,
+)
+from voip_engine.media.sockets import ArrivalClock, PortError, Readiness
 from voip_engine.media.tap import MonitorTap
 from voip_engine.media.windows import Judge
 
@@ -95,6 +104,18 @@ class MediaLoop:
         leg = self.legs.get(command.leg_id)
         if leg is not None:
             leg.configure(command, self._banks[AUDIO_RATE_HZ[command.plan.send.codec]])
+
+    def move(self, command: MoveLeg) -> LegMoved:
+        """Bind a leg anew; a leg that is gone cannot be."""
+        leg = self.legs.get(command.leg_id)
+        if leg is None:
+            return LegMoved(command.leg_id, None, "The call is over.")
+        try:
+            leg.move(command)
+        except PortError as error:
+            return LegMoved(command.leg_id, None, str(error))
+        self._mapping.pop(command.leg_id, None)
+        return LegMoved(command.leg_id, leg.local)
 
     def map(self, command: MapLeg) -> None:
         """Begin to ask at what addresses an open leg is seen."""

@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -24,8 +24,10 @@ from voip_engine.media.protocol import (
     CloseLeg,
     LegFailed,
     LegMapped,
+    LegMoved,
     LegOpened,
     MapLeg,
+    MoveLeg,
     OpenLeg,
     Ready,
     RtpStart,
@@ -36,6 +38,8 @@ from voip_engine.processes.framing import PipeError
 from voip_engine.sdp.plan import HostPort
 
 _log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer", LegMapped, LegMoved)
 
 _START_TIMEOUT_S: Final = 20.0
 _ANSWER_TIMEOUT_S: Final = 5.0
@@ -81,7 +85,8 @@ class MediaPlane:
         self._opening: dict[int, asyncio.Future[HostPort]] = {}
         self._abandoned: list[int] = []
         """Legs whose answer is no longer waited for, once for each time."""
-        self._asking: dict[int, asyncio.Future[LegMapped]] = {}
+        self._asking: dict[tuple[type, int], asyncio.Future[Any]] = {}
+        """What is asked of legs: whoever waits for that kind of report."""
         self._reopening: set[int] = set()
         self._reopened = 0
         self._died_s = 0.0
@@ -109,12 +114,9 @@ class MediaPlane:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._server
         # Whoever waits is told so: to be cancelled without anybody's wish is no answer.
-        for opening in self._opening.values():
-            if not opening.done():
-                opening.set_exception(MediaError("The media plane is closing."))
-        for leg_id, asking in self._asking.items():
-            if not asking.done():
-                asking.set_result(LegMapped(leg_id, None, None))
+        for waiting in (*self._opening.values(), *self._asking.values()):
+            if not waiting.done():
+                waiting.set_exception(MediaError("The media plane is closing."))
         live, self._live = self._live, None
         if live is not None:
             live.send(Shutdown())
@@ -155,16 +157,33 @@ class MediaPlane:
 
     async def ask_stun(self, leg_id: int, server: HostPort, requests: tuple[bytes, bytes]) -> LegMapped:
         """Send STUN requests through an open leg's RTP and RTCP ports and give the answers of half a second."""
-        future: asyncio.Future[LegMapped] = asyncio.get_running_loop().create_future()
-        self._asking[leg_id] = future
         try:
-            self.send(MapLeg(leg_id, server, requests))
-            async with asyncio.timeout(_STUN_TIMEOUT_S):
+            return await self._ask(MapLeg(leg_id, server, requests), LegMapped, _STUN_TIMEOUT_S)
+        except MediaError:
+            return LegMapped(leg_id, None, None)
+
+    async def move_leg(self, leg_id: int, local: HostPort, ports: tuple[int, int] | None = None) -> HostPort:
+        """Bind an open leg to another address, as `open_leg` would, and give it; RTP goes on without a break.
+
+        Raises MediaError in plain words, and then the leg is where it was.
+        """
+        moved = await self._ask(MoveLeg(leg_id, local, ports), LegMoved, _ANSWER_TIMEOUT_S)
+        if moved.local is None:
+            raise MediaError(moved.reason)
+        return moved.local
+
+    async def _ask(self, command: MapLeg | MoveLeg, kind: type[Answer], within_s: float) -> Answer:
+        """Send a command and wait for its leg's next report of that kind. Raises MediaError when none comes."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._asking[kind, command.leg_id] = future
+        try:
+            self.send(command)
+            async with asyncio.timeout(within_s):
                 return await future
         except TimeoutError:
-            return LegMapped(leg_id, None, None)
+            raise MediaError("The media process does not answer.") from None
         finally:
-            self._asking.pop(leg_id, None)
+            self._asking.pop((kind, command.leg_id), None)
 
     def send(self, command: AnyCommand) -> None:
         """Send a command. While the process is being replaced it is remembered as far as the new one needs it."""
@@ -247,8 +266,8 @@ class MediaPlane:
                 self._reopening.remove(report.leg_id)
                 if not self._reopening:
                     self._on_restart(time.monotonic() - self._died_s, self._reopened)
-        if isinstance(report, LegMapped):
-            future = self._asking.get(report.leg_id)
+        if isinstance(report, LegMapped | LegMoved):
+            future = self._asking.get((type(report), report.leg_id))
             if future is not None and not future.done():
                 future.set_result(report)
         elif not isinstance(report, Ready):

@@ -103,6 +103,17 @@ class MapLeg(Command, frozen=True, tag=True):
     requests: tuple[bytes, bytes]
 
 
+class MoveLeg(Command, frozen=True, tag=True):
+    """Bind other sockets for an open leg, as OpenLeg does, because its address is this machine's no more.
+
+    Everything else goes on: SSRC, sequence, timestamp, keys, what is heard and said.
+    """
+
+    leg_id: int
+    local: HostPort
+    ports: tuple[int, int] | None = None
+
+
 class CloseLeg(Command, frozen=True, tag=True):
     """Send RTCP BYE, close both sockets, forget the leg."""
 
@@ -177,6 +188,7 @@ AnyCommand = (
     OpenLeg
     | ConfigureLeg
     | MapLeg
+    | MoveLeg
     | CloseLeg
     | Listen
     | Play
@@ -215,6 +227,14 @@ class LegFailed(Report, frozen=True, tag=True):
 
     leg_id: int
     reason: str
+
+
+class LegMoved(Report, frozen=True, tag=True):
+    """Where a leg's sockets are bound now; None if they could not be and are what they were, `reason` says why."""
+
+    leg_id: int
+    local: HostPort | None
+    reason: str = ""
 
 
 class LegMapped(Report, frozen=True, tag=True):
@@ -357,6 +377,7 @@ AnyReport = (
     Ready
     | LegOpened
     | LegFailed
+    | LegMoved
     | LegMapped
     | SpeechStarted
     | SpeechStopped
