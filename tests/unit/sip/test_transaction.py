@@ -97,11 +97,11 @@ def test_timer_m_keeps_an_accepted_invite_for_further_2xx(reliable: bool) -> Non
     assert run.ended_at == 32.0
 
 
-def test_a_transport_error_ends_a_calling_invite_but_not_a_proceeding_one() -> None:
+def test_a_transport_error_ends_a_calling_invite_and_is_told_of_a_proceeding_one() -> None:
     run = Run(INVITE_CLIENT, Event.TRANSPORT_ERROR)
     assert (run.times(Action.FAIL), run.ended_at, len(run.timers)) == ([0], 0, 0)
     run = Run(INVITE_CLIENT, Event.PROVISIONAL, Event.TRANSPORT_ERROR)
-    assert (run.times(Action.FAIL), run.machine.state) == ([], State.PROCEEDING)
+    assert (run.times(Action.FAIL), run.machine.state) == ([0], State.PROCEEDING)
 
 
 def test_timer_e_doubles_up_to_t2_and_timer_f_ends_an_unanswered_request() -> None:

@@ -5,6 +5,7 @@ send ── 1xx ──► on_provisional          cancel ── CANCEL goes out 
      ── 401/407 ── again with credentials; 422 and the like ── again as `amended` says
      ── 2xx ──► ACK, on_success         the same 2xx again → the same ACK again (§13.2.2.4)
      ── 503, silence, no way there ── again at the next server
+     ── 1xx, connection lost ── half a minute for the other side to come back
      ── 3xx ──► on_redirect            4xx–6xx, silence ──► on_failure
 ```
 """
@@ -27,6 +28,8 @@ from voip_engine.sip.transactions.transaction_layer import derive_request
 
 PROVISIONAL_TIMEOUT_S = 180.0
 """A 1xx comes again at least every minute (RFC 3261 §13.3.1.1); after three minutes without one nobody is there."""
+RECONNECT_S = 64 * T1_S
+"""How long a side that has shown itself may take to come back by another connection when the one it came by is lost."""
 
 
 class InviteClientUser(Protocol):
@@ -79,11 +82,12 @@ class InviteClient:
         self._acks: dict[str, SendRequest] = {}
         self._provisional = False
         self._cancelling = False
+        self._disconnected = ""
         self._timer = 0
         self.answered = False
         """Whether a final response came, or never will."""
-        self.undelivered = False
-        """Whether it failed on this side: there was no way to send it."""
+        self.failed_here = False
+        """Whether it failed on this side: there was no way to send it, or the connection was lost for good."""
 
     @property
     def request(self) -> Request:
@@ -115,6 +119,7 @@ class InviteClient:
 
     def _send(self, now: float) -> None:
         self._provisional = False
+        self._disconnected = ""
         self._attempt += 1
         attempt = self._attempt
         hop = self._sent_to = self._targets.address(self._request, self._local)
@@ -174,6 +179,7 @@ class InviteClient:
             if first:
                 self._send_cancel(now)
             return
+        self._disconnected = ""
         self._start_timer(now + PROVISIONAL_TIMEOUT_S, self._on_nobody)
         if response.status != 100:
             self._user.on_provisional(response, flow, now)
@@ -221,10 +227,24 @@ class InviteClient:
         self._fail(response.status, refusal_reason(self._request, response), now)
 
     def _on_lost(self, status: int, reason: str, now: float) -> None:
+        if self.answered:
+            return
+        if self._provisional:
+            # Over UDP no more is lost than a packet, and whoever is gone for good is missed in time.
+            streams = self._sent_to.transport != "UDP"
+            if streams and not self._cancelling and not self._disconnected:
+                self._disconnected = reason
+                self._start_timer(now + RECONNECT_S, self._on_disconnected)
+            return
         self._stop_timer()
         if not self._move_on(now):
-            self.undelivered = status == 503 and not self._provisional
+            self.failed_here = status == 503
             self._fail(status, reason or NO_REPLY, now)
+
+    def _on_disconnected(self, now: float) -> None:
+        self._cancelling = self.failed_here = True
+        self._send_cancel(now)
+        self._fail(503, self._disconnected, now)
 
     def _on_nobody(self, now: float) -> None:
         self._cancelling = True

@@ -89,9 +89,9 @@ class Placing:
         return not self._ours.answered
 
     @property
-    def undelivered(self) -> bool:
-        """Whether the INVITE could not be sent."""
-        return self._ours.undelivered
+    def failed_here(self) -> bool:
+        """Whether the INVITE could not be sent, or the connection that it went by was lost for good."""
+        return self._ours.failed_here
 
     @property
     def undecided(self) -> bool:

@@ -317,7 +317,7 @@ class Session:
 
     def on_not_placed(self, status: int, reason: str, now: float) -> None:
         """End with the reason why the call did not come about."""
-        here = self._state.placing is not None and self._state.placing.undelivered
+        here = self._state.placing is not None and self._state.placing.failed_here
         self._ending.on_not_placed(status, reason, here=here, now=now)
 
     # ---- odds ----

@@ -99,6 +99,8 @@ INVITE_CLIENT: Table = {  # RFC 3261 §17.1.1, figure 5; RFC 6026 §7.2
     (PROCEEDING, PROVISIONAL): (PROCEEDING, (PASS_UP,)),
     (PROCEEDING, SUCCESS): (ACCEPTED, (PASS_UP, TIMER_M)),
     (PROCEEDING, FAILURE): (COMPLETED, (SEND_ACK, PASS_UP, TIMER_D)),
+    # In none of the figures: a connection may be lost while it rings, and the answer come by another (RFC 3261 §18.2.2).
+    (PROCEEDING, TRANSPORT_ERROR): (PROCEEDING, (FAIL,)),
     (COMPLETED, FAILURE): (COMPLETED, (SEND_ACK,)),
     (COMPLETED, TRANSPORT_ERROR): (TERMINATED, (FAIL,)),
     (COMPLETED, TIMER_D): (TERMINATED, ()),

@@ -35,7 +35,8 @@ class ClientTransaction:
     """One request of ours and what came back.
 
     `on_response(response, flow, now)` is called for every response the machine passes up, `on_failure(status, reason,
-    now)` once with 408 or 503 when none can come any more (RFC 3261 §8.1.3.1), `on_end(now)` when all is over.
+    now)` with 408 or 503 when none can come any more (RFC 3261 §8.1.3.1), `on_end(now)` when all is over. An INVITE that
+    has been heard of goes on when its connection is lost: its `on_failure` is called with 503, and responses may still come.
     """
 
     __slots__ = ("_emit", "_flow", "_machine", "_on_end", "_on_failure", "_on_response", "_reason", "_response", "id",
