@@ -291,10 +291,13 @@ class SipCore:
             known.accept_reoffer(body, now)
         return self._endpoint.take_effects()
 
-    def reject_reoffer(self, session: str, status: int, now: float) -> list[Effect]:
-        """Refuse their re-INVITE; the session goes on as it was. Raises SessionStateError."""
+    def reject_reoffer(self, session: str, status: int, now: float, *, warning_text: str = "") -> list[Effect]:
+        """Refuse their re-INVITE or UPDATE; the session goes on as it was. `warning_text` as for `reject`.
+
+        Raises SessionStateError; ValueError for a status below 300.
+        """
         if (known := self._sessions.get(session)) is not None:
-            known.reject_reoffer(status, now)
+            known.reject_reoffer(status, now, warning_text)
         return self._endpoint.take_effects()
 
 

@@ -19,6 +19,12 @@ def warning(host: str, text: str) -> str:
     return f"{_MISCELLANEOUS} {bracketed(host)} {quote(_printable(' '.join(text.split())))}"
 
 
+def warn(headers: Headers, host: str, text: str) -> None:
+    """Add a Warning, if there is anything to say."""
+    if text:
+        headers.add("Warning", warning(host, text))
+
+
 def warning_text(headers: Headers) -> str:
     """Return what the first warning about the session says, in at most 200 characters that print; empty for none."""
     for value in headers.get_list("Warning"):

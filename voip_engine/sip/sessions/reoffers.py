@@ -8,6 +8,7 @@ from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionRe
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, session_body
 from voip_engine.sip.flow import Flow
 from voip_engine.sip.messages.message import Request, Response
+from voip_engine.sip.messages.warning import warn
 from voip_engine.sip.sessions.dialog import Dialog
 from voip_engine.sip.sessions.invite_client import InviteClient
 from voip_engine.sip.sessions.invite_server import InviteServer
@@ -212,10 +213,12 @@ class Reoffers:
             self._timer.answer(self._theirs.request, response, now)
             self._theirs.accept(response, now)
 
-    def reject(self, status: int, now: float) -> None:
+    def reject(self, status: int, now: float, warning_text: str = "") -> None:
         """Refuse the re-INVITE; the session goes on as it was. One that was cancelled meanwhile is no error."""
         if self._theirs is not None and not self._theirs.answered:
-            self._theirs.refuse(self._context.endpoint.response(self._theirs.request, status), now)
+            response = self._context.endpoint.response(self._theirs.request, status)
+            warn(response.headers, self._context.local.host, warning_text)
+            self._theirs.refuse(response, now)
             self.send_waiting(now)
 
     def on_ack(self, ack: Request, now: float) -> bool:

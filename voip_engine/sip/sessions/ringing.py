@@ -8,7 +8,7 @@ from voip_engine.sip.endpoint import SESSION_DESCRIPTION, session_body
 from voip_engine.sip.messages.extension_headers import RAck
 from voip_engine.sip.messages.grammar import read_seconds
 from voip_engine.sip.messages.message import Request, Response
-from voip_engine.sip.messages.warning import warning
+from voip_engine.sip.messages.warning import warn
 from voip_engine.sip.plain_words import RANG_TOO_LONG_HERE, RINGING_UNHEARD
 from voip_engine.sip.sessions.dialog import Dialog
 from voip_engine.sip.sessions.invite_server import InviteServer
@@ -118,8 +118,7 @@ class Ringing:
         self._context.endpoint.timers.stop(self._limit)
         self._reliable.stop()
         response = self.response(status, reason=reason)
-        if warning_text:
-            response.headers.add("Warning", warning(self._context.local.host, warning_text))
+        warn(response.headers, self._context.local.host, warning_text)
         self._server.refuse(response, now)
 
     def acknowledge(self, prack: Request, now: float) -> bool:

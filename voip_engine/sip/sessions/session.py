@@ -195,14 +195,14 @@ class Session:
         elif (reoffers := self._established()) is not None:
             reoffers.accept(body, now)
 
-    def reject_reoffer(self, status: int, now: float) -> None:
+    def reject_reoffer(self, status: int, now: float, warning_text: str = "") -> None:
         """Refuse their re-INVITE or UPDATE. Raises SessionStateError, and ValueError for a status that is no refusal."""
         _check_refusal(status)
         if self._updates.asked:
-            self._updates.reject(status, now)
+            self._updates.reject(status, now, warning_text)
             self._send_waiting(now)
         elif (reoffers := self._established()) is not None:
-            reoffers.reject(status, now)
+            reoffers.reject(status, now, warning_text)
 
     # ---- their requests within the dialog ----
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from voip_engine.sip.effects import SessionAnswered, SessionReoffered, SessionReofferFailed
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, session_body
 from voip_engine.sip.messages.message import Request, Response
-from voip_engine.sip.plain_words import plain_reason
+from voip_engine.sip.messages.warning import warn
+from voip_engine.sip.plain_words import plain_reason, refusal_reason
 from voip_engine.sip.sessions.dialog import Dialog
 from voip_engine.sip.sessions.dialog_requests import DialogRequests
 from voip_engine.sip.sessions.session_context import SessionContext
@@ -85,11 +86,13 @@ class Updates:
             self._on_agreed(self._dialog)
         self._context.endpoint.transactions.respond(transaction, response, now)
 
-    def reject(self, status: int, now: float) -> None:
+    def reject(self, status: int, now: float, warning_text: str = "") -> None:
         """Refuse what waits for an answer; the session goes on as it was."""
         if self._theirs is not None:
             transaction, self._theirs = self._theirs, None
-            self._context.endpoint.respond(transaction, status, now)
+            response = self._context.endpoint.response(transaction.request, status)
+            warn(response.headers, self._context.local.host, warning_text)
+            self._context.endpoint.transactions.respond(transaction, response, now)
 
     def close(self, now: float) -> None:
         """End with the session, and let go of it."""
@@ -116,7 +119,7 @@ class Updates:
                 self._on_agreed(dialog)
                 self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response)))
             else:
-                reason = plain_reason(status, response.reason if response is not None else "")
+                reason = plain_reason(status) if response is None else refusal_reason(request, response)
                 self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
 
         self._requests.send(dialog, request, now, on_final)
