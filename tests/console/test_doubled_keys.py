@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.desk import Desk
 from support.happenings import Happenings
+from support.still_engine import StillEngine, call
 from support.uris import uri_of
 from textual.events import Key
 from textual.widgets import Button
@@ -12,7 +13,10 @@ from textual.widgets import Button
 from voip_engine import Engine
 from voip_engine.events import CallAnswered, CallEnded, ModeChanged
 from voip_engine.snapshots import CallState
+from voip_tui.app import ConsoleApp
+from voip_tui.context import Setup
 from voip_tui.screens.choose import ChooseScreen
+from voip_tui.screens.dial import DialScreen
 from voip_tui.screens.transfer import TransferScreen
 
 
@@ -106,8 +110,8 @@ async def test_staying_twice_stays(desk: Desk, echo: Engine) -> None:
     await desk.shows("1 call is up")
     in_one_read(desk, "n", "n", "escape")
     await back_at_the_calls(desk)
-    (call,) = desk.engine.calls.values()
-    assert call.snapshot().state is CallState.CONNECTED
+    (connected,) = desk.engine.calls.values()
+    assert connected.snapshot().state is CallState.CONNECTED
 
 
 async def test_leaving_twice_leaves(desk: Desk, echo: Engine) -> None:
@@ -118,9 +122,6 @@ async def test_leaving_twice_leaves(desk: Desk, echo: Engine) -> None:
     in_one_read(desk, "y", "y")
     assert (await at_echo.wait_for(CallEnded)).by == "remote"
     await desk.until(lambda: desk.app.return_code == 0, "the console did not leave")
-
-
-OPENING = {"d": "Dial", "g": "Log", "i": "What runs", "question_mark": "Help", "f": "Transfer", "t": "Keys", "m": "Mode"}
 
 
 async def test_one_dialogue_opens_however_often_it_is_asked_for(desk: Desk, echo: Engine) -> None:
@@ -136,19 +137,26 @@ async def test_one_dialogue_opens_however_often_it_is_asked_for(desk: Desk, echo
 
 async def test_keys_behind_an_opened_dialogue_do_nothing_to_calls(desk: Desk, echo: Engine) -> None:
     await connect(desk, echo)
-    (call,) = desk.engine.calls.values()
-    mode = call.snapshot().mode
-    for harm in ("h", "o", str(desk.engine.modes.index("silence") + 1), "g", "enter"):
-        in_one_read(desk, "d", harm)
+    (connected,) = desk.engine.calls.values()
+    before = connected.snapshot()
+    for key in ("h", "x", str(desk.engine.modes.index("silence") + 1), "g", "enter"):
+        in_one_read(desk, "d", key)
         await desk.until(lambda: isinstance(desk.app.screen, DialScreen), "nothing opened")
         await desk.pilot.pause()
-        assert len(desk.app.screen_stack) == 2, harm
+        assert len(desk.app.screen_stack) == 2, key
         await desk.press("escape")
         await back_at_the_calls(desk)
-    still = call.snapshot()
-    assert (still.state, still.mode, still.held_by) == (CallState.CONNECTED, mode, Holder.NOBODY)
+    after = connected.snapshot()
+    assert (after.state, after.mode, after.held_by) == (before.state, before.mode, before.held_by)
 
 
-async def test_speakers_are_asked_for_once_though_finding_them_takes_time(desk: Desk, echo: Engine) -> None:
-    await connect(desk, echo)
-    in_one_read(desk, "enter", "d", "enter")
+async def test_one_list_of_speakers_opens_though_finding_them_takes_a_while() -> None:
+    app = ConsoleApp(StillEngine([call(1, "Ada Lovelace")]).open, Setup(poll_s=None, bell=False))
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        for key in ("s", "s", "s"):
+            app.post_message(Key(key, key))
+        for _ in range(3):
+            await pilot.pause()
+        assert isinstance(app.screen, ChooseScreen)
+        assert len(app.screen_stack) == 2

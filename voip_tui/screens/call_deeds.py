@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voip_engine.snapshots import CallState, Holder, MonitorState
+from voip_engine.snapshots import CallState, Holder
 from voip_tui import words
 from voip_tui.bridge import ConsoleCall
 from voip_tui.screens.choose import ChooseScreen
 from voip_tui.screens.dial import DialRequest, DialScreen
 from voip_tui.screens.keypad import KeypadScreen
 from voip_tui.screens.transfer import TransferRequest, TransferScreen
-from voip_tui.transcripts import save
 
 if TYPE_CHECKING:
     from voip_tui.screens.main import MainScreen
@@ -31,7 +30,7 @@ def dial(screen: MainScreen) -> None:
         mode=screen.shared.setup.mode,
         history=tuple(screen.shared.dialled.addresses),
     )
-    screen.app.push_screen(form, lambda request: _dial(screen, request))
+    screen.open(form, lambda request: _dial(screen, request))
 
 
 def _dial(screen: MainScreen, request: DialRequest | None) -> None:
@@ -92,7 +91,7 @@ def transfer(screen: MainScreen) -> None:
         if view.call.state is CallState.CONNECTED and view.call.call_id != snapshot.call_id
     ]
     form = TransferScreen(screen.shared.palette, snapshot, others, screen.shared.setup.now())
-    screen.app.push_screen(form, lambda request: _transfer(screen, call, request))
+    screen.open(form, lambda request: _transfer(screen, call, request))
 
 
 def _transfer(screen: MainScreen, call: ConsoleCall, request: TransferRequest | None) -> None:
@@ -118,13 +117,6 @@ def _leave(screen: MainScreen, call_id: str) -> None:
         screen.table.select(max(others, key=lambda each: each.created_at).call_id)
 
 
-def monitor(screen: MainScreen) -> None:
-    """Put the selected call on the speakers, or take it off."""
-    if screen.applies("monitor") and (call := screen.selected_call()):
-        on = call.snapshot().monitor not in (MonitorState.ON, MonitorState.STARTING)
-        screen.do(lambda: call.monitor(on), "Cannot play on the speakers")
-
-
 def choose_mode(screen: MainScreen) -> None:
     """Show the modes to choose from."""
     if not screen.applies("choose_mode") or (call := screen.selected_call()) is None:
@@ -132,7 +124,7 @@ def choose_mode(screen: MainScreen) -> None:
     modes, snapshot = screen.situation.modes, call.snapshot()
     current = modes.index(snapshot.mode) if snapshot.mode in modes else None
     chooser = ChooseScreen(f"Mode for {words.peer(snapshot)}", modes, current=current)
-    screen.app.push_screen(chooser, lambda place: _switch(screen, call, modes[place]) if place is not None else None)
+    screen.open(chooser, lambda place: _switch(screen, call, modes[place]) if place is not None else None)
 
 
 def switch_mode(screen: MainScreen, number: int) -> None:
@@ -159,7 +151,7 @@ def keypad(screen: MainScreen) -> None:
         def press(key: str) -> None:
             screen.do(lambda: call.send_dtmf(key), "Cannot press keys")
 
-        screen.app.push_screen(KeypadScreen(words.peer(call.snapshot()), press))
+        screen.open(KeypadScreen(words.peer(call.snapshot()), press))
 
 
 async def pull_model(screen: MainScreen) -> None:
@@ -180,18 +172,3 @@ async def pull_model(screen: MainScreen) -> None:
     else:
         screen.notify(f"{what} is here.", markup=False)
     bridge.poll()
-
-
-def save_dialogue(screen: MainScreen) -> None:
-    """Write what was said on the selected call, and its SIP messages, to a text file."""
-    bridge, call = screen.shared.bridge, screen.selected_call()
-    if not screen.applies("save_dialogue") or bridge is None or call is None:
-        return
-    folder, snapshot = screen.shared.setup.pictures_folder, call.snapshot()
-    try:
-        lines = bridge.history(snapshot.call_id).dialogue
-        file = save(folder, snapshot, lines, screen.shared.setup.now(), call.trace())
-    except OSError as error:
-        screen.notify(f"Cannot write to {folder}: {error.strerror}.", title="Not saved", severity="error", markup=False)
-    else:
-        screen.notify(f"Saved as {file}", markup=False)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -20,8 +19,7 @@ from voip_tui.commanding import explain
 from voip_tui.context import Console
 from voip_tui.history import LogLine
 from voip_tui.pulling import Pulls
-from voip_tui.screens import call_deeds
-from voip_tui.screens.choose import ChooseScreen
+from voip_tui.screens import call_deeds, saving, speakers
 from voip_tui.screens.help import HelpScreen
 from voip_tui.screens.info import InfoScreen, live_facts
 from voip_tui.screens.log import LogScreen
@@ -38,12 +36,13 @@ from voip_tui.widgets.tabs import Pane
 if TYPE_CHECKING:
     from voip_engine import SipTraceEntry
 
+Result = TypeVar("Result")
+
 BESIDE_FROM_WIDTH = 170
 BELOW_FROM_HEIGHT = 32
 SMALLEST_TABLE = 8
 TABLE_SHARE = 0.3
 """How much of the height the table takes at most where the page stands below it."""
-VOLUME_STEP = 0.1
 PULSE_S = 0.6
 
 
@@ -202,6 +201,17 @@ class MainScreen(Screen[None]):
         if self.shared.bridge is not None:
             self.shared.bridge.poll()
 
+    # ---- dialogues ----
+
+    def open(self, dialogue: Screen[Result], answered: Callable[[Result | None], None] | None = None) -> None:
+        """Show a dialogue, whose result goes to `answered`; nothing happens while another one is on top.
+
+        Keys go to whatever is on top when their turn comes. But several clicks may be on their way to the calls when the first
+        of them opens a dialogue, and what has to be found out first is found out as often as it was asked for.
+        """
+        if self.app.screen is self:
+            self.app.push_screen(dialogue, answered)
+
     # ---- calls ----
 
     def action_dial(self) -> None:
@@ -230,7 +240,7 @@ class MainScreen(Screen[None]):
 
     def action_monitor(self) -> None:
         """Put the selected call on the speakers, or take it off."""
-        call_deeds.monitor(self)
+        speakers.monitor(self)
 
     def action_choose_mode(self) -> None:
         """Show the modes to choose from."""
@@ -251,7 +261,7 @@ class MainScreen(Screen[None]):
 
     def action_save_dialogue(self) -> None:
         """Write what was said on the selected call, and its SIP messages, to a text file."""
-        call_deeds.save_dialogue(self)
+        saving.dialogue(self)
 
     # ---- view ----
 
@@ -302,7 +312,7 @@ class MainScreen(Screen[None]):
         """Show a SIP message of the selected call by its place."""
         entries = self._trace()
         if 0 <= place < len(entries):
-            self.app.push_screen(MessageScreen(self.shared.palette, entries, place))
+            self.open(MessageScreen(self.shared.palette, entries, place))
 
     def action_close_page(self) -> None:
         """Back to the list."""
@@ -331,40 +341,15 @@ class MainScreen(Screen[None]):
 
     def action_volume_up(self) -> None:
         """Louder."""
-        self._change_volume("volume_up", VOLUME_STEP)
+        speakers.louder(self)
 
     def action_volume_down(self) -> None:
         """Quieter."""
-        self._change_volume("volume_down", -VOLUME_STEP)
-
-    def _change_volume(self, action: str, step: float) -> None:
-        bridge = self.shared.bridge
-        if not self.applies(action) or bridge is None:
-            return
-        volume = round(min(1.0, max(0.0, self.shared.volume + step)), 2)
-        self.shared.volume = volume
-        self.do(lambda: bridge.engine.set_monitor_volume(volume), "Cannot change the volume")
-        bar = "█" * round(volume * 10) + "░" * (10 - round(volume * 10))
-        self.app.clear_notifications()
-        self.notify(f"♪ {bar} {volume:.0%}", markup=False, timeout=2)
+        speakers.quieter(self)
 
     def action_choose_speaker(self) -> None:
         """Ask which device calls are heard on."""
-        bridge = self.shared.bridge
-        if not self.applies("choose_speaker") or bridge is None:
-            return
-
-        async def choose() -> None:
-            names: list[str | None] = [None, *(device.name for device in await bridge.engine.output_devices())]
-
-            def chosen(place: int | None) -> None:
-                if place is not None:
-                    self.do(lambda: bridge.engine.set_monitor_device(names[place]), "Cannot use these speakers")
-
-            titles = [words.clean(name) if name else "the system's choice" for name in names]
-            self.app.push_screen(ChooseScreen("Speakers for listening in", titles), chosen)
-
-        self.do(choose, "No speakers")
+        speakers.choose(self)
 
     # ---- console ----
 
@@ -377,17 +362,16 @@ class MainScreen(Screen[None]):
             peers.update({view.call.call_id: words.peer(view.call) for view in self.board.views})
             return [(line, peers.get(line.call_id or "", "")) for line in bridge.lines] if bridge else []
 
-        self.app.push_screen(LogScreen(self.shared.palette, read))
+        self.open(LogScreen(self.shared.palette, read))
 
     def action_show_info(self) -> None:
         """Show what the console runs with."""
-        self.app.push_screen(
-            InfoScreen(self.shared.palette, (*live_facts(self.board, self.shared.volume), *self.shared.setup.facts))
-        )
+        facts = (*live_facts(self.board, self.shared.volume), *self.shared.setup.facts)
+        self.open(InfoScreen(self.shared.palette, facts))
 
     def action_show_help(self) -> None:
         """Show every key."""
-        self.app.push_screen(HelpScreen(self.shared.palette))
+        self.open(HelpScreen(self.shared.palette))
 
     def action_switch_theme(self) -> None:
         """Dark or light."""
@@ -395,16 +379,7 @@ class MainScreen(Screen[None]):
 
     def action_take_picture(self) -> None:
         """Save the screen as SVG."""
-        folder = self.shared.setup.pictures_folder
-        try:
-            name = f"voip-tui-{datetime.now():%Y%m%d-%H%M%S}.svg"
-            saved = self.app.save_screenshot(name, path=str(folder))
-        except OSError as error:
-            self.notify(
-                f"Cannot write to {folder}: {error.strerror}.", title="No picture", severity="error", markup=False
-            )
-        else:
-            self.notify(f"Saved as {saved}", markup=False)
+        saving.picture(self)
 
     async def action_command_palette(self) -> None:
         """Search all commands."""
