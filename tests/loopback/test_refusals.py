@@ -6,7 +6,7 @@ import pytest
 from support.happenings import Happenings
 from support.uris import uri_of
 
-from voip_engine.events import CallCreated, CallEnded, CallRefused
+from voip_engine.events import CallAnswered, CallCreated, CallEnded, CallRefused, MediaChangeRefused
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,14 @@ async def test_a_call_too_many_leaves_a_trace(make_engine):
     await caller.dial(uri_of(desk))
     refused = await happened.wait_for(CallRefused)
     assert (refused.status, refused.reason) == (486, "No further call is taken at present.")
+
+
+async def test_whoever_changes_a_call_is_told_why_it_stays_as_it_was(make_engine):
+    desk, caller = await make_engine(codecs=("PCMU",), auto_answer=True), await make_engine(codecs=("PCMU", "G722"))
+    at_caller = Happenings(caller)
+    call = await caller.dial(uri_of(desk))
+    await at_caller.wait_for(CallAnswered)
+    await call.set_codecs(("G722",))
+    refused = await at_caller.wait_for(MediaChangeRefused)
+    assert refused.reason == "Nothing acceptable, the other side says: The offer names none of our codecs (PCMU) (488)."
+    assert [event for event in at_caller.seen if isinstance(event, CallEnded)] == []

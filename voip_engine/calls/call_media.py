@@ -130,8 +130,11 @@ class CallMedia:
             return
         try:
             body = negotiation.offer() if offer is None else negotiation.answer(offer)
-        except (MalformedSdp, NotAcceptable):
-            self._reject(488)
+        except NotAcceptable as error:
+            self._reject(488, str(error))
+            return
+        except MalformedSdp as error:
+            self._reject(488, f"The offer could not be read: {error}")
             return
         self._offered_late = offer is None
         self.follow()
@@ -175,8 +178,8 @@ class CallMedia:
     def _reoffer(self, offer: bytes) -> None:
         self._perform(self._core.reoffer(self._session, offer, self._now))
 
-    def _reject(self, status: int) -> None:
-        self._perform(self._core.reject_reoffer(self._session, status, self._now))
+    def _reject(self, status: int, why: str = "") -> None:
+        self._perform(self._core.reject_reoffer(self._session, status, self._now, warning_text=why))
 
     def _perform(self, wanted: list[effects.Effect]) -> None:
         self._services.signalling.perform(wanted)
