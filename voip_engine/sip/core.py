@@ -285,6 +285,29 @@ class SipCore:
             known.reoffer(offer, now)
         return self._endpoint.take_effects()
 
+    def move(
+        self,
+        session: str,
+        offer: bytes,
+        *,
+        account: str | None,
+        local: LocalAddress,
+        now: float,
+        contact: LocalAddress | None = None,
+    ) -> list[Effect]:
+        """Go on at another address of ours: a re-INVITE with this offer tells the other side (RFC 3261 §12.2.1.1, §14.1).
+
+        `account` and `contact` as for `invite`, the outcome as for `reoffer`. Raises SessionStateError unless the call is up.
+        """
+        if (known := self._sessions.get(session)) is not None:
+            self._endpoint.note_sending_address(local)
+            known.move(
+                local,
+                lambda user, secure: self._accounts.contact(account, user, local, secure, contact or local),
+            )
+            known.reoffer(offer, now)
+        return self._endpoint.take_effects()
+
     def accept_reoffer(self, session: str, body: bytes, now: float) -> list[Effect]:
         """Answer their re-INVITE with 200. One that was cancelled meanwhile is no error. Raises SessionStateError."""
         if (known := self._sessions.get(session)) is not None:

@@ -10,13 +10,15 @@ ENDED means that the engine has been told; what is still done then is `ending`'s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from voip_engine.sip.admission.rate_limit import TokenBucket
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionProgressed
 from voip_engine.sip.endpoint import session_body
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.messages.grammar import MalformedHeader
 from voip_engine.sip.messages.message import Request, Response
-from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.messages.uri import NameAddress, SipUri
 from voip_engine.sip.sessions.dialog import Dialog
 from voip_engine.sip.sessions.dialog_requests import DialogRequests
 from voip_engine.sip.sessions.ending import Ending
@@ -186,6 +188,13 @@ class Session:
             self._updates.offer(early.dialog, offer, now)
         elif (reoffers := self._established()) is not None:
             reoffers.offer(offer, now)
+
+    def move(self, local: LocalAddress, contact: Callable[[str, bool], str]) -> None:
+        """Send from `local` from now on, and be reached at `contact(user, secure)`. Raises SessionStateError."""
+        if self._established() is not None:
+            uri = NameAddress.parse(self._context.contact).uri
+            self._context.local = local
+            self._context.contact = contact(uri.user or "", uri.scheme == "sips")
 
     def accept_reoffer(self, body: bytes, now: float) -> None:
         """Answer their re-INVITE or UPDATE. Raises SessionStateError."""
