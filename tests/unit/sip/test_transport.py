@@ -168,6 +168,39 @@ async def test_long_datagrams_go_through() -> None:
         assert len((await there.data.get())[0]) == 60_000
 
 
+async def test_datagrams_that_follow_each_other_are_kept_apart() -> None:
+    sent = [bytes((letter,)) * size for letter, size in ((65, 60_000), (66, 10), (67, 1_000))]
+    async with endpoint() as here, endpoint() as there:
+        await here.transport.listen("UDP", "127.0.0.1", 0)
+        remote = await there.transport.listen("UDP", "127.0.0.1", 0)
+        for data in sent:
+            here.transport.send(SendRequest(data, NextHop("UDP", "127.0.0.1", remote.port), "t"))
+        assert [(await there.data.get())[0] for _ in sent] == sent
+
+
+class WithoutReaders(asyncio.SelectorEventLoop):
+    """An event loop that cannot watch a socket for its user, as on Windows."""
+
+    def add_reader(self, *_: object) -> None:
+        raise NotImplementedError
+
+    def remove_reader(self, *_: object) -> bool:
+        raise NotImplementedError
+
+
+def test_datagrams_without_watched_sockets() -> None:
+    async def there_and_back() -> LocalAddress:
+        await test_datagrams_go_there_and_back("127.0.0.1")
+        await test_an_unreachable_port_fails_its_own_transactions_only("127.0.0.1")
+        async with endpoint() as here:
+            return await here.transport.listen("UDP", "127.0.0.1", 0)
+
+    with asyncio.Runner(loop_factory=WithoutReaders) as runner:
+        left = runner.run(there_and_back())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+        again.bind((left.host, left.port))  # it was given back
+
+
 async def test_keep_alives_on_udp_are_nothing() -> None:
     async with endpoint() as here, endpoint() as there:
         await here.transport.listen("UDP", "127.0.0.1", 0)
