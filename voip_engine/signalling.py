@@ -42,6 +42,7 @@ class Signalling:
             on_failure=self._transport_failed,
             on_framing_error=self._framing_failed,
             on_flow_lost=self._flow_lost,
+            on_sent=lambda data, flow: self._traces.sent(data, flow, time.time()),
             knows=lambda flow: core.knows(flow, self.now),
             tls=TlsContexts(TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file)) if tls else None,
             resolver=resolver,
@@ -96,7 +97,6 @@ class Signalling:
             elif isinstance(effect, KeepAlive):
                 self._transport.keep_alive(effect)
             elif isinstance(effect, SendOnFlow | SendRequest):
-                self._traces.sent(effect, time.time())
                 self._transport.send(effect)
             else:
                 self._on_effect(effect)

@@ -19,8 +19,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from voip_engine.hosts import host_port
-from voip_engine.sip.effects import SendOnFlow, SendRequest
-from voip_engine.sip.flow import DEFAULT_PORTS, Flow, Transport
+from voip_engine.sip.flow import Flow, Transport
 
 FIRST_KEPT: Final = 40
 LATEST_KEPT: Final = 160
@@ -56,9 +55,9 @@ _SHOWN_BODIES = (b"application/sdp", b"message/sipfrag")
 class SipTraceEntry:
     """One message. `at` is seconds since the epoch, addresses are `host:port`; `repeated` marks a retransmission.
 
-    `source` is empty for a request of ours: which socket it leaves from is decided later.
-
-    `message` holds the redacted bytes.
+    What we sent stands with the way that it really went, which may be another than it was meant for: names are looked up,
+    servers fail and others are tried, and what is too long for UDP goes over TCP (RFC 3261 §18.1.1). What never left is not
+    there. `message` holds the redacted bytes.
     """
 
     at: float
@@ -149,17 +148,11 @@ class SipTraces:
             here, there = _ends(flow)
             trace.add(at, False, flow.transport, there, here, data)
 
-    def sent(self, effect: SendOnFlow | SendRequest, at: float) -> None:
-        """A message goes back along a flow, or to a next hop."""
-        if (trace := self._trace_of(effect.data)) is None:
-            return
-        if isinstance(effect, SendOnFlow):
-            here, there = _ends(effect.flow)
-            trace.add(at, True, effect.flow.transport, here, there, effect.data)
-        else:
-            hop = effect.next_hop
-            there = host_port(hop.host, hop.port or DEFAULT_PORTS[hop.transport])
-            trace.add(at, True, hop.transport, "", there, effect.data)
+    def sent(self, data: bytes, flow: Flow, at: float) -> None:
+        """A message went out along a flow."""
+        if (trace := self._trace_of(data)) is not None:
+            here, there = _ends(flow)
+            trace.add(at, True, flow.transport, here, there, data)
 
     def _trace_of(self, data: bytes) -> SipTrace | None:
         if not self._traces:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voip_engine.sip.effects import SendOnFlow, SendRequest
-from voip_engine.sip.flow import Flow, NextHop
+from voip_engine.sip.flow import Flow
 from voip_engine.sip.trace import BYTES_KEPT, FIRST_KEPT, LATEST_KEPT, SipTrace, SipTraces, redacted
 
 FLOW = Flow("UDP", "192.0.2.1", 5060, "198.51.100.7", 5062)
@@ -23,14 +22,15 @@ def test_messages_of_a_call_are_kept_in_order_with_where_they_came_from() -> Non
     traces = SipTraces()
     trace = traces.open("a@b")
     traces.received(message(), FLOW, 1.0)
-    traces.sent(SendOnFlow(message("SIP/2.0 180 Ringing"), FLOW), 2.0)
-    traces.sent(SendRequest(message("BYE sip:bob@x SIP/2.0"), NextHop("TLS", "2001:db8::7", 0), "t"), 3.0)
+    traces.sent(message("SIP/2.0 180 Ringing"), FLOW, 2.0)
+    traces.sent(message("BYE sip:bob@x SIP/2.0"), Flow("TLS", "2001:db8::1", 40312, "2001:db8::7", 5061), 3.0)
     first, second, third = trace.entries()
     assert (first.at, first.sent, first.method, first.status) == (1.0, False, "INVITE", None)
     assert (first.source, first.destination) == ("198.51.100.7:5062", "192.0.2.1:5060")
     assert (second.sent, second.method, second.status) == (True, "INVITE", 180)
     assert (second.source, second.destination) == ("192.0.2.1:5060", "198.51.100.7:5062")
-    assert (third.transport, third.destination) == ("TLS", "[2001:db8::7]:5061")
+    assert (third.transport, third.source) == ("TLS", "[2001:db8::1]:40312")
+    assert third.destination == "[2001:db8::7]:5061"
     assert third.start_line == "BYE sip:bob@x SIP/2.0"
 
 
@@ -63,7 +63,7 @@ def test_retransmissions_are_marked_and_kept_once() -> None:
     trace = traces.open("a@b")
     for at in (1.0, 1.5):
         traces.received(message(), FLOW, at)
-    traces.sent(SendOnFlow(message(), FLOW), 2.0)
+    traces.sent(message(), FLOW, 2.0)
     assert [entry.repeated for entry in trace.entries()] == [False, True, False]
     assert trace.entries()[0].message is trace.entries()[1].message
 

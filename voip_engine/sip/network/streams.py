@@ -48,8 +48,9 @@ class _Attempt:
 class Streams:
     """Owns listeners and connections. Next hops are literal addresses with a port.
 
-    `on_lost` gets the flow of a connection that is gone and plain words, `on_failure` a transaction and plain words. `knows`
-    tells sources that may call from strangers, who get few connections: whom we called may send its BYE on one of its own.
+    `on_lost` gets the flow of a connection that is gone and plain words, `on_failure` a transaction and plain words, `on_sent`
+    what was handed to a connection. `knows` tells sources that may call from strangers, who get few connections: whom we called
+    may send its BYE on one of its own.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class Streams:
         on_lost: Callable[[Flow, str], None],
         on_failure: Callable[[str, str], None],
         *,
+        on_sent: Callable[[bytes, Flow], None],
         knows: Callable[[Flow], bool],
         limits: TcpLimits,
         tls: TlsContexts,
     ) -> None:
+        self._on_sent = on_sent
         self._on_lost = on_lost
         self._on_failure = on_failure
         self._crowd = Crowd(limits, knows)
@@ -127,7 +130,7 @@ class Streams:
             self._send_when_connected(hop, data, transaction)
             return
         try:
-            connection.send(data)
+            self._put(connection, data)
         except ConnectionError as error:
             self._tell_failure(transaction, describe_failure(error, hop))
 
@@ -137,7 +140,7 @@ class Streams:
         if connection is None or not connection.usable:
             return False
         try:
-            connection.send(data)
+            self._put(connection, data)
         except ConnectionError as error:
             log.debug("sending to %s failed: %s", flow.remote_host, error)
         return True
@@ -174,6 +177,10 @@ class Streams:
             await asyncio.wait([connection.closed for connection in connections])
         for server, _ in self._listeners:
             await server.wait_closed()
+
+    def _put(self, connection: TcpConnection, data: bytes) -> None:
+        connection.send(data)
+        self._on_sent(data, connection.flow)
 
     # ---- connections --------------------------------------------------------------------------------------------------
 
@@ -220,7 +227,7 @@ class Streams:
             del self._attempts[hop]
             attempt.flow = connection.flow
             for data, _ in attempt.waiting:
-                connection.send(data)
+                self._put(connection, data)
         except (OSError, TransportError) as error:
             self._attempts.pop(hop, None)
             attempt.failure = self._describe(error, hop)

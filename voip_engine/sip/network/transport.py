@@ -49,8 +49,9 @@ log = logging.getLogger(__name__)
 class SipTransport:
     """Owns every SIP socket. Its callbacks run in the event loop and must not block.
 
-    `on_failure` gets a transaction and plain words; it is called after `send` has returned. Hosts in the flows are
-    literal addresses; `local_host` is one that the peer can reach, on a wildcard socket too.
+    `on_failure` gets a transaction and plain words; it is called after `send` has returned. `on_sent` gets what really went
+    out, and which way: names were looked up by then, and a connection made. Hosts in the flows are literal addresses;
+    `local_host` is one that the peer can reach, on a wildcard socket too.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class SipTransport:
         on_framing_error: Callable[[FramingError, Flow], None],
         on_flow_lost: Callable[[Flow], None],
         *,
+        on_sent: Callable[[bytes, Flow], None] = lambda data, flow: None,
         knows: Callable[[Flow], bool] = lambda flow: True,
         limits: TcpLimits | None = None,
         tls: TlsContexts | None = None,
         resolver: Resolver | None = None,
     ) -> None:
         self._on_data = on_data
+        self._on_sent = on_sent
         self._on_failure = on_failure
         self._on_flow_lost = on_flow_lost
         self._streams = Streams(
@@ -73,6 +76,7 @@ class SipTransport:
             on_framing_error,
             self._stream_lost,
             self._fail,
+            on_sent=on_sent,
             knows=knows,
             limits=limits or TcpLimits(),
             tls=tls or TlsContexts(),
@@ -203,13 +207,16 @@ class SipTransport:
     def _datagram_received(self, udp: UdpSocket, data: bytes, host: str, port: int) -> None:
         if self._closed or self._mapped.receive(udp, data) or not data.strip(b"\r\n\x00"):
             return  # a keep-alive (RFC 5626 §4.4.1 and what older phones send)
+        self._on_data(data, self._flow(udp, host, port))
+
+    def _flow(self, udp: UdpSocket, host: str, port: int) -> Flow:
         local = udp.address.host
         if is_wildcard(local):
             try:
                 local = self._routes.source(host)
             except TransportError:
                 log.debug("no way back to %s:%d", host, port)
-        self._on_data(data, Flow("UDP", local, udp.address.port, host, port))
+        return Flow("UDP", local, udp.address.port, host, port)
 
     def _send_datagram(self, data: bytes, host: str, port: int, flow: Flow | None = None) -> str | None:
         """Send from the flow's socket or one that fits; give plain words when that failed."""
@@ -226,6 +233,7 @@ class SipTransport:
         except OSError as error:
             log.debug("sending to %s:%d failed: %s", host, port, error)
             return describe_failure(error, hop)
+        self._on_sent(data, flow or self._flow(udp, host, port))
         return None
 
     def _udp_socket(self, remote_host: str, flow: Flow | None) -> UdpSocket | None:
