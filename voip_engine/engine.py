@@ -42,7 +42,6 @@ from voip_engine.media.plane import MediaError, MediaPlane
 from voip_engine.modes.base import Mode
 from voip_engine.modes.registry import available_modes
 from voip_engine.monitoring import Monitoring
-from voip_engine.network_settings import DtmfPolicy
 from voip_engine.sdp.plan import CodecName
 from voip_engine.settings import EngineSettings, ListenAddress
 from voip_engine.signalling import Signalling
@@ -62,10 +61,6 @@ if TYPE_CHECKING:
 
 GOODBYE_S = 2.0
 """How long closing waits for the other sides to confirm BYE, and then for the registrars."""
-
-DEFAULT_LISTEN = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
-"""Where an engine without accounts and without `listen` takes direct calls."""
-
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +127,7 @@ class Engine:
             plane=self._plane,
             modes=self._modes,
             voice=self.settings.voice,
-            agent=self._agent_of,
+            agent=self.settings.agent_of,
             speech=self._speech.services,
             language=self.settings.transcription.language,
             publish=self._publish,
@@ -140,7 +135,7 @@ class Engine:
             open_leg=self._open_leg,
             rules=self._placed.rules,
             find=lambda text, account: destination(text, self.settings.accounts, account).target,
-            dtmf=self._dtmf_of,
+            dtmf=self.settings.dtmf_of,
             referred=lambda call, effect: self._referrals.referred(call, effect),
             spawn=self._spawn,
             media_timeout_s=self.settings.media_timeout_s,
@@ -374,28 +369,17 @@ class Engine:
     # ---- small things -------------------------------------------------------------------------------------------------
 
     async def _listen(self) -> tuple[str, ...]:
-        wanted = self.settings.listen or (() if self.settings.accounts else DEFAULT_LISTEN)
         bound = []
-        for text in wanted:
+        for text in self.settings.addresses_to_listen_on:
             address = ListenAddress.parse(text)
             local = await self._signalling.listen(address.transport, address.host, address.port)
             self._signalling.core.add_local_address(local)
             bound.append(f"{local.transport.lower()}:{host_port(local.host, local.port)}")
         return tuple(bound)
 
-    def _agent_of(self, account: str | None) -> AgentSettings:
-        for settings in self.settings.accounts:
-            if settings.agent is not None and str(settings.address_of_record) == account:
-                return settings.agent
-        return self.settings.agent
-
     def _require_mode(self, name: str) -> None:
         if name not in self._modes:
             raise EngineError(f"There is no mode {name!r}; there are {', '.join(self._modes)}.")
-
-    def _dtmf_of(self, account: str | None) -> DtmfPolicy:
-        named = (each.dtmf for each in self.settings.accounts if str(each.address_of_record) == account)
-        return next(named, "auto")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

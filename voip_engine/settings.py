@@ -28,6 +28,9 @@ from voip_engine.sip.flow import Transport
 from voip_engine.sip.messages.uri import MalformedUri, SipUri
 from voip_engine.speech_settings import AgentSettings, SpeakingSettings, TranscriptionSettings, VoiceSettings
 
+DEFAULT_LISTEN = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
+"""Where an engine without accounts and without `listen` takes direct calls."""
+
 _TRANSPORTS: Mapping[str, Transport] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
 
 
@@ -169,6 +172,24 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    @property
+    def addresses_to_listen_on(self) -> tuple[str, ...]:
+        """Where calls are taken: what `listen` says, and without accounts port 5060 where it says nothing."""
+        return self.listen or (() if self.accounts else DEFAULT_LISTEN)
+
+    def agent_of(self, account: str | None) -> AgentSettings:
+        """Return how the agent behaves on the calls of an account, by its address of record, or on those of none."""
+        own = self._account(account)
+        return own.agent if own is not None and own.agent is not None else self.agent
+
+    def dtmf_of(self, account: str | None) -> DtmfPolicy:
+        """Return how keys are sent on the calls of an account, or on those of none."""
+        own = self._account(account)
+        return own.dtmf if own is not None else "auto"
+
+    def _account(self, address: str | None) -> AccountSettings | None:
+        return next((each for each in self.accounts if str(each.address_of_record) == address), None)
 
 
 def _check_account_uri(text: str) -> None:

@@ -33,7 +33,6 @@ INSTALL_AGENT: Final = f"pip install '.[agent]' --extra-index-url {CPU_TORCH}"
 
 async def examine(settings: EngineSettings, file: Path) -> list[Check]:
     """Look at everything at once. Only what these settings use counts as needed; `file` is where they are changed."""
-    from voip_engine.engine import DEFAULT_LISTEN
 
     groups: list[Awaitable[list[Check]]] = [
         asyncio.to_thread(lambda: [_python(), _terminal(), *_packages(settings)]),
@@ -44,7 +43,7 @@ async def examine(settings: EngineSettings, file: Path) -> list[Check]:
         stun(settings),
         *(_servers(account, settings.tls) for account in settings.accounts),
         mode(settings, f"set mode in {file}"),
-        listening(settings.listen or (() if settings.accounts else DEFAULT_LISTEN)),
+        listening(settings.addresses_to_listen_on),
     ]
     return [check for checks in await asyncio.gather(*groups) for check in checks]
 
