@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 from voip_engine import events
 from voip_engine.calls.call_media import CallMedia
 from voip_engine.calls.call_services import CallIdentity, CallServices
+from voip_engine.calls.course import CallCourse
+from voip_engine.calls.describing import call_snapshot
 from voip_engine.calls.keys import CallKeys
 from voip_engine.calls.mode_runner import ModeRunner
 from voip_engine.calls.negotiation import CallNegotiation
@@ -39,15 +40,9 @@ class Call:
         self._services = services
         self._identity = identity
         self._trace = services.signalling.trace(identity.session)
-        self._state = CallState.INCOMING if identity.direction is CallDirection.INBOUND else CallState.CALLING
-        self._created_at = time.time()
-        self._answered_at: float | None = None
-        self._ended_at: float | None = None
-        self._end_status: int | None = None
-        self._end_reason = ""
+        self._course = CallCourse(self.call_id, identity.direction, services.publish)
         self._offer: bytes | None = None
         self._answering = False
-        self._early_media = False
         self._monitor_state = MonitorState.OFF
         self._finished = asyncio.Event()
         self._host = CallVoiceHost(
@@ -64,7 +59,7 @@ class Call:
         self._voice = CallVoice(self.call_id, identity.number, services.plane.send, services.voice, self._host)
         self._media = CallMedia(services, identity.session, self._voice)
         self._go_over(identity.peer_hop)
-        self._runner = ModeRunner(self._voice, *self._mode(mode), self._host.mode_failed)
+        self._runner = ModeRunner(self._voice, services.modes, mode, self._host.mode_failed)
         self._transfers = CallTransfers(self, services)
         self._keys = CallKeys(services, identity)
 
@@ -88,8 +83,7 @@ class Call:
     @property
     def mode(self) -> str | Mode:
         """What handles the call, for `set_mode` or `Engine.dial`: a name, or a mode that has none the engine knows."""
-        name = self._runner.name
-        return name if name in self._services.modes else self._runner.factory()
+        return self._runner.mode
 
     @property
     def agent(self) -> AgentSettings:
@@ -99,12 +93,12 @@ class Call:
     @property
     def state(self) -> CallState:
         """Where the call stands."""
-        return self._state
+        return self._course.state
 
     @property
     def ended(self) -> bool:
         """Whether the call is over."""
-        return self._state is CallState.ENDED
+        return self._course.ended
 
     def trace(self) -> tuple[SipTraceEntry, ...]:
         """Return the SIP messages of this call without their secrets, the oldest first: the first 40 and the latest 160."""
@@ -116,49 +110,21 @@ class Call:
 
     def snapshot(self) -> CallSnapshot:
         """Return the call as it stands."""
-        identity = self._identity
-        media = self._media
-        plan, local = media.plan, media.negotiation.local if media.negotiation else None
-        far = media.meter.remote_rtp or (plan.remote_rtp if plan else None)
-        return CallSnapshot(
-            call_id=self.call_id,
-            sip_call_id=identity.session,
-            direction=identity.direction,
-            state=self._state,
-            account=identity.account,
-            peer_uri=identity.peer_uri,
-            peer_name=identity.peer_name,
+        return call_snapshot(
+            self._identity,
+            self._course,
+            self._media,
+            self._host,
             mode=self._runner.name,
-            transport=identity.peer_hop.transport,
-            created_at=self._created_at,
-            answered_at=self._answered_at,
-            ended_at=self._ended_at,
-            end_status=self._end_status,
-            end_reason=self._end_reason,
-            held_by=media.held_by,
-            early_media=self._early_media and self._state is CallState.RINGING,
-            asserted_uri=identity.asserted_uri,
-            asserted_name=identity.asserted_name,
-            transfer=self._transfers.snapshot,
-            referred_by=identity.referred_by,
-            codec=media.codec,
-            security=media.security,
-            local_rtp=host_port(local.host, local.port) if local else "",
-            remote_rtp=host_port(far.host, far.port) if far else "",
-            remote_signalling=host_port(identity.peer_hop.host, identity.peer_hop.port or 5060),
-            media=media.meter.snapshot,
             monitor=self._monitor_state,
-            activity=self._host.activity,
-            dialogue=self._host.dialogue.lines,
-            turns=self._host.dialogue.turns,
-            trouble=self._host.trouble,
+            transfer=self._transfers.snapshot,
         )
 
     # ---- commands -----------------------------------------------------------------------------------------------------
 
     async def answer(self, mode: str | Mode | None = None) -> None:
         """Answer an incoming call, in `mode` or in the one already chosen."""
-        if self._state is not CallState.INCOMING or self._answering:
+        if not self._course.incoming or self._answering:
             raise EngineError("Only a call that is coming in can be answered.")
         self._answering = True
         try:
@@ -178,7 +144,7 @@ class Call:
 
     async def reject(self, status: int = 486) -> None:
         """Refuse an incoming call with a final status, 486 (busy) unless told otherwise."""
-        if self._state is not CallState.INCOMING:
+        if not self._course.incoming:
             raise EngineError("Only a call that is coming in can be rejected.")
         self._perform(self._core.reject(self.session, status, self._now))
 
@@ -194,49 +160,49 @@ class Call:
 
     async def set_mode(self, mode: str | Mode) -> None:
         """Let another mode, by its name or a mode itself, handle the call from now on. RTP goes on without a gap."""
-        name, factory = self._mode(mode)
-        self._require_alive()
+        name, factory = self._runner.find(mode)
+        self._course.require_alive()
         self._host.mode_troubled(None)
         await self._runner.switch(name, factory)
         self._publish(events.ModeChanged(time.time(), self.call_id, name))
 
     async def restart_mode(self) -> None:
         """Let the call's mode begin anew, because what it lacked may be there now."""
-        self._require_alive()
+        self._course.require_alive()
         self._host.mode_troubled(None)
         await self._runner.restart()
 
     def set_agent(self, settings: AgentSettings) -> None:
         """Give this call's agent its own prompt, model, voice …; what is being said is finished as it was begun."""
-        self._require_alive()
+        self._course.require_alive()
         self._host.agent_settings = settings
 
     def set_voice(self, settings: VoiceSettings) -> None:
         """Tell this caller's speech from silence by other rules from now on."""
-        self._require_alive()
+        self._course.require_alive()
         self._voice.set_voice(settings)
 
     async def monitor(self, on: bool) -> None:
         """Put the call on the local speakers, or take it off. One call at a time is heard."""
-        if on and not self.snapshot().early_media:
-            self._require_connected()
+        if on and not self._course.early_media:
+            self._course.require_connected()
         await self._services.monitor(self, on)
 
     async def hold(self, on: bool) -> None:
         """Put the other side on hold by re-INVITE, or take it back (RFC 3264 §8.4). The other side may hold us besides."""
-        self._require_connected()
+        self._course.require_connected()
         self._media.hold(on)
 
     async def set_codecs(self, codecs: tuple[CodecName, ...]) -> None:
         """Offer other codecs in mid-call, the first being what we like best; `MediaChanged` says what came of it."""
         if not codecs:
             raise EngineError("There is no codec to offer; name at least one.")
-        self._require_connected()
+        self._course.require_connected()
         self._media.set_codecs(codecs)
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys one after the other: as telephone-events (RFC 4733) or by INFO, as the account and the other side want."""
-        self._require_connected()
+        self._course.require_connected()
         plan = self._media.plan
         takes_events = plan is not None and plan.telephone_event_send is not None
         await self._keys.send(digits, takes_events=takes_events)
@@ -268,7 +234,7 @@ class Call:
         """Note where a call goes on that was sent elsewhere."""
         self._identity = replace(self._identity, peer_uri=peer_uri)
         self._go_over(peer_hop)
-        self._state, self._early_media = CallState.CALLING, False
+        self._course.sent_elsewhere()
 
     def apply(self, effect: effects.Effect) -> None:
         """Follow what the SIP core says of this call's session."""
@@ -278,7 +244,7 @@ class Call:
             case effects.AlternativeOffered():
                 self._media.alternative_offered()
             case effects.SessionAnswered():
-                if effect.flow is not None and self._state is not CallState.CONNECTED:
+                if effect.flow is not None and not self._course.connected:
                     # Not always where the call was first sent: another server took it, or it was too long for UDP.
                     flow = effect.flow
                     hop = NextHop(flow.transport, flow.remote_host, flow.remote_port)
@@ -287,7 +253,7 @@ class Call:
             case effects.SessionConfirmed(body=body):
                 self._confirmed(body)
             case effects.SessionReoffered(offer=offer):
-                self._media.reoffered(offer, connected=self._state is CallState.CONNECTED)
+                self._media.reoffered(offer, connected=self._course.connected)
             case effects.SessionReofferFailed(reason=reason):
                 self._media.reoffer_refused(reason)
             case effects.SessionEnded():
@@ -316,8 +282,7 @@ class Call:
             case protocol.MediaTimedOut(silent_s=silent_s):
                 self._publish(events.MediaTimedOut(time.time(), self.call_id, silent_s))
                 if self._services.hang_up_on_media_timeout and not self.ended:
-                    self._end_reason = f"Nothing was heard from the other side for {silent_s:.0f} s."
-                    self._perform(self._core.hang_up(self.session, self._now))
+                    self._give_up(f"Nothing was heard from the other side for {silent_s:.0f} s.")
             case protocol.PacketRejected():
                 source = host_port(report.source.host, report.source.port)
                 self._publish(events.PacketRejected(time.time(), source, report.reason, self.call_id))
@@ -348,16 +313,13 @@ class Call:
     # ---- the session's course -----------------------------------------------------------------------------------------
 
     def _progressed(self, effect: effects.SessionProgressed) -> None:
-        if self._state not in (CallState.CALLING, CallState.RINGING) or effect.status == 100:
+        if not self._course.placed or effect.status == 100:
             return
         early = effect.body is not None and self._take_answer(effect.body, final=False)
-        self._early_media = self._early_media or early
-        if self._state is CallState.CALLING or early:
-            self._state = CallState.RINGING
-            self._publish(events.CallRinging(time.time(), self.call_id, effect.status, early))
+        self._course.rang(effect.status, early_media=early)
 
     def _answered(self, body: bytes | None) -> None:
-        if self._state is not CallState.CONNECTED:
+        if not self._course.connected:
             if self._take_answer(body):
                 self._connected()
         else:  # the answer to a re-INVITE of ours
@@ -378,9 +340,7 @@ class Call:
             return False
 
     def _connected(self) -> None:
-        self._state = CallState.CONNECTED
-        self._answered_at = time.time()
-        self._publish(events.CallAnswered(self._answered_at, self.call_id, self._media.codec, self._media.security))
+        self._course.answered(self._media.codec, self._media.security)
         self._runner.start()
 
     def _go_over(self, hop: NextHop) -> None:
@@ -389,20 +349,14 @@ class Call:
         self._media.secure_signalling = hop.transport == "TLS"
 
     def _give_up(self, reason: str) -> None:
-        self._end_reason = reason
+        self._course.will_end(reason)
         self._perform(self._core.hang_up(self.session, self._now))
 
     def _end(self, by: Literal["local", "remote"], status: int | None, reason: str) -> None:
-        if self.ended:
-            return
-        self._state = CallState.ENDED
-        self._ended_at = time.time()
-        self._end_status = status
-        self._end_reason = self._end_reason or reason
-        self._host.activity_changed("")
-        duration_s = self._ended_at - self._answered_at if self._answered_at is not None else 0.0
-        self._voice.hang_up()
-        self._publish(events.CallEnded(self._ended_at, self.call_id, by, status, self._end_reason, duration_s))
+        if not self.ended:
+            self._host.activity_changed("")
+            self._voice.hang_up()
+            self._course.over(by, status, reason)
 
     # ---- small things -------------------------------------------------------------------------------------------------
 
@@ -417,7 +371,7 @@ class Call:
                 identity.number, identity.peer_hop, identity.account, identity.codecs
             )
         except EngineError:
-            if self._state is CallState.INCOMING:
+            if self._course.incoming:
                 self._perform(self._core.reject(self.session, 503, self._now))
             raise
         if self.ended:  # meanwhile, so nobody else closes this leg
@@ -425,23 +379,6 @@ class Call:
             raise EngineError("The caller hung up before the call was answered.")
         self._media.negotiation = opened
         return opened
-
-    def _mode(self, mode: str | Mode) -> tuple[str, Callable[[], Mode]]:
-        """A mode's name and how to make it. Raises EngineError for an unknown name."""
-        if not isinstance(mode, str):
-            return mode.name, lambda: mode
-        if mode not in self._services.modes:
-            raise EngineError(f"There is no mode {mode!r}; there are {', '.join(self._services.modes)}.")
-        return mode, self._services.modes[mode]
-
-    def _require_alive(self) -> None:
-        if self.ended:
-            raise EngineError("The call is over.")
-
-    def _require_connected(self) -> None:
-        self._require_alive()
-        if self._state is not CallState.CONNECTED:
-            raise EngineError("The call is not up yet.")
 
     def _perform(self, wanted: list[effects.Effect]) -> None:
         self._services.signalling.perform(wanted)

@@ -10,6 +10,7 @@ from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.calls.voice import CallVoice
 from voip_engine.errors import EngineError
 from voip_engine.events import MediaChanged, MediaChangeRefused
+from voip_engine.hosts import host_port
 from voip_engine.media import protocol
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
@@ -53,6 +54,18 @@ class CallMedia:
     def held_by(self) -> Holder:
         """Who holds the call."""
         return self.negotiation.held_by if self.negotiation is not None else Holder.NOBODY
+
+    @property
+    def local_rtp(self) -> str:
+        """Where we take audio, empty while nowhere."""
+        local = self.negotiation.local if self.negotiation is not None else None
+        return host_port(local.host, local.port) if local is not None else ""
+
+    @property
+    def remote_rtp(self) -> str:
+        """Where audio goes, empty while nowhere: to whom is heard, until then to where the other side said."""
+        far = self.meter.remote_rtp or (self.plan.remote_rtp if self.plan is not None else None)
+        return host_port(far.host, far.port) if far is not None else ""
 
     def follow(self, *, early: bool = False) -> None:
         """Let the leg follow the plan. Early media may pause for as long as it rings."""

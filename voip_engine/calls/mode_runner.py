@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from traceback import extract_tb
 
 from voip_engine.calls.mode_leg import ModeLeg
 from voip_engine.calls.voice import CallVoice
+from voip_engine.errors import EngineError
 from voip_engine.modes.base import Mode
 
 STOP_S = 2.0
@@ -21,34 +22,52 @@ class ModeRunner:
     """Owns the mode's task. Before `start` a switch only changes what will run."""
 
     def __init__(
-        self, voice: CallVoice, name: str, factory: Callable[[], Mode], on_failure: Callable[[str, str], None]
+        self,
+        voice: CallVoice,
+        modes: Mapping[str, Callable[[], Mode]],
+        mode: str | Mode,
+        on_failure: Callable[[str, str], None],
     ) -> None:
+        """Choose the first mode, by its name among `modes` or itself. Raises EngineError for an unknown name."""
         self._voice = voice
-        self.factory = factory
+        self._modes = modes
+        self.name, self._factory = self.find(mode)
         self._on_failure = on_failure
         self._task: asyncio.Task[None] | None = None
         self._started = False
         self._switching = asyncio.Lock()
-        self.name = name
+
+    @property
+    def mode(self) -> str | Mode:
+        """What is chosen, to be chosen elsewhere: a name, or a mode that has none the engine knows."""
+        return self.name if self.name in self._modes else self._factory()
+
+    def find(self, mode: str | Mode) -> tuple[str, Callable[[], Mode]]:
+        """Return a mode's name and how to make it. Raises EngineError for an unknown name."""
+        if not isinstance(mode, str):
+            return mode.name, lambda: mode
+        if mode not in self._modes:
+            raise EngineError(f"There is no mode {mode!r}; there are {', '.join(self._modes)}.")
+        return mode, self._modes[mode]
 
     def start(self) -> None:
         """Let the chosen mode handle the call from now on."""
         self._started = True
         if self._task is None:
-            self._task = asyncio.create_task(self._run(self.name, self.factory), name=f"mode {self.name}")
+            self._task = asyncio.create_task(self._run(self.name, self._factory), name=f"mode {self.name}")
 
     async def switch(self, name: str, factory: Callable[[], Mode]) -> None:
         """End the running mode, then start another. Two switches at once happen one after the other."""
         async with self._switching:
             self.name = name
-            self.factory = factory
+            self._factory = factory
             await self._end_task()
             if self._started and not self._voice.hung_up.is_set():
                 self.start()
 
     async def restart(self) -> None:
         """Let the same mode begin anew."""
-        await self.switch(self.name, self.factory)
+        await self.switch(self.name, self._factory)
 
     async def stop(self) -> None:
         """End the running mode for good."""
