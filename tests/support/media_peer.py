@@ -20,6 +20,7 @@ from voip_engine.media.protocol import (
     Listen,
     OpenLeg,
     RtpStart,
+    UtteranceHeard,
     VoiceActivitySettings,
 )
 from voip_engine.rtp.packet import HeaderExtension, RtpPacket
@@ -122,3 +123,16 @@ class Peer:
     def close(self) -> None:
         self.socket.close()
         self.rtcp.close()
+
+
+def speak(loop: Loop, peer: Peer, payloads: list[bytes], first: int = 0) -> int:
+    """Let a peer send payloads, one a tick; returns the number that comes next."""
+    for number, payload in enumerate(payloads, first):
+        peer.send(payload, number)
+        loop.tick()
+    return first + len(payloads)
+
+
+def pcm_of(report: UtteranceHeard) -> np.ndarray:
+    """The samples of an utterance, as if they were 16-bit integers."""
+    return np.frombuffer(report.pcm, "<i2").astype(float)

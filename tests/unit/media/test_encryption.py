@@ -69,13 +69,6 @@ class EncryptedPeer(Peer):
 
 
 @pytest.fixture
-def loop():
-    made = Loop()
-    yield made
-    made.media.close_all()
-
-
-@pytest.fixture
 def peers(loop):
     made = []
 

@@ -16,13 +16,6 @@ ELSEWHERE = HostPort("127.0.0.2", 0)
 
 
 @pytest.fixture
-def loop():
-    made = Loop()
-    yield made
-    made.media.close_all()
-
-
-@pytest.fixture
 def peer(loop):
     with contextlib.closing(Peer(loop, 1)) as made:
         yield made

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from support.media_peer import OPUS, SILENCE, Loop, Peer
+from support.media_peer import OPUS, SILENCE, Peer
 
 from voip_engine.media.protocol import (
     CloseLeg,
@@ -17,13 +17,6 @@ from voip_engine.media.protocol import (
     ResumePlayout,
     StopPlayout,
 )
-
-
-@pytest.fixture
-def loop():
-    made = Loop()
-    yield made
-    made.media.close_all()
 
 
 @pytest.fixture

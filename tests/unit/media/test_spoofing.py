@@ -17,13 +17,6 @@ ELSEWHERE = "127.0.0.66"
 
 
 @pytest.fixture
-def loop() -> Iterator[Loop]:
-    made = Loop()
-    yield made
-    made.media.close_all()
-
-
-@pytest.fixture
 def peer(loop: Loop) -> Iterator[Peer]:
     made = Peer(loop, 1)
     for number, payload in enumerate(tone(10)):

@@ -29,7 +29,7 @@ def ringing(bench: Bench, status: int = 180) -> Request:
     return invite
 
 
-def test_an_invite_nobody_has_answered_to_fails_at_once() -> None:
+def test_a_lost_connection_fails_what_waits_on_it() -> None:
     bench = Bench(transport="TCP")
     bench.place()
     lose(bench, port=50000)
