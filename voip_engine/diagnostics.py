@@ -15,10 +15,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from voip_engine.addresses import registrar_of
-from voip_engine.hosts import STUN_PORT, host_port
+from voip_engine.hosts import STUN_PORT, bracketed, host_port
 from voip_engine.modes.registry import available_modes
 from voip_engine.network_settings import TlsSettings
-from voip_engine.server_probe import probe
+from voip_engine.server_probe import PROBE_S, probe
 from voip_engine.settings import AccountSettings, EngineSettings, ListenAddress
 from voip_engine.sip.flow import NextHop
 from voip_engine.sip.messages.uri import SipUri
@@ -156,12 +156,17 @@ async def servers(account: AccountSettings, tls: TlsSettings | None = None) -> C
     files = TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file) if tls is not None else None
     try:
         async with asyncio.timeout(ANSWER_S * 2):
-            answered = await probe(hop, TlsContexts(files))
+            probed = await probe(hop, TlsContexts(files), account.address_of_record if account.register else None)
     except (TransportError, TimeoutError) as error:
         trouble = str(error).rstrip(".") or f"nobody answers within {ANSWER_S * 2:.0f} s"
         return Check(name, False, f"{where}, but {trouble}.")
-    proven = ", with a certificate that is trusted here" if answered.transport == "TLS" else ""
-    return Check(name, True, f"{where}; it answers{proven}")
+    if probed.answered:
+        proven = ", with a certificate that is trusted here" if probed.hop.transport == "TLS" else ""
+        return Check(name, True, f"{where}; it answers{proven}")
+    silent = f"{bracketed(probed.hop.host)} does not answer"
+    if account.register:
+        return Check(name, False, f"{where}, but {silent} over {probed.hop.transport} within {PROBE_S:.0f} s.")
+    return Check(name, False, f"{where}; {silent} OPTIONS, as some servers never do. A call will tell.", needed=False)
 
 
 # ---- STUN -----------------------------------------------------------------------------------------------------------

@@ -1,9 +1,15 @@
-"""Whether anybody answers where an account's requests go: an OPTIONS without credentials (RFC 3261 §11)."""
+"""Whether anybody answers where an account's requests go: harmless requests without credentials.
+
+OPTIONS (RFC 3261 §11) is what one asks with, but some servers never answer it. Those where an account registers have to answer
+a REGISTER; one without a Contact asks for the bindings there are and changes none (RFC 3261 §10.2.3). Whatever is said to
+either of them, 401 or 403 as well as 200, shows that somebody is there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import dataclass
 from typing import Final
 
 from voip_engine.hosts import bracketed
@@ -14,15 +20,24 @@ from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.network.tls import TlsContexts
 from voip_engine.sip.network.transport import SipTransport, TransportError
 
-ANSWER_S: Final = 2.0
+PROBE_S: Final = 2.0
 _REPEAT_S: Final = 0.5
 _SERVERS: Final = 3
 
 
-async def probe(hop: NextHop, tls: TlsContexts) -> NextHop:
-    """Ask the first servers of a next hop one after the other, each for 2 s; returns the one that answered.
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A server that was asked, and whether it answered. One that did not was reached, as far as one can tell."""
 
-    Raises TransportError in plain words, of the first server, when none does.
+    hop: NextHop
+    answered: bool
+
+
+async def probe(hop: NextHop, tls: TlsContexts, registers: SipUri | None = None) -> Probed:
+    """Ask the first servers of a next hop one after the other, each for 2 s; `registers` is an address that is registered there.
+
+    Returns the first that answered, else the first that was reached and kept silent. Raises TransportError in plain words, of
+    the first server, when none is reached.
     """
     responses: asyncio.Queue[bytes] = asyncio.Queue()
     failures: asyncio.Queue[str] = asyncio.Queue()
@@ -37,33 +52,42 @@ async def probe(hop: NextHop, tls: TlsContexts) -> NextHop:
         on_flow_lost=lambda flow: None,
         tls=tls,
     )
-    first: TransportError | None = None
+    silent: Probed | None = None
+    failure: TransportError | None = None
     try:
         for path in (await transport.paths_to(hop))[:_SERVERS]:
-            request = _options(path, hop.host)
+            requests = [_options(path, hop.host)]
+            if registers is not None:
+                requests.append(_query(path, registers))
             try:
-                async with asyncio.timeout(ANSWER_S):
-                    await _answered(transport, path, request, responses, failures)
+                async with asyncio.timeout(PROBE_S):
+                    await _answered(transport, path, requests, responses, failures)
             except TimeoutError:
-                first = first or TransportError(
-                    f"{bracketed(path.hop.host)} does not answer over {path.hop.transport} within {ANSWER_S:.0f} s"
-                )
+                silent = silent or Probed(path.hop, answered=False)
             except TransportError as error:
-                first = first or error
+                failure = failure or error
             else:
-                return path.hop
+                return Probed(path.hop, answered=True)
     finally:
         await transport.close()
-    raise first or TransportError(f"no server of {hop.host} is reached")
+    if silent is None:
+        raise failure or TransportError(f"no server of {hop.host} is reached")
+    return silent
 
 
 async def _answered(
-    transport: SipTransport, path: Path, request: Request, responses: asyncio.Queue[bytes], failures: asyncio.Queue[str]
+    transport: SipTransport,
+    path: Path,
+    requests: list[Request],
+    responses: asyncio.Queue[bytes],
+    failures: asyncio.Queue[str],
 ) -> None:
-    """Wait for the answer. Raises TransportError."""
-    effect = SendRequest(request.serialize(), path.hop, request.call_id)
-    transport.send(effect)
-    answer, failure = asyncio.create_task(_response_to(request, responses)), asyncio.create_task(failures.get())
+    """Wait for the answer to one of the requests. Raises TransportError."""
+    effects = [SendRequest(request.serialize(), path.hop, request.call_id) for request in requests]
+    calls = {request.call_id for request in requests}
+    for effect in effects:
+        transport.send(effect)
+    answer, failure = asyncio.create_task(_response_to(calls, responses)), asyncio.create_task(failures.get())
     try:
         while True:
             done, _ = await asyncio.wait(
@@ -75,37 +99,51 @@ async def _answered(
                 return
             if failure in done:
                 raise TransportError(failure.result())
-            transport.send(effect)
+            for effect in effects:
+                transport.send(effect)
     finally:
         for task in (answer, failure):
             task.cancel()
         await asyncio.gather(answer, failure, return_exceptions=True)
 
 
-async def _response_to(request: Request, responses: asyncio.Queue[bytes]) -> None:
+async def _response_to(calls: set[str], responses: asyncio.Queue[bytes]) -> None:
     while True:
         try:
             message = parse_message(await responses.get())
         except MalformedMessage:
             continue
-        if isinstance(message, Response) and message.call_id == request.call_id:
+        if isinstance(message, Response) and message.call_id in calls:
             return
 
 
 def _options(path: Path, domain: str) -> Request:
-    local = path.local
-    here = f"{bracketed(local.host)}:{local.port}"
+    here = _here(path)
+    headers = _headers(path, "OPTIONS", f"sip:doctor@{here}", f"sip:{bracketed(domain)}")
+    headers.add("Contact", f"<sip:{here};transport={path.local.transport.lower()}>")
+    headers.add("Accept", "application/sdp")
+    return Request("OPTIONS", SipUri("sip", None, domain), headers)
+
+
+def _query(path: Path, address: SipUri) -> Request:
+    """Ask for an address's bindings: no Contact, so that none is made, and no credentials, so that none is told."""
+    headers = _headers(path, "REGISTER", str(address), str(address))
+    return Request("REGISTER", SipUri(address.scheme, None, address.host, address.port), headers)
+
+
+def _headers(path: Path, method: str, sender: str, receiver: str) -> Headers:
     token = secrets.token_hex(8)
-    headers = Headers(
+    return Headers(
         [
-            ("Via", f"SIP/2.0/{local.transport} {here};branch=z9hG4bK{token};rport"),
+            ("Via", f"SIP/2.0/{path.local.transport} {_here(path)};branch=z9hG4bK{token};rport"),
             ("Max-Forwards", "70"),
-            ("From", f"<sip:doctor@{here}>;tag={token}"),
-            ("To", f"<sip:{bracketed(domain)}>"),
+            ("From", f"<{sender}>;tag={token}"),
+            ("To", f"<{receiver}>"),
             ("Call-ID", secrets.token_hex(8)),
-            ("CSeq", "1 OPTIONS"),
-            ("Contact", f"<sip:{here};transport={local.transport.lower()}>"),
-            ("Accept", "application/sdp"),
+            ("CSeq", f"1 {method}"),
         ]
     )
-    return Request("OPTIONS", SipUri("sip", None, domain), headers)
+
+
+def _here(path: Path) -> str:
+    return f"{bracketed(path.local.host)}:{path.local.port}"

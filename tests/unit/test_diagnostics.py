@@ -108,6 +108,22 @@ async def test_an_accounts_server_is_found_with_its_transport() -> None:
     assert "pbx.invalid has no address" in lost.detail
 
 
+async def test_silence_condemns_only_a_server_that_has_to_answer() -> None:
+    loop = asyncio.get_running_loop()
+    deaf, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
+    place = f"127.0.0.1:{deaf.get_extra_info('sockname')[1]}"
+    registrar, trunk = await asyncio.gather(
+        servers(AccountSettings(uri=f"sip:alice@{place}")),
+        servers(AccountSettings(uri=f"sip:alice@{place}", register=False)),
+    )
+    deaf.close()
+    where = f"127.0.0.1 is UDP {place}"
+    assert (registrar.ok, registrar.needed) == (False, True)
+    assert registrar.detail == f"{where}, but 127.0.0.1 does not answer over UDP within 2 s."
+    assert (trunk.ok, trunk.needed) == (False, False)
+    assert trunk.detail == f"{where}; 127.0.0.1 does not answer OPTIONS, as some servers never do. A call will tell."
+
+
 BOB = AdmittedUser(username="bob", password=Secret("correct horse"))
 
 

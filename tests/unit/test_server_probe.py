@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from support.certificates import Authority
 
-from voip_engine.server_probe import probe
+from voip_engine.server_probe import Probed, probe
 from voip_engine.sip.flow import NextHop
+from voip_engine.sip.messages.message import Request, parse_message
+from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.network.tls import TlsContexts, TlsFiles
 from voip_engine.sip.network.transport import TransportError
 
@@ -26,24 +28,26 @@ def answer(request: bytes) -> bytes:
 
 
 class Server(asyncio.DatagramProtocol):
-    """Answers from the `patience`-th datagram on."""
+    """Answers from the `patience`-th datagram on those requests that begin with `words`; keeps all."""
 
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
+    def __init__(self, patience: int, words: bytes = b"") -> None:
+        self._patience, self._words = patience, words
+        self.heard: list[bytes] = []
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.patience -= 1
-        if self.patience <= 0:
+        self.heard.append(data)
+        self._patience -= 1
+        if self._patience <= 0 and data.startswith(self._words):
             self.transport.sendto(answer(data), addr)
 
 
 @asynccontextmanager
-async def over_udp(patience: int) -> AsyncIterator[NextHop]:
+async def over_udp(server: Server) -> AsyncIterator[NextHop]:
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: Server(patience), local_addr=("127.0.0.1", 0))
+    transport, _ = await loop.create_datagram_endpoint(lambda: server, local_addr=("127.0.0.1", 0))
     yield NextHop("UDP", *transport.get_extra_info("sockname"))
     transport.close()
 
@@ -60,14 +64,13 @@ async def over_tls(context: ssl.SSLContext) -> AsyncIterator[NextHop]:
 
 
 async def test_whoever_answers_is_there_even_if_the_first_datagram_is_lost() -> None:
-    async with over_udp(2) as hop:
-        assert await probe(hop, TlsContexts()) == hop
+    async with over_udp(Server(2)) as hop:
+        assert await probe(hop, TlsContexts()) == Probed(hop, answered=True)
 
 
 async def test_silence_and_refusal_are_told_apart() -> None:
-    async with over_udp(100) as hop:
-        with pytest.raises(TransportError, match=r"127\.0\.0\.1 does not answer over UDP within 2 s"):
-            await probe(hop, TlsContexts())
+    async with over_udp(Server(100)) as hop:
+        assert await probe(hop, TlsContexts()) == Probed(hop, answered=False)
     for transport in ("UDP", "TCP"):
         with pytest.raises(TransportError, match=f"nobody listens at {hop.host}:{hop.port} over {transport}"):
             await probe(NextHop(transport, hop.host, hop.port), TlsContexts())
@@ -79,6 +82,21 @@ async def test_a_certificate_counts(tmp_path: Path) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate.certificate, certificate.key)
     async with over_tls(context) as hop:
-        assert (await probe(hop, TlsContexts(TlsFiles(ca_file=str(authority.ca_file))))).port == hop.port
+        assert (await probe(hop, TlsContexts(TlsFiles(ca_file=str(authority.ca_file))))).hop.port == hop.port
         with pytest.raises(TransportError, match="authority that is not trusted here"):
             await probe(hop, TlsContexts())
+
+
+async def test_who_never_answers_options_is_found_by_asking_for_the_bindings_of_an_account() -> None:
+    alice = SipUri.parse("sip:alice@pbx.test")
+    server = Server(1, b"REGISTER")
+    async with over_udp(server) as hop:
+        assert await probe(hop, TlsContexts(), alice) == Probed(hop, answered=True)
+    queries = [parse_message(data) for data in server.heard if data.startswith(b"REGISTER")]
+    for query in queries:
+        assert isinstance(query, Request)
+        assert (str(query.uri), query.headers.get("To")) == ("sip:pbx.test", "<sip:alice@pbx.test>")
+        assert (
+            query.headers.get("Contact") is query.headers.get("Authorization") is query.headers.get("Expires") is None
+        )
+    assert queries
