@@ -34,7 +34,7 @@ class Probed:
 
 
 async def probe(hop: NextHop, tls: TlsContexts, registers: SipUri | None = None) -> Probed:
-    """Ask the first servers of a next hop one after the other, each for 2 s; `registers` is an address that is registered there.
+    """Ask the first servers of a next hop one after the other, each for 2 s; `registers` is an address registered there.
 
     Returns the first that answered, else the first that was reached and kept silent. Raises TransportError in plain words, of
     the first server, when none is reached.
