@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.messages.framing import FramingError
+from voip_engine.sip.network.locating import Resolver
 from voip_engine.sip.network.tls import TlsContexts, TlsFiles
 from voip_engine.sip.network.transport import SipTransport, TcpLimits
 
@@ -29,7 +30,9 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def endpoint(limits: TcpLimits | None = None, tls: TlsFiles | None = None) -> AsyncIterator[Endpoint]:
+async def endpoint(
+    limits: TcpLimits | None = None, tls: TlsFiles | None = None, resolver: Resolver | None = None
+) -> AsyncIterator[Endpoint]:
     transport = SipTransport(
         lambda data, flow: made.data.put_nowait((data, flow)),
         lambda transaction, reason: made.failures.put_nowait((transaction, reason)),
@@ -37,6 +40,7 @@ async def endpoint(limits: TcpLimits | None = None, tls: TlsFiles | None = None)
         lambda flow: made.lost.put_nowait(flow),
         limits=limits,
         tls=TlsContexts(tls),
+        resolver=resolver,
     )
     made = Endpoint(transport)
     try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from random import Random
 from typing import Generic, TypeVar
 
 from voip_engine.hosts import is_literal
-from voip_engine.sip.flow import NextHop, Transport
+from voip_engine.sip.flow import DEFAULT_PORTS, NextHop, Transport
 from voip_engine.sip.network.locating import Resolver, locate
 from voip_engine.sip.network.sockets import source_address
 
@@ -38,6 +38,11 @@ class _Cache(Generic[T]):
         if len(self._entries) > CACHE_ENTRIES:
             self._entries.popitem(last=False)
 
+    def revise(self, change: Callable[[T], T]) -> None:
+        """Put another answer in the place of each, trusted for no longer."""
+        for key, (expires_at, value) in self._entries.items():
+            self._entries[key] = expires_at, change(value)
+
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
@@ -63,6 +68,14 @@ class Routes:
             targets = await locate(hop, self._resolver, self._random)
             self._targets.put(hop, targets)
         return targets
+
+    def put_last(self, transport: Transport, remote: Remote) -> None:
+        """Try a server that could not be reached after the others of its name, until that is looked up anew."""
+
+        def failed(hop: NextHop) -> bool:
+            return (hop.transport, hop.host, hop.port or DEFAULT_PORTS[hop.transport]) == (transport, *remote)
+
+        self._targets.revise(lambda hops: tuple(sorted(hops, key=failed)))
 
     def forget(self) -> None:
         """Look everything up anew: the network has changed."""
@@ -92,9 +105,10 @@ class PendingTransactions:
         while len(self._sent) > PENDING_ENTRIES or next(iter(self._sent.values()))[0] < now - PENDING_S:
             self._sent.popitem(last=False)
 
-    def discard(self, transaction: str) -> None:
-        """Forget a transaction."""
-        self._sent.pop(transaction, None)
+    def pop(self, transaction: str) -> tuple[Transport, Remote] | None:
+        """Forget a transaction; returns whom it waited for."""
+        sent = self._sent.pop(transaction, None)
+        return None if sent is None else sent[1:]
 
     def take(self, transport: Transport, remote: Remote) -> list[str]:
         """Forget those that wait for a remote address; give those young enough to care."""

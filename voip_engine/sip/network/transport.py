@@ -336,11 +336,15 @@ class SipTransport:
     # ---- failures and tasks -----------------------------------------------------------------------------------------
 
     def _fail_pending(self, transport: Transport, remote: Remote, reason: str) -> None:
-        for transaction in self._pending.take(transport, remote):
+        waiting = self._pending.take(transport, remote)
+        if waiting:
+            self._routes.put_last(transport, remote)
+        for transaction in waiting:
             self._fail(transaction, reason)
 
     def _fail(self, transaction: str, reason: str) -> None:
-        self._pending.discard(transaction)
+        if (whom := self._pending.pop(transaction)) is not None:
+            self._routes.put_last(*whom)
         asyncio.get_running_loop().call_soon(self._report_failure, transaction, reason)
 
     def _report_failure(self, transaction: str, reason: str) -> None:

@@ -1,9 +1,14 @@
-"""Requests of ours within a dialog, other than INVITE and ACK: sent, challenged, sent again, answered (RFC 3261 §12.2.1)."""
+"""Requests of ours within a dialog, other than INVITE and ACK: sent, challenged, sent again, answered (RFC 3261 §12.2.1).
+
+They go to names that may stand for several servers (RFC 3263 §4.3). What the transport cannot send is sent again under a new
+branch, for the transport then prefers another one of the name's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from voip_engine.hosts import is_literal
 from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.flow import Flow
 from voip_engine.sip.messages.message import Request, Response
@@ -12,6 +17,8 @@ from voip_engine.sip.sessions.session_context import SessionContext
 
 OnFinal = Callable[[int, Response | None, float], None]
 """Takes the status, the response (None where none came: 408 or 503 then) and the time."""
+SERVERS = 3
+"""How many servers of one name are tried."""
 
 
 class DialogRequests:
@@ -35,7 +42,15 @@ class DialogRequests:
         """Send a request that `dialog.build` made; challenges are answered, `on_final` hears of the rest once."""
         self._send(dialog, request, self._context.credentials(), on_final or _ignore, now)
 
-    def _send(self, dialog: Dialog, request: Request, credentials: Credentials, on_final: OnFinal, now: float) -> None:
+    def _send(
+        self,
+        dialog: Dialog,
+        request: Request,
+        credentials: Credentials,
+        on_final: OnFinal,
+        now: float,
+        servers: int = SERVERS,
+    ) -> None:
         def on_response(response: Response, flow: Flow, now: float) -> None:
             if response.status < 200:
                 return
@@ -50,6 +65,13 @@ class DialogRequests:
                 credentials.accepted()
             on_final(response.status, response, now)
 
+        def on_failure(status: int, reason: str, now: float) -> None:
+            if status == 503 and servers > 1 and not is_literal(hop.host):
+                again = Request(request.method, request.uri, request.headers.copy(), request.body)
+                self._send(dialog, again, credentials, on_final, now, servers - 1)
+            else:
+                on_final(status, None, now)
+
         def on_end(now: float) -> None:
             self._open -= 1
             self._on_idle(now)
@@ -62,7 +84,7 @@ class DialogRequests:
             hop,
             now,
             on_response=on_response,
-            on_failure=lambda status, reason, now: on_final(status, None, now),
+            on_failure=on_failure,
             on_end=on_end,
         )
 
