@@ -27,6 +27,7 @@ from voip_engine.calls.call import Call
 from voip_engine.calls.call_services import CallServices
 from voip_engine.calls.dialler import Dialler
 from voip_engine.calls.leg_ports import LegPorts
+from voip_engine.calls.moving import move_calls
 from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.calls.placed_calls import PlacedCalls
 from voip_engine.calls.receiver import Receiver
@@ -133,6 +134,7 @@ class Engine:
             publish=self._publish,
             monitor=self._monitoring.switch,
             open_leg=self._open_leg,
+            move_leg=self._ports.move,
             rules=self._placed.rules,
             find=lambda text, account: destination(text, self.settings.accounts, account).target,
             dtmf=self.settings.dtmf_of,
@@ -163,6 +165,7 @@ class Engine:
             core.servers_found(account, hosts, self._signalling.now)
 
         self._spawn(watch_servers(self.settings.accounts, self._signalling, servers_found), "watch servers")
+        self._spawn(move_calls(self._roster.calls, self._signalling, self._spawn), "move calls")
         self._spawn(self._warm_up(), "warm up")
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 PACKAGES = {
     "baresip": "baresip",
+    "ip": "iproute2",
     "kamailio": "kamailio",
     "linphonec": "linphone-cli",
     "pactl": "pulseaudio-utils",
@@ -16,6 +17,7 @@ PACKAGES = {
     "sipp": "sip-tester",
     "tmux": "tmux",
     "turnserver": "coturn",
+    "unshare": "util-linux",
 }
 """Program → the Debian package that has it."""
 

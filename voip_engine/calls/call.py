@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -235,6 +236,14 @@ class Call:
         self._identity = replace(self._identity, peer_uri=peer_uri)
         self._go_over(peer_hop)
         self._course.sent_elsewhere()
+
+    def is_stranded(self, address_towards: Callable[[str], str]) -> bool:
+        """Whether this machine's address towards the other side, empty for none, is not the one that the call was made from."""
+        return self._media.is_stranded(address_towards(self._identity.peer_hop.host))
+
+    async def move(self) -> None:
+        """Go on from this machine's present address. Raises MediaError and TransportError; then the call is where it was."""
+        await self._media.move(self._identity)
 
     def apply(self, effect: effects.Effect) -> None:
         """Follow what the SIP core says of this call's session."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from voip_engine.calls.call_services import CallServices
+from voip_engine.calls.call_services import CallIdentity, CallServices
 from voip_engine.calls.figures import MediaMeter, codec_snapshot
 from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.calls.voice import CallVoice
@@ -17,6 +17,7 @@ from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName, MediaPlan
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
+from voip_engine.sip.flow import Path
 from voip_engine.snapshots import CodecSnapshot, Holder, SecuritySnapshot
 
 
@@ -132,6 +133,28 @@ class CallMedia:
     def set_codecs(self, codecs: tuple[CodecName, ...]) -> None:
         """Offer other codecs. Raises EngineError while another offer is out."""
         self._reoffer(self._negotiable().offer(codecs=codecs))
+
+    def is_stranded(self, here: str) -> bool:
+        """Whether `here`, our address towards the peer if there is any, is not the one that the leg was opened from."""
+        return self.negotiation is not None and here not in ("", self.negotiation.home)
+
+    async def move(self, identity: CallIdentity) -> None:
+        """Bind the leg to our present address towards the call's peer, and tell the peer.
+
+        Raises MediaError and TransportError, and then the leg is where it was, and stays there until the address changes again.
+        """
+        signalling, hop, negotiation = self._services.signalling, identity.peer_hop, self.negotiation
+        if negotiation is None:
+            return
+        negotiation.home = signalling.source_address(hop.host)
+        local = await signalling.local_address_for(hop)
+        contact = await signalling.contact_for(Path(hop, local))
+        await self._services.move_leg(identity.number, negotiation, local, hop)
+        offer = negotiation.offer()
+        moved = self._core.move(
+            self._session, offer, account=identity.account, local=local, contact=contact, now=self._now
+        )
+        self._perform(moved)
 
     def reoffered(self, offer: bytes | None, *, connected: bool) -> None:
         """Answer their re-INVITE."""

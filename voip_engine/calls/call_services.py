@@ -15,7 +15,7 @@ from voip_engine.network_settings import DtmfPolicy
 from voip_engine.sdp.plan import CodecName
 from voip_engine.signalling import Signalling
 from voip_engine.sip.effects import SessionReferred
-from voip_engine.sip.flow import NextHop
+from voip_engine.sip.flow import LocalAddress, NextHop
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.snapshots import CallDirection
 from voip_engine.speech.base import SpeechServices
@@ -41,6 +41,8 @@ class CallServices:
     monitor: Callable[[Call, bool], Awaitable[None]]
     open_leg: Callable[[int, NextHop, str | None, tuple[CodecName, ...]], Awaitable[CallNegotiation]]
     """Opens the ports of a call: its number, its peer, its account and its codecs. Raises EngineError."""
+    move_leg: Callable[[int, CallNegotiation, LocalAddress, NextHop], Awaitable[None]]
+    """Binds an open leg to another address, which its negotiation names then. Raises MediaError."""
     rules: DialRules
     """Whom this call may be redirected or transferred to."""
     find: Callable[[str, str | None], SipUri]

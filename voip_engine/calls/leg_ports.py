@@ -22,6 +22,7 @@ from voip_engine.sdp.plan import CodecName, HostPort, SrtpPolicy
 from voip_engine.settings import EngineSettings
 from voip_engine.sip.flow import LocalAddress, NextHop
 from voip_engine.sip.messages.uri import SipUri
+from voip_engine.sip.network.sockets import TransportError, source_address
 from voip_engine.stun.messages import TRANSACTION_ID_BYTES, MalformedStun, binding_request, mapped_address
 
 _log = logging.getLogger(__name__)
@@ -62,7 +63,15 @@ class LegPorts:
         except BaseException:  # whoever wanted the leg does so no more
             self._plane.send(CloseLeg(leg_id))
             raise
-        return CallNegotiation(seen, codecs, srtp=self._policy(account), rtcp_port=rtcp_port)
+        return CallNegotiation(seen, codecs, srtp=self._policy(account), rtcp_port=rtcp_port, home=_home(peer))
+
+    async def move(self, leg_id: int, negotiation: CallNegotiation, local: LocalAddress, peer: NextHop) -> None:
+        """Bind an open leg to `local` and let its negotiation name that. Raises MediaError, and then nothing has changed."""
+        rtp, rtcp_port = negotiation.local, None
+        if self._settings.media_host is None:  # else it is bound to all addresses, and is known by that one
+            rtp = await self._plane.move_leg(leg_id, HostPort(local.host, 0), self._settings.rtp_ports)
+            rtp, rtcp_port = await self._seen_from_outside(leg_id, rtp, peer)
+        negotiation.move(rtp, rtcp_port)
 
     async def _seen_from_outside(self, leg_id: int, rtp: HostPort, peer: NextHop) -> tuple[HostPort, int | None]:
         """Where a leg's ports are seen by a peer outside, if that is elsewhere and a STUN server tells, within a second.
@@ -114,6 +123,13 @@ class LegPorts:
     def _policy(self, account: str | None) -> SrtpPolicy:
         own = self._srtp.get(account) if account is not None else None
         return own if own is not None else self._settings.srtp
+
+
+def _home(peer: NextHop) -> str:
+    try:
+        return source_address(peer.host)
+    except TransportError:
+        return ""
 
 
 def _request() -> bytes:

@@ -25,8 +25,12 @@ class CallNegotiation:
         *,
         srtp: SrtpPolicy = "off",
         rtcp_port: int | None = None,
+        home: str = "",
     ) -> None:
-        """`local` is where RTP is to come, `rtcp_port` where RTCP is if not one above. Keys are made for this call alone."""
+        """`local` is where RTP is to come, `rtcp_port` where RTCP is if not one above. Keys are made for this call alone.
+
+        `home` is this machine's own address towards the peer, which neither knows of NATs nor of what the settings show.
+        """
         session_id = secrets.randbits(31)
         self._media = LocalMedia(
             host=local.host,
@@ -45,6 +49,7 @@ class CallNegotiation:
         self._held = self._wants_hold = self._held_by_them = False
         self._agreed_codecs = codecs
         self.local = local
+        self.home = home
         self.plan: MediaPlan | None = None
 
     @property
@@ -72,6 +77,11 @@ class CallNegotiation:
         )
         self._next_version()
         return self._offer.serialize()
+
+    def move(self, local: HostPort, rtcp_port: int | None) -> None:
+        """Name another address of ours from the next description on; the arguments are those of the constructor."""
+        self._media = replace(self._media, host=local.host, port=local.port, rtcp_port=rtcp_port)
+        self.local = local
 
     def alternative(self) -> bytes | None:
         """Return the first offer as one of encrypted audio alone, for phones that refuse what lets them choose.
