@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
@@ -20,6 +20,7 @@ from voip_tui.account_news import AccountNews
 from voip_tui.happenings import SPEECH_EVENTS, log_line
 from voip_tui.history import CallHistory, CallView, LogLine
 from voip_tui.transcripts import other_side
+from voip_tui.words import peer
 
 if TYPE_CHECKING:
     from voip_engine import SipTraceEntry
@@ -272,7 +273,9 @@ class Bridge:
             history.held_by = event.held_by
         history.lines.append(line)
         if not isinstance(event, SPEECH_EVENTS):
-            self.lines.append(line)
+            # Asked now: the board may not have a new call yet, and in a while nobody has one that is over.
+            call = self.engine.calls.get(event.call_id)
+            self.lines.append(replace(line, peer=peer(call.snapshot())) if call is not None else line)
 
 
 def _place(call: CallSnapshot) -> tuple[int, float]:

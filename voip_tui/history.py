@@ -45,6 +45,8 @@ class LogLine:
     text: str
     tone: Tone = Tone.PLAIN
     call_id: str | None = None
+    peer: str = ""
+    """Whose call it was, as they were named then; empty for what concerns no call."""
 
 
 @dataclass(slots=True)

@@ -54,7 +54,7 @@ class Toasts:
                 continue
             if now - known.raised_at <= SAME_AGAIN_S and set(toast.names) <= set(known.names):
                 return None
-            if known.names and toast.names:
+            if bool(known.names) == bool(toast.names):
                 names = (*known.names, *(name for name in toast.names if name not in known.names))
                 self.standing = (*(other for other in alive if other is not known), replace(toast, names=names))
                 return False

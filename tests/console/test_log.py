@@ -1,4 +1,4 @@
-"""What the log looks like where sentences are longer than its lines."""
+"""What the log looks like where sentences are longer than its lines, and when calls are gone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 from support.still_engine import NOON, REFUSED, StillEngine, call
 
-from voip_engine.events import AccountChanged, CallEnded
+from voip_engine.events import AccountChanged, CallCreated, CallEnded
+from voip_engine.snapshots import CallDirection
 from voip_tui.app import ConsoleApp
 from voip_tui.context import Setup
 from voip_tui.widgets.log_lines import LogLines
@@ -32,3 +33,22 @@ async def test_reasons_go_on_indented_rows(width: int) -> None:
     first = next(number for number, row in enumerate(rows) if "is not registered" in row)
     assert rows[first + 1].startswith(" " * 11)
     assert " ".join(" ".join(rows).split()).count(REASON) == 2
+
+
+async def test_who_called_is_told_also_when_nobody_has_the_call_any_more() -> None:
+    created = CallCreated(
+        NOON, "1", CallDirection.INBOUND, "sip:ada@pbx.example", "Ada Lovelace", None, "x@pbx.example"
+    )
+    engine = StillEngine([call(1, "Ada Lovelace")], happened=[created, CallEnded(NOON, "1", "remote", 200, "", 5.0)])
+    app = ConsoleApp(engine.open, Setup(poll_s=None, now=lambda: NOON, bell=False))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        engine.shown = []
+        assert app.console_state.bridge is not None
+        app.console_state.bridge.poll()
+        await pilot.press("g")
+        await pilot.pause()
+        log = app.screen.query_one(LogLines)
+        rows = [log.render_line(y).text for y in range(log.size.height)]
+    assert rows[1].split()[1:] == ["Ada", "Lovelace", "Ada", "Lovelace", "calls"]
+    assert rows[2].split()[1:4] == ["Ada", "Lovelace", "Ended"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.widgets import Label, Static
 
 from voip_tui.actions import ACTIONS, key_title
 from voip_tui.screens.modal import Modal
 from voip_tui.theme import Palette
+from voip_tui.widgets.columns import Row, columns
 
 KEYS_WIDTH = 9
 TITLE_WIDTH = 16
@@ -33,7 +34,7 @@ class HelpScreen(Modal[None]):
         with Vertical(classes="dialogue", id="help"):
             yield Label("Keys", classes="title")
             with VerticalScroll():
-                yield Static(Content("\n").join(help_lines(self._palette)))
+                yield Static(columns(key_groups(self._palette), (KEYS_WIDTH, TITLE_WIDTH), self._palette))
             yield Label("The mouse does all of it too; ^p finds commands by name.    esc closes", classes="quiet")
 
     def on_mount(self) -> None:
@@ -45,23 +46,17 @@ class HelpScreen(Modal[None]):
         self.dismiss(None)
 
 
-def help_lines(palette: Palette) -> Iterator[Content]:
-    """The groups one after the other, every action on a line of its own."""
-    group = ""
-    for action in ACTIONS:
-        if action.group != group:
-            if group:
-                yield Content("")
-            group = action.group
-            yield Content.assemble((group, f"bold {palette.ours}"))
-        keys = " ".join(key_title(key) for key in action.keys[:2])
-        yield _line(keys, action.title, action.explanation, palette)
-        if action.name == "choose_mode":
-            yield _line("1 … 9", "Mode 1 … 9", "Switch to that mode at once.", palette)
-    yield Content("")
-    yield Content.assemble(("Signs", f"bold {palette.ours}"))
-    for sign, title, explanation in SIGNS:
-        yield _line(sign, title, explanation, palette)
+def key_groups(palette: Palette) -> Iterator[tuple[str, list[Row]]]:
+    """The actions by group, each in a row of its own, and then the signs."""
+    for group, actions in groupby(ACTIONS, key=lambda action: action.group):
+        rows = []
+        for action in actions:
+            keys = " ".join(key_title(key) for key in action.keys[:2])
+            rows.append(_row(keys, action.title, action.explanation, palette))
+            if action.name == "choose_mode":
+                rows.append(_row("1 … 9", "Mode 1 … 9", "Switch to that mode at once.", palette))
+        yield group, rows
+    yield "Signs", [_row(*sign, palette) for sign in SIGNS]
 
 
 SIGNS = (
@@ -71,7 +66,5 @@ SIGNS = (
 )
 
 
-def _line(keys: str, title: str, explanation: str, palette: Palette) -> Content:
-    return Content.assemble(
-        (f"{keys:<{KEYS_WIDTH}}", f"bold {palette.accent}"), f"{title:<{TITLE_WIDTH}}", (explanation, palette.muted)
-    )
+def _row(keys: str, title: str, explanation: str, palette: Palette) -> Row:
+    return (keys, f"bold {palette.accent}"), (title, palette.text), (explanation, palette.muted)

@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.widgets import Label, Static
 
 from voip_engine.snapshots import AccountSnapshot, AccountState
@@ -16,7 +15,9 @@ from voip_tui import words
 from voip_tui.bridge import Board
 from voip_tui.screens.modal import Modal
 from voip_tui.theme import Palette
+from voip_tui.widgets.columns import Row, columns
 
+LABEL_WIDTH = 24
 Facts = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
 
@@ -34,16 +35,13 @@ class InfoScreen(Modal[None]):
         with Vertical(classes="dialogue", id="info"):
             yield Label("Settings", classes="title")
             with VerticalScroll():
-                yield Static(Content("\n").join(self._lines()))
+                yield Static(columns(self._groups(), (LABEL_WIDTH,), self._palette))
             yield Label("esc closes", classes="quiet")
 
-    def _lines(self) -> Iterator[Content]:
-        for number, (group, facts) in enumerate(self._facts):
-            if number:
-                yield Content("")
-            yield Content.assemble((group, f"bold {self._palette.ours}"))
-            for label, value in facts:
-                yield Content.assemble((f"{label:<22}  ", self._palette.muted), value)
+    def _groups(self) -> Iterator[tuple[str, list[Row]]]:
+        palette = self._palette
+        for group, facts in self._facts:
+            yield group, [((label, palette.muted), (value, palette.text)) for label, value in facts]
 
     def on_mount(self) -> None:
         """Arrow keys scroll at once."""

@@ -20,14 +20,16 @@ REFRESH_S = 0.25
 
 
 class LogScreen(Modal[None]):
-    """A scrolling log; `read` gives the lines with the name of the call each is about."""
+    """A scrolling log; `read` gives its lines."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,g", "close", "Close")]
 
-    def __init__(self, palette: Palette, read: Callable[[], Sequence[tuple[LogLine, str]]]) -> None:
+    def __init__(self, palette: Palette, read: Callable[[], Sequence[LogLine]]) -> None:
         super().__init__()
         self._read = read
-        self._lines = LogLines(replace(palette, background=palette.surface), empty="nothing has happened yet")
+        self._lines = LogLines(
+            replace(palette, background=palette.surface), empty="nothing has happened yet", named=True
+        )
 
     def compose(self) -> ComposeResult:
         """The log fills the screen."""

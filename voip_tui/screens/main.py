@@ -12,12 +12,10 @@ from textual.containers import Container
 from textual.screen import Screen
 
 from voip_engine.snapshots import CallState, MonitorState
-from voip_tui import words
 from voip_tui.actions import ACTIONS, BY_NAME, hints
 from voip_tui.bridge import Board, ConsoleCall
 from voip_tui.commanding import explain
 from voip_tui.context import Console
-from voip_tui.history import LogLine
 from voip_tui.pulling import Pulls
 from voip_tui.screens import call_deeds, saving, speakers
 from voip_tui.screens.help import HelpScreen
@@ -356,13 +354,7 @@ class MainScreen(Screen[None]):
     def action_show_log(self) -> None:
         """Show everything that happened."""
         bridge = self.shared.bridge
-        peers: dict[str, str] = {}
-
-        def read() -> list[tuple[LogLine, str]]:
-            peers.update({view.call.call_id: words.peer(view.call) for view in self.board.views})
-            return [(line, peers.get(line.call_id or "", "")) for line in bridge.lines] if bridge else []
-
-        self.open(LogScreen(self.shared.palette, read))
+        self.open(LogScreen(self.shared.palette, lambda: tuple(bridge.lines) if bridge is not None else ()))
 
     def action_show_info(self) -> None:
         """Show what the console runs with."""

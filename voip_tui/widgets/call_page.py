@@ -126,7 +126,7 @@ class CallPage(Vertical):
         self._wave.show(history.levels)
         self._controls.show(view, modes)
         self._facts.show(view.call, history)
-        self._log.show([(line, "") for line in history.lines])
+        self._log.show(history.lines)
         if pane is Pane.SIP:
             self._ladder.show(call.call_id, trace())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from rich.cells import cell_len
 from textual.geometry import Size
@@ -17,24 +17,26 @@ from voip_tui.wrapping import Span, wrap
 
 TONE_ROLES = {Tone.QUIET: "muted", Tone.PLAIN: "text", Tone.GOOD: "good", Tone.FAIR: "fair", Tone.BAD: "bad"}
 CLOCK_WIDTH = len(" 12:34:56  ")
-NAME_WIDTH = 20
+WIDEST_NAME = 20
 NARROWEST = 24
 """Sentences are not broken into shorter rows than this."""
 
 
 class LogLines(ScrollView, can_focus=True):
-    """A log that follows its end, until somebody scrolls up to read."""
+    """A log that follows its end, until somebody scrolls up to read. `named`: who was on the line stands before each line."""
 
-    def __init__(self, palette: Palette, *, empty: str = "", id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, palette: Palette, *, empty: str = "", named: bool = False) -> None:
+        super().__init__()
         self.palette = palette
         self._empty = empty
-        self._lines: list[tuple[LogLine, str]] = []
+        self._named = named
+        self._name_width = 0
+        self._lines: list[LogLine] = []
         self._rows: list[tuple[int, Span]] = []
         """Of which line each row is, and the part of its sentence that stands there."""
 
-    def show(self, lines: Sequence[tuple[LogLine, str]]) -> None:
-        """Show these lines, each with a name that stands before it (empty for none); draws only when they differ."""
+    def show(self, lines: Iterable[LogLine]) -> None:
+        """Show these lines; draws only when they differ."""
         shown = list(lines)
         if shown == self._lines:
             return
@@ -53,12 +55,17 @@ class LogLines(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Stay at the end when the size changes."""
         self._lay_out()
+        self.refresh()
         self.scroll_end(animate=False)
 
     def _lay_out(self) -> None:
         width = self.size.width
+        names = [cell_len(line.peer) for line in self._lines] if self._named else []
+        self._name_width = min(WIDEST_NAME, max(names, default=0))
         self._rows = [
-            (number, span) for number, (line, name) in enumerate(self._lines) for span in _spans(line.text, name, width)
+            (number, span)
+            for number, line in enumerate(self._lines)
+            for span in _spans(line.text, width - CLOCK_WIDTH - self._name_columns(line))
         ]
         self.virtual_size = Size(width, len(self._rows))
 
@@ -72,17 +79,19 @@ class LogLines(ScrollView, can_focus=True):
         if number >= len(self._rows):
             return Strip.blank(width, ground)
         place, (start, end) = self._rows[number]
-        line, name = self._lines[place]
+        line = self._lines[place]
         first = not number or self._rows[number - 1][0] != place
         pieces: Pieces = [(f" {words.clock(line.at)}  " if first else " " * CLOCK_WIDTH, ground)]
-        if name:
-            shown = words.fit(name if first else "", NAME_WIDTH) + "  "
+        if self._name_columns(line):
+            shown = words.fit(line.peer if first else "", self._name_width) + "  "
             pieces.append((shown, style(palette.accent, palette.background)))
         tone = style(getattr(palette, TONE_ROLES[line.tone]), palette.background)
         pieces.append((line.text[start:end], tone))
         return strip_of(pieces, width, ground)
 
+    def _name_columns(self, line: LogLine) -> int:
+        return self._name_width + 2 if self._named and line.peer else 0
 
-def _spans(text: str, name: str, width: int) -> tuple[Span, ...]:
-    room = width - CLOCK_WIDTH - (NAME_WIDTH + 2 if name else 0)
+
+def _spans(text: str, room: int) -> tuple[Span, ...]:
     return ((0, len(text)),) if cell_len(text) <= room else wrap(text, max(NARROWEST, room))

@@ -124,6 +124,7 @@ class VoiceWave(Widget):
     def on_resize(self) -> None:
         """Show as much of the past as there is room for."""
         self._levels = self._fitting()
+        self.refresh()
 
     def _fitting(self) -> list[tuple[float, float]]:
         return list(self._remembered)[-max(1, self.size.width - 2) :]

@@ -8,7 +8,7 @@ from support.still_engine import call
 
 from voip_engine.snapshots import CallState, Holder, MonitorState
 from voip_tui.actions import ACTIONS, BY_NAME, hints
-from voip_tui.screens.help import help_lines
+from voip_tui.screens.help import key_groups
 from voip_tui.screens.main import MainScreen
 from voip_tui.situation import Situation
 from voip_tui.theme import NIGHT, palette_for
@@ -30,7 +30,8 @@ def words(situation: Situation) -> dict[str, str]:
 
 
 def test_every_action_can_be_done_by_key_and_stands_in_the_help() -> None:
-    text = "\n".join(line.plain for line in help_lines(palette_for(NIGHT)))
+    rows = [row for _, rows in key_groups(palette_for(NIGHT)) for row in rows]
+    text = "\n".join(cell for row in rows for cell, _ in row)
     for action in ACTIONS:
         assert callable(getattr(MainScreen, f"action_{action.name}"))
         assert action.title in text

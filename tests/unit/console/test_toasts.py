@@ -17,7 +17,14 @@ def test_what_was_just_said_is_not_said_again() -> None:
     toasts = Toasts()
     assert toasts.add(Toast("Busy."), 0.0) is True
     assert toasts.add(Toast("Busy."), 1.0) is None
-    assert toasts.add(Toast("Busy."), 3.0) is True
+
+
+def test_what_stands_there_already_stands_longer_and_not_twice() -> None:
+    toasts = Toasts()
+    toasts.add(Toast("Busy."), 0.0)
+    assert toasts.add(Toast("Busy."), 3.0) is False
+    assert [(toast.text, toast.raised_at) for toast in toasts.standing] == [("Busy.", 3.0)]
+    assert toasts.add(Toast("Busy."), 9.0) is True
 
 
 def test_toasts_that_went_are_not_counted() -> None:
