@@ -44,7 +44,7 @@ class Held(msgspec.Struct, frozen=True):
 
     @property
     def left_over(self) -> dict[str, int]:
-        """All but memory and counters: equal before the first call and some time after the last one."""
+        """All but memory and counters: no more some time after the last call than before the first one."""
         things = {"engine files": self.engine_files, "media files": self.media_files, "tasks": self.tasks}
         return things | self.objects | {"calls up": self.up}
 
@@ -85,7 +85,7 @@ class DeskProcess:
     async def settle(self, as_before: Held, within_s: float) -> Held:
         """Wait until no more is held than before, or until the time is over."""
         end = asyncio.get_running_loop().time() + within_s
-        while (held := await self.look()).left_over != as_before.left_over:
+        while leaks(as_before, held := await self.look()):
             if asyncio.get_running_loop().time() > end:
                 break
             await asyncio.sleep(1)
@@ -101,9 +101,9 @@ class DeskProcess:
 
 
 def leaks(before: Held, after: Held) -> str:
-    """What is left over, in words."""
+    """What is left over, in words; empty for nothing. What was still to do before the first call may have ended since."""
     more = {name: after.left_over[name] - count for name, count in before.left_over.items()}
-    return ", ".join(f"{count:+} {name}" for name, count in more.items() if count) or "nothing"
+    return ", ".join(f"{count:+} {name}" for name, count in more.items() if count > 0)
 
 
 def held(engine: Engine) -> Held:
