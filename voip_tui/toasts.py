@@ -50,13 +50,17 @@ class Toasts:
         alive = tuple(known for known in self.standing if known.until > now)
         toast = replace(toast, raised_at=now)
         for known in alive:
-            if (known.text, known.severity, known.title) != (toast.text, toast.severity, toast.title):
+            if (known.text, known.severity) != (toast.text, toast.severity):
                 continue
-            if now - known.raised_at <= SAME_AGAIN_S and set(toast.names) <= set(known.names):
+            just_now = now - known.raised_at <= SAME_AGAIN_S
+            if just_now and set(toast.names) <= set(known.names):
                 return None
-            if bool(known.names) == bool(toast.names):
+            # A command that failed, with its title, and then the event that tells the same of a call.
+            told_twice = just_now and not known.names and not toast.title
+            if told_twice or (known.title == toast.title and bool(known.names) == bool(toast.names)):
                 names = (*known.names, *(name for name in toast.names if name not in known.names))
-                self.standing = (*(other for other in alive if other is not known), replace(toast, names=names))
+                merged = replace(toast, names=names, title=known.title)
+                self.standing = (*(other for other in alive if other is not known), merged)
                 return False
         self.standing = (*alive, toast)[-MOST_AT_ONCE:]
         return len(alive) < MOST_AT_ONCE

@@ -27,6 +27,19 @@ def test_what_stands_there_already_stands_longer_and_not_twice() -> None:
     assert toasts.add(Toast("Busy."), 9.0) is True
 
 
+def test_a_command_that_failed_and_the_event_that_tells_the_same_are_one_toast() -> None:
+    toasts = Toasts()
+    failed, told = Toast("No sound.", title="Cannot listen"), Toast("No sound.", ("Ada",))
+    toasts.add(failed, 0.0)
+    assert toasts.add(told, 0.1) is False
+    assert [(toast.title, toast.message) for toast in toasts.standing] == [("Cannot listen", "Ada: No sound.")]
+    assert toasts.add(failed, 0.2) is None
+    toasts = Toasts()
+    toasts.add(told, 0.0)
+    assert toasts.add(failed, 0.1) is None
+    assert toasts.add(Toast("No sound.", title="Cannot dial"), 3.0) is True
+
+
 def test_toasts_that_went_are_not_counted() -> None:
     toasts = Toasts()
     toasts.add(Toast("No audio.", ("Ada",)), 0.0)
