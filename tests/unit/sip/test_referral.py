@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.sip_bench import Bench
 from support.sip_wire import ANSWER, Peer, Wire
 
 from voip_engine.sip.effects import ReferralProgressed, SendOnFlow, SessionAnswered, SessionEnded, SessionReferred
@@ -222,6 +223,42 @@ def test_two_transfers_at_once_are_one_too_many() -> None:
         alice.core.features.refer(session, CAROL, wire.now)
     [(_, refer)] = wire.requests(alice.host, "REFER")
     assert replies(bob, forged(refer, "REFER", cseq=50), wire) == [491]
+    assert len(bob.of(SessionReferred)) == 1
+
+
+@pytest.mark.parametrize("answer", [481, 408, None])
+def test_who_does_not_listen_to_reports_still_sends_us_to_one_at_a_time(answer: int | None) -> None:
+    bench = Bench()
+    invite = bench.connect()
+    bench.in_dialog(invite, "REFER", "Refer-To: <sip:carol@10.0.0.3>", cseq=1)
+    [referral] = bench.take_told(SessionReferred)
+    bench.apply(bench.core.features.accept_referral(bench.session, referral.referral, bench.now))
+    [notify] = bench.take_requests("NOTIFY")
+    if answer is None:
+        bench.wait(33)
+    else:
+        bench.respond(notify, answer)
+    bench.sent.clear()
+    for cseq in (2, 3):
+        bench.in_dialog(invite, "REFER", "Refer-To: <sip:dave@10.0.0.4>", cseq=cseq)
+        assert [response.status for response in bench.take_responses()] == [491]
+    bench.apply(bench.core.features.tell_referral(bench.session, referral.referral, 180, bench.now))
+    bench.apply(bench.core.features.tell_referral(bench.session, referral.referral, 486, bench.now))
+    assert not bench.take_requests("NOTIFY")
+    bench.in_dialog(invite, "REFER", "Refer-To: <sip:dave@10.0.0.4>", cseq=4)
+    assert [str(each.target) for each in bench.take_told(SessionReferred)] == ["sip:dave@10.0.0.4"]
+
+
+def test_who_has_sent_us_on_sends_us_nowhere_else() -> None:
+    """The call is to end then, and whoever does not end it is not to have us call one after the other meanwhile."""
+    wire, alice, bob, session = connected()
+    referral = referred(wire, alice, bob, session)
+    bob.apply(bob.core.features.accept_referral(session, referral.referral, wire.now))
+    bob.apply(bob.core.features.tell_referral(session, referral.referral, 200, wire.now))
+    pass_time(wire)
+    alice.apply(alice.core.features.refer(session, CAROL, wire.now))
+    pass_time(wire)
+    assert progress(alice)[-1] == (491, True)
     assert len(bob.of(SessionReferred)) == 1
 
 

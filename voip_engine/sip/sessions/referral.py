@@ -129,8 +129,12 @@ class TheirReferral:
         self._named = named
         self._waiting: tuple[int, bool] | None = None
         self._busy = False
+        self._unheard = False
         self.number = transaction.request.cseq.number
         self.over = False
+        """Whether the last word was said. Until then they may send us nowhere else, though nobody may listen to what is told."""
+        self.followed = False
+        """Whether they sent us on with success, so that the dialog has nothing left to do but to end."""
 
     def accept(self, now: float) -> None:
         """Answer 202, and tell that we are trying."""
@@ -151,7 +155,8 @@ class TheirReferral:
         if self.over:
             return
         self.over = final
-        if self._quiet:
+        self.followed = final and status < 300
+        if self._quiet or self._unheard:
             return
         self._waiting = (status, final)
         if not self._busy:
@@ -180,5 +185,5 @@ class TheirReferral:
     def _on_final(self, status: int, response: Response | None, now: float) -> None:
         self._busy = False
         if status in (408, 481):
-            self.over, self._waiting = True, None  # nobody listens
+            self._unheard, self._waiting = True, None  # what was wanted goes on all the same
         self._notify(now)

@@ -152,7 +152,7 @@ class SessionFeatures:
         if referral.target.scheme not in ("sip", "sips", "tel"):
             self._endpoint.respond(transaction, 416, now)
             return
-        if self._theirs is not None and not self._theirs.over:
+        if self._theirs is not None and (self._theirs.followed or not self._theirs.over):
             self._endpoint.respond(transaction, 491, now)
             return
         self._theirs = TheirReferral(self._context, dialog, self._requests, transaction, named=self._referred)
