@@ -78,6 +78,62 @@ def test_a_refresh_refused_for_now_is_tried_again() -> None:
     assert bench.take_told(SessionEnded) == []
 
 
+@pytest.mark.parametrize(("refused_after_s", "refresh_after_s"), [(0, 5), (8, 40)])  # before it is due, and after
+def test_a_change_that_is_refused_leaves_the_refresh_due(refused_after_s: float, refresh_after_s: float) -> None:
+    bench = Bench(session_timer_s=200)
+    bench.connect("Session-Expires: 200;refresher=uac", allow="INVITE")
+    bench.wait(94)
+    bench.apply(bench.core.reoffer(bench.session, b"hold", bench.now))
+    [hold] = bench.take_requests("INVITE")
+    bench.respond(hold, 100)
+    bench.wait(refused_after_s)
+    bench.respond(hold, 488)
+    assert len(bench.take_told(SessionReofferFailed)) == 1
+    bench.take_requests()
+    bench.wait(refresh_after_s)
+    [refresh] = bench.take_requests("INVITE")
+    assert refresh.body == OFFER
+    bench.respond(refresh, 200, "Session-Expires: 200;refresher=uac", body=ANSWER)
+    bench.wait(60)
+    assert bench.take_told(SessionEnded) == []
+
+
+def test_a_refused_change_refreshes_nothing_where_they_do() -> None:
+    bench = Bench(session_timer_s=200)
+    bench.connect("Session-Expires: 200;refresher=uas", allow="INVITE")
+    bench.apply(bench.core.reoffer(bench.session, b"hold", bench.now))
+    [hold] = bench.take_requests("INVITE")
+    bench.respond(hold, 488)
+    bench.take_requests()
+    bench.wait(160)
+    assert bench.take_requests() == []
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_the_answer_to_a_refresh_is_not_taken_for_one_to_a_change_that_waits(status: int) -> None:
+    bench = Bench(session_timer_s=200)
+    bench.connect("Session-Expires: 200;refresher=uac", allow="INVITE")
+    bench.wait(101)
+    [refresh] = bench.take_requests("INVITE")
+    bench.apply(bench.core.reoffer(bench.session, b"hold", bench.now))
+    bench.respond(refresh, status, "Session-Expires: 200;refresher=uac", body=ANSWER)
+    assert bench.told == []
+    [hold] = bench.take_requests("INVITE")
+    assert hold.body == b"hold"
+    bench.respond(hold, 200, "Session-Expires: 200;refresher=uac", body=b"held")
+    assert [a.body for a in bench.take_told(SessionAnswered)] == [b"held"]
+
+
+def test_nobody_has_us_refresh_more_often_than_an_interval_of_90_s_wants() -> None:
+    bench = Bench(session_timer_s=200)
+    bench.connect("Session-Expires: 1;refresher=uac")
+    bench.wait(42)
+    assert bench.take_requests() == []
+    bench.wait(4)
+    [update] = bench.take_requests()
+    assert expires(update) == "90;refresher=uac"
+
+
 @pytest.mark.parametrize("status", [481, 408])
 def test_a_refresh_for_a_call_that_is_gone_ends_it(status: int) -> None:
     bench = Bench(session_timer_s=200)

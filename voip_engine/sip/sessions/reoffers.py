@@ -48,11 +48,12 @@ class Reoffers:
         self._on_over = on_over
         self._is_blocked = is_blocked
         self._waiting: bytes | None = None
+        self._waiting_refreshes = False
         self._sent: bytes = b""
+        self._sent_refreshes = False
         self._glares = 0
         self._retry = 0
         self._holding_off = False
-        self._refreshing = False
         self._closed = False
         self._ours: InviteClient | None = None
         self._theirs: InviteServer | None = None
@@ -79,6 +80,11 @@ class Reoffers:
         return self._theirs is not None and not self._theirs.answered
 
     @property
+    def _overtaken(self) -> bool:
+        """Whether the engine has made an offer since a refresh went out: what comes back answers that one, not the engine's."""
+        return self._sent_refreshes and self._waiting is not None
+
+    @property
     def _ours_pending(self) -> bool:
         return self._ours is not None and not self._ours.answered
 
@@ -90,17 +96,18 @@ class Reoffers:
 
     def offer(self, body: bytes, now: float) -> None:
         """Send an offer as soon as no other exchange is under way."""
-        self._waiting = body
-        self._refreshing = False
+        self._waiting, self._waiting_refreshes = body, False
         if not self._holding_off:
             self._glares = 0
         self.send_waiting(now)
 
     def refresh(self, now: float) -> None:
-        """Send what both sides agreed on once more, so that the session goes on (RFC 4028 §7.4)."""
+        """Send what both sides agreed on once more, so that the session goes on (RFC 4028 §7.4).
+
+        An offer that is out, or waits, refreshes too; where that one is refused the timer asks again.
+        """
         if self._waiting is None and not self._ours_pending and self._context.described:
-            self._waiting = self._context.described
-            self._refreshing = True
+            self._waiting, self._waiting_refreshes = self._context.described, True
             self.send_waiting(now)
 
     def send_waiting(self, now: float) -> None:
@@ -116,7 +123,7 @@ class Reoffers:
         self._timer.ask(request)
         request.headers.add("Content-Type", SESSION_DESCRIPTION)
         request.body = self._sent = self._waiting
-        self._waiting = None
+        self._waiting, self._sent_refreshes = None, self._waiting_refreshes
         self._ours = InviteClient(
             context.endpoint,
             self,
@@ -152,7 +159,8 @@ class Reoffers:
             return
         self._timer.take_success(response, now)
         self._context.described = self._sent
-        self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response), flow))
+        if not self._overtaken:
+            self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response), flow))
         self.send_waiting(now)
 
     def on_failure(self, status: int, reason: str, now: float) -> None:
@@ -165,14 +173,13 @@ class Reoffers:
         elif status == 491 and self._glares < MAX_GLARES:
             self._glares += 1
             if self._waiting is None:
-                self._waiting = self._sent
+                self._waiting, self._waiting_refreshes = self._sent, self._sent_refreshes
             self._holding_off = True
             self._retry = self._context.endpoint.timers.start(now + self._glare_delay_s(), self._try_again)
-        elif self._refreshing:
-            self._timer.refused(now)
-            self.send_waiting(now)
         else:
-            self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
+            self._timer.refused(now)
+            if not self._sent_refreshes:
+                self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
             self.send_waiting(now)
 
     def _try_again(self, now: float) -> None:

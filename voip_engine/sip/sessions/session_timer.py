@@ -18,7 +18,7 @@ from voip_engine.sip.messages.message import Request, Response
 from voip_engine.sip.timers import Timers
 
 SHORTEST_S = 90
-"""The least that anybody may demand (RFC 4028 §5)."""
+"""The least that anybody may demand (RFC 4028 §5), and the least that is kept to: less would be a flood of refreshes."""
 MAX_RAISES = 4
 """How often a request is sent again with a longer interval."""
 RETRY_S = 4.0
@@ -47,6 +47,7 @@ class SessionTimer:
         self._terms: SessionExpires | None = None
         self._ours = False
         self._refresh = 0
+        self._due = False
         self._expiry = 0
         self._expires_at = 0.0
 
@@ -87,11 +88,11 @@ class SessionTimer:
             self._start(terms, ours=terms.refresher != "uas", now=now)
 
     def refused(self, now: float) -> None:
-        """Take word that a refresh was refused for now: try again while there is time."""
+        """Take word that a request which refreshes was refused for now: if a refresh is due, try again while there is time."""
         left_s = self._expires_at - now
-        if left_s > RETRY_S:
+        if self._due and left_s > RETRY_S:
             self._timers.stop(self._refresh)
-            self._refresh = self._timers.start(now + max(RETRY_S / 2, left_s / 2), self._on_refresh)
+            self._refresh = self._timers.start(now + max(RETRY_S / 2, left_s / 2), self._fall_due)
 
     # ---- their requests ----
 
@@ -122,6 +123,7 @@ class SessionTimer:
     def stop(self) -> None:
         """Let the session go on for ever, or end."""
         self._terms = None
+        self._due = False
         self._timers.stop(self._refresh)
         self._timers.stop(self._expiry)
 
@@ -132,13 +134,17 @@ class SessionTimer:
 
     def _start(self, terms: SessionExpires, *, ours: bool, now: float) -> None:
         self.stop()
-        self._terms, self._ours = terms, ours
-        interval_s = max(terms.interval_s, 1)
+        interval_s = max(terms.interval_s, SHORTEST_S)
+        self._terms, self._ours = SessionExpires(interval_s, terms.refresher), ours
         self._expires_at = now + interval_s - min(32.0, interval_s / 3)
         self._expiry = self._timers.start(self._expires_at, self._expire)
         if ours:
             # A little early or late, so that calls that began together don't refresh together.
-            self._refresh = self._timers.start(now + interval_s / 2 * self._random.uniform(0.95, 1.0), self._on_refresh)
+            self._refresh = self._timers.start(now + interval_s / 2 * self._random.uniform(0.95, 1.0), self._fall_due)
+
+    def _fall_due(self, now: float) -> None:
+        self._due = True
+        self._on_refresh(now)
 
     def _expire(self, now: float) -> None:
         self.stop()
