@@ -132,7 +132,7 @@ class TheirReferral:
         self._unheard = False
         self.number = transaction.request.cseq.number
         self.over = False
-        """Whether the last word was said. Until then they may send us nowhere else, though nobody may listen to what is told."""
+        """Whether the last word was said. Until then they may send us nowhere else, though nobody may listen to it."""
         self.followed = False
         """Whether they sent us on with success, so that the dialog has nothing left to do but to end."""
 
