@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 TIME_WIDTH = 9
 RAIL_WIDTHS = (34, 48)
 """From lifeline to lifeline, at least and at most."""
+NARROW_RAIL = 26
+"""The least where not all messages went the same way, so that there is room to say which."""
 MEANING_WIDTH = 30
+WAY_WIDTH = 26
 
 
 class Ladder(ScrollView, can_focus=False):
@@ -36,6 +39,8 @@ class Ladder(ScrollView, can_focus=False):
         self.palette = palette
         self._call_id = ""
         self._entries: Sequence[SipTraceEntry] = ()
+        self._ways = 0
+        """How many there were, by transport and address of the other side."""
         self._following = True
 
     def show(self, call_id: str, entries: Sequence[SipTraceEntry]) -> None:
@@ -44,6 +49,7 @@ class Ladder(ScrollView, can_focus=False):
         if not other and len(entries) == len(self._entries) and entries[-1:] == self._entries[-1:]:
             return
         self._call_id, self._entries = call_id, entries
+        self._ways = len({_way(entry) for entry in entries})
         self._following = self._following or other
         self.virtual_size = Size(self.size.width, len(entries) + 1)
         self.refresh()
@@ -82,6 +88,8 @@ class Ladder(ScrollView, can_focus=False):
     @property
     def _rail(self) -> int:
         spare = self.size.width - TIME_WIDTH - MEANING_WIDTH - 4
+        if self._ways > 1:
+            return min(RAIL_WIDTHS[1], max(NARROW_RAIL, spare - WAY_WIDTH))
         return min(RAIL_WIDTHS[1], max(RAIL_WIDTHS[0], spare))
 
     def _heading(self) -> Pieces:
@@ -113,9 +121,12 @@ class Ladder(ScrollView, can_focus=False):
         note = "again" if entry.repeated else says
         click = Style.from_meta({"@click": f"screen.open_message({number})"})
         pieces: Pieces = [(f"{offset(entry.at - first.at):>{TIME_WIDTH}}  ", ground), *arrow, (f"  {note}", ground)]
-        elsewhere = _far(entry) != _far(first) or entry.transport != first.transport
-        where: Pieces = [(f"{entry.transport} {_far(entry)} ", ground)] if elsewhere and width >= 100 else []
+        where: Pieces = [(f" {entry.transport} {_far(entry)} ", ground)] if _way(entry) != _way(first) else []
         return ends(pieces, where, width, ground).apply_style(click)
+
+
+def _way(entry: SipTraceEntry) -> tuple[str, str]:
+    return entry.transport, _far(entry)
 
 
 def _far(entry: SipTraceEntry) -> str:
