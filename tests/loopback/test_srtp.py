@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+from base64 import b64encode
 
 from support.happenings import Happenings
+from support.sip_caller import AudioPort, caller, description
+from support.srtp_reference import Reference
 from support.talker import Talker
 from support.uris import uri_of
 
 from voip_engine import AccountSettings
 from voip_engine.demo.speech import load_speech
-from voip_engine.events import CallAnswered, CallCreated, CallEnded, MediaChanged, MediaRestarted
-from voip_engine.snapshots import SecuritySnapshot
+from voip_engine.events import (
+    CallAnswered,
+    CallCreated,
+    CallEnded,
+    MediaChanged,
+    MediaChangeRefused,
+    MediaRestarted,
+)
+from voip_engine.sdp.crypto import crypto_lines
+from voip_engine.sdp.description import SessionDescription
+from voip_engine.snapshots import Holder, SecuritySnapshot
 
 SPEECH = load_speech("ben_saturday")[:20_000]
 SUITE = "AES_CM_128_HMAC_SHA1_80"
@@ -85,3 +97,25 @@ async def test_holding_goes_on_under_the_same_keys_and_so_does_another_media_pro
     for one in (call, theirs):
         assert one.snapshot().security.suite == SUITE
         assert one.snapshot().media.rejected_packets == 0
+
+
+async def test_what_has_to_be_encrypted_stays_so_when_a_change_is_answered_in_the_clear(make_engine):
+    engine = await make_engine(srtp="required", auto_answer=True)
+    happened = Happenings(engine)
+    with AudioPort() as audio:
+        async with caller(engine) as phone:
+            phone.answer = description(audio.port)
+            key = f"a=crypto:1 {SUITE} inline:{b64encode(os.urandom(30)).decode()}"
+            accepted = await phone.invite(description(audio.port, key))
+            call = engine.calls[(await happened.wait_for(CallAnswered)).call_id]
+            sent = await audio.packets(5)
+            for change in (lambda: call.hold(True), lambda: call.set_codecs(("PCMU", "PCMA"))):
+                await change()
+                await happened.wait_for(MediaChangeRefused)
+                assert (call.snapshot().security.suite, call.snapshot().held_by) == (SUITE, Holder.NOBODY)
+                sent += await audio.packets(10)
+            assert not call.ended
+            [line] = crypto_lines(SessionDescription.parse(accepted.body).media[0])
+            ours, first = Reference(line.key), int.from_bytes(sent[0][2:4], "big")
+            for packet in sent:
+                assert ours.decrypt(packet, 0 if int.from_bytes(packet[2:4], "big") >= first else 1)

@@ -116,7 +116,7 @@ class CallNegotiation:
         described = self._offer or self._described
         if described is None:
             return
-        self.plan = accept_answer(described, SessionDescription.parse(answer))
+        self.plan = accept_answer(described, SessionDescription.parse(answer), self._media.srtp)
         if _offers_to_send(described):
             # Where we do not offer to send, the answer does not tell whether they would take it.
             self._held_by_them = not _sends(self.plan.direction)

@@ -118,8 +118,10 @@ def make_answer(offer: SessionDescription, local: LocalMedia) -> tuple[SessionDe
     raise NotAcceptable(min(reasons)[2])  # of the refused sections, one that wanted to be audio explains most
 
 
-def accept_answer(offer: SessionDescription, answer: SessionDescription) -> MediaPlan:
+def accept_answer(offer: SessionDescription, answer: SessionDescription, srtp: SrtpPolicy = "offered") -> MediaPlan:
     """Read the answer to our own offer (RFC 3264 §7). Raises NotAcceptable.
+
+    Where `srtp` is required, also for an answer in the clear to a re-offer as RTP/AVP, which a peer's own offer had been.
 
     We send with the answer's payload type numbers. The peer sends with our offer's; phones that send with their own are
     heard too, where their number means nothing else in our offer.
@@ -129,7 +131,7 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Medi
         raise NotAcceptable("The answer has no audio in it.")
     asked, section = offer.media[index], answer.media[index]
     _check_audio(section, "answer")
-    srtp = _accept_key(asked, section)
+    keys = _accept_key(asked, section, srtp)
     offered, answered = AudioFormats.of(asked), AudioFormats.of(section)
     common = [known for known in answered.codecs if offered.first(known.codec)]
     if not common:
@@ -150,7 +152,7 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Medi
         own_direction=_direction(offer, asked),
         events=common_events(answered, offered, common[0]),
         packet_ms=_packet_ms(offer, asked, 20),
-        srtp=srtp,
+        srtp=keys,
         rtcp_mux=_has_flag(asked, "rtcp-mux") and _has_flag(section, "rtcp-mux"),
         what="answer",
     )
@@ -255,13 +257,15 @@ def _choose_line(section: MediaDescription, local: LocalMedia) -> CryptoLine | N
     return None
 
 
-def _accept_key(asked: MediaDescription, section: MediaDescription) -> SrtpPlan | None:
+def _accept_key(asked: MediaDescription, section: MediaDescription, policy: SrtpPolicy) -> SrtpPlan | None:
     """The keys that an answer leads to: ours of the line it takes, and the one it brings (RFC 4568 §5.1.3)."""
     ours = crypto_lines(asked)
     encrypted = asked.protocol in _ENCRYPTED_PROTOCOLS or section.protocol in _ENCRYPTED_PROTOCOLS
     if not any(attribute.name == "crypto" for attribute in section.attributes) or not ours:
         if encrypted:
             raise NotAcceptable("The answer brings no key for the encrypted audio that was agreed on.")
+        if policy == "required":
+            raise NotAcceptable("The answer brings no key for the audio, which is to be encrypted here (srtp).")
         return None
     for theirs in crypto_lines(section):
         own = next((line for line in ours if line.suite == theirs.suite), None)

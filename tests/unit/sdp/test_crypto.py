@@ -169,6 +169,21 @@ def test_answers_are_taken_by_what_was_offered(
         assert plan.srtp.receive_key == b64decode(KEY)
 
 
+@pytest.mark.parametrize("policy", ["offered", "required"])
+def test_a_reoffer_as_plain_rtp_with_keys_is_answered_in_the_clear_only_where_that_may_be(policy: SrtpPolicy) -> None:
+    """The peer's own offer was RTP/AVP with a key, so that every description of ours is one, too."""
+    described, plan = make_answer(audio("RTP/AVP", LINE), local(policy))
+    assert plan.srtp is not None
+    reoffer = make_offer(local(policy), previous=described)
+    assert accept_answer(reoffer, audio("RTP/AVP", LINE), policy).srtp == plan.srtp
+    if policy == "offered":
+        assert accept_answer(reoffer, audio("RTP/AVP"), policy).srtp is None
+        return
+    for lines in ((), ("a=crypto:1 F8_128_HMAC_SHA1_80 inline:x",)):
+        with pytest.raises(NotAcceptable, match="key"):
+            accept_answer(reoffer, audio("RTP/AVP", *lines), policy)
+
+
 def test_our_own_key_thrown_back_is_refused() -> None:
     offer = make_offer(local("offered"))
     echoed = crypto_lines(offer.media[0])[0].serialize()
