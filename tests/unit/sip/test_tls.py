@@ -58,6 +58,14 @@ async def test_messages_go_there_and_back_over_tls(authority: Authority, certifi
         assert (await here.data.get())[0] == OPTIONS
 
 
+async def test_long_messages_go_over_tls(authority: Authority, certificate: Certificate) -> None:
+    message = b"MESSAGE sip:a@b SIP/2.0\r\nContent-Length: 300000\r\n\r\n" + bytes(range(250)) * 1200
+    async with endpoint(tls=trusting(authority)) as here, endpoint(tls=server_files(certificate)) as there:
+        remote = await there.transport.listen("TLS", "127.0.0.1", 0)
+        here.transport.send(SendRequest(message, NextHop("TLS", "127.0.0.1", remote.port, "pbx.example"), "t"))
+        assert (await there.data.get())[0] == message
+
+
 async def test_what_others_opened_serves_no_address(authority: Authority, certificate: Certificate) -> None:
     async with endpoint(tls=trusting(authority)) as here, endpoint(tls=server_files(certificate)) as there:
         remote = await there.transport.listen("TLS", "127.0.0.1", 0)

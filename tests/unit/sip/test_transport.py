@@ -64,6 +64,14 @@ async def test_connections_are_made_and_used_again_both_ways() -> None:
         assert (flow.local_port, flow.remote_port) == (flows[0].remote_port, remote.port)
 
 
+async def test_long_messages_go_over_connections() -> None:
+    message = b"MESSAGE sip:a@b SIP/2.0\r\nContent-Length: 300000\r\n\r\n" + bytes(range(250)) * 1200
+    async with endpoint() as here, endpoint() as there:
+        remote = await there.transport.listen("TCP", "127.0.0.1", 0)
+        here.transport.send(SendRequest(message, NextHop("TCP", "127.0.0.1", remote.port), "t"))
+        assert (await there.data.get())[0] == message
+
+
 async def test_ipv6_connections() -> None:
     async with endpoint() as here, endpoint() as there:
         remote = await there.transport.listen("TCP", "::1", 0)

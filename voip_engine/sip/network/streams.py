@@ -98,7 +98,7 @@ class Streams:
             opened.close()
             raise
 
-        def accept() -> asyncio.Protocol:
+        def accept() -> asyncio.BaseProtocol:
             if context is None:
                 return self._new_connection(transport, outbound=False)
             secured = self._new_connection(transport, outbound=False)

@@ -14,6 +14,7 @@ from voip_engine.sip.network.tls import WrongName
 
 PING = b"\r\n\r\n"
 PONG = b"\r\n"
+_BUFFER_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ class TcpEvents:
     lost: Callable[[TcpConnection, BaseException | None], None]
 
 
-class TcpConnection(asyncio.Protocol):
+class TcpConnection(asyncio.BufferedProtocol):
     """Frames what comes in, bounds what goes out, and closes itself when idle or when keep-alives find nobody.
 
-    `domain` is what the certificate of a TLS server has to name.
+    `domain` is what the certificate of a TLS server has to name. It has a buffer of its own for the reason that `UdpSocket` has
+    one: asyncio allocates 256 KiB for each read of other protocols.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class TcpConnection(asyncio.Protocol):
         self._limits = limits
         self._events = events
         self._framer = StreamFramer()
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = False
@@ -155,10 +158,18 @@ class TcpConnection(asyncio.Protocol):
         self._start_timer(self._limits.ping_s if self.outbound else self._limits.first_message_s, self._check_idle)
         early, self._early = self._early, b""
         if early:
-            self.data_received(early)
+            self._received(early)
 
-    def data_received(self, data: bytes) -> None:
-        """Frame what came and pass it on (asyncio)."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Say where to read to (asyncio)."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read (asyncio)."""
+        self._received(bytes(self._buffer[:nbytes]))
+
+    def _received(self, data: bytes) -> None:
+        """Frame what came and pass it on."""
         if self._transport is None:
             self._early += data  # what came with the last of the handshake
             return
