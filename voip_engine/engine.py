@@ -317,7 +317,13 @@ class Engine:
                 sent_on := self._roster.by_session(session)
             ) is not None:
                 self._spawn(self._redirection.follow(sent_on, effect), f"redirect call {sent_on.call_id}")
-            case effects.SendOnFlow() | effects.SendRequest() | effects.KeepAlive() | effects.CloseConnection():
+            case (
+                effects.SendOnFlow()
+                | effects.SendRequest()
+                | effects.KeepAlive()
+                | effects.CloseConnection()
+                | effects.KeepConnection()
+            ):
                 raise AssertionError("sending is the signalling's business")
             case _:
                 call = self._roster.by_session(effect.session)

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterable
 from voip_engine.hosts import STUN_PORT, is_public
 from voip_engine.network_settings import TlsSettings
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.effects import CloseConnection, Effect, KeepAlive, SendOnFlow, SendRequest, SessionInvited
+from voip_engine.sip.effects import (
+    CloseConnection,
+    Effect,
+    KeepAlive,
+    KeepConnection,
+    SendOnFlow,
+    SendRequest,
+    SessionInvited,
+)
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.messages.framing import FramingError
 from voip_engine.sip.messages.uri import SipUri
@@ -94,6 +102,8 @@ class Signalling:
         for effect in effects:
             if isinstance(effect, CloseConnection):
                 self._transport.cut_off(effect.flow)
+            elif isinstance(effect, KeepConnection):
+                self._transport.keep(effect.flow)
             elif isinstance(effect, KeepAlive):
                 self._transport.keep_alive(effect)
             elif isinstance(effect, SendOnFlow | SendRequest):

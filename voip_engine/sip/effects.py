@@ -220,7 +220,14 @@ class MessagesWaiting:
 
 @dataclass(frozen=True, slots=True)
 class CloseConnection:
-    """Cut off a connection that somebody opened who may not call here. One that we opened stays."""
+    """Cut off a connection that somebody opened who may not call here. One that we opened stays, and one that is to be kept."""
+
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class KeepConnection:
+    """Let a connection stay that a stranger opened: what came over it belongs to a call, or was proved by a password."""
 
     flow: Flow
 
@@ -256,5 +263,6 @@ Effect = (
     | MessagesWaiting
     | RequestTurnedAway
     | CloseConnection
+    | KeepConnection
     | KeepAlive
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from voip_engine.sip.admission.doorkeeper import NOTHING_ASKED, STRANGER, Doorkeeper, Refusal
-from voip_engine.sip.effects import CloseConnection, RequestTurnedAway
+from voip_engine.sip.effects import CloseConnection, KeepConnection, RequestTurnedAway
 from voip_engine.sip.endpoint import Endpoint
 from voip_engine.sip.flow import Flow
 from voip_engine.sip.messages.message import Request
@@ -44,9 +44,11 @@ class Gate:
             return True
         if self._door is not None and self._door.may_prove_itself(seen.method):
             return True
-        if seen.method != "ACK":  # which follows each challenge, and has no answer anyway
+        if seen.method != "ACK":
             self._endpoint.emit(RequestTurnedAway(flow, seen.method, STRANGER if seen.method else NOTHING_ASKED))
-            self._hush(flow)
+        # An ACK follows each challenge, and what is challenged is asked again on the same connection.
+        if seen.method != "ACK" or (self._door is not None and not self._door.may_prove_itself("INVITE")):
+            self.hush(flow, known=False)
         return False
 
     def is_foreign(self, request: Request, flow: Flow, now: float, answer: Answer) -> bool:
@@ -64,8 +66,10 @@ class Gate:
             foreign = session is not None and not session.admits(request, flow)
         if foreign:
             self._endpoint.emit(RequestTurnedAway(flow, request.method, FOREIGN))
-            if self._door is not None and self._door.knows(flow, now) and request.method != "ACK":
+            known = self.knows(flow, now)
+            if self._door is not None and known and request.method != "ACK":
                 answer(request, 481, flow, ())
+            self.hush(flow, known=known)
         return foreign
 
     def turns_away(self, request: Request, flow: Flow, now: float, answer: Answer) -> bool:
@@ -85,7 +89,7 @@ class Gate:
         if refusal.status is not None:
             answer(request, refusal.status, flow, refusal.headers)
         else:
-            self._hush(flow)
+            self.hush(flow, known=False)
         if refusal.counted:
             self._endpoint.emit(RequestTurnedAway(flow, request.method, refusal.reason))
         return True
@@ -95,9 +99,15 @@ class Gate:
         if self._door is not None:
             self._door.rings(session, flow)
 
-    def _hush(self, flow: Flow) -> None:
-        if flow.connection:
+    def hush(self, flow: Flow, *, known: bool) -> None:
+        """Cut off the connection of a stranger, who hears nothing."""
+        if flow.connection and not known:
             self._endpoint.emit(CloseConnection(flow))
+
+    def let_in(self, flow: Flow, *, known: bool) -> None:
+        """Note that a message of a source was taken: a stranger has a part in a call, or knows a password of ours."""
+        if flow.connection and not known:
+            self._endpoint.emit(KeepConnection(flow))
 
     def _is_half_open(self, name: str) -> bool:
         session = self._sessions.get(name)

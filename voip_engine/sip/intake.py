@@ -63,12 +63,15 @@ class Intake:
             message = parse_message(data, stream=flow.transport != "UDP")
         except MalformedMessage as error:
             self._reject(error.request if known else None, error.status, error.reason, flow)
+            self._gate.hush(flow, known=known)
             return
         if isinstance(message, Response):
-            self._receive_response(message, flow, now)
+            taken = self._receive_response(message, flow, now)
         else:
             note_source(message, flow)
-            self._receive_request(message, flow, now)
+            taken = self._receive_request(message, flow, now)
+        if taken:
+            self._gate.let_in(flow, known=known)
 
     def framing_failed(self, error: FramingError, flow: Flow, now: float) -> None:
         """Answer a stream that cannot be cut into messages, if what came allows an answer."""
@@ -79,32 +82,36 @@ class Intake:
         known = self._gate.knows(flow, now)
         request = message if known and isinstance(message, Request) and message.method != "ACK" else None
         self._reject(request, error.status, error.reason, flow)
+        self._gate.hush(flow, known=known)
 
-    def _receive_response(self, response: Response, flow: Flow, now: float) -> None:
+    def _receive_response(self, response: Response, flow: Flow, now: float) -> bool:
         # RFC 3261 §8.1.3.3: more than our own Via means that it was meant for somebody else.
-        if len(response.vias) != 1 or not self._endpoint.transactions.receive_response(response, flow, now):
-            reason = f"a {response.status} for {response.cseq.method} answers nothing that was asked"
-            self._endpoint.emit(MessageRejected(flow, reason))
+        if len(response.vias) == 1 and self._endpoint.transactions.receive_response(response, flow, now):
+            return True
+        reason = f"a {response.status} for {response.cseq.method} answers nothing that was asked"
+        self._endpoint.emit(MessageRejected(flow, reason))
+        return False
 
-    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> bool:
+        """Take a request; False if it was not let in, or is nothing new."""
         transactions = self._endpoint.transactions
         known = transactions.find(request)
         if known is not None and known.belongs(request):
             known.receive(request.method, now)
             if request.method != "ACK":
-                return
+                return False
         elif known is not None and request.method != "ACK":
             self._endpoint.emit(MessageRejected(flow, "a request has the branch of another call's"))
-            return
+            return False
         if self._gate.is_foreign(request, flow, now, self._answer_stateless):
-            return
+            return False
         if request.method == "ACK":
             session = self._sessions.find(dialog_id(request))
             if session is not None:
                 session.on_ack(request, now)
-            return
+            return session is not None
         if self._gate.turns_away(request, flow, now, self._answer_stateless):
-            return
+            return False
         transaction = transactions.open(request, flow, now)
         if transaction is None:
             self._turn_away(request, flow)
@@ -112,6 +119,7 @@ class Intake:
             self._on_cancel(transaction, now)
         else:
             self._on_request(transaction, now)
+        return True
 
     def _on_cancel(self, transaction: ServerTransaction, now: float) -> None:
         """Answer a CANCEL, and take back the INVITE it names if that is not answered yet (RFC 3261 §9.2)."""

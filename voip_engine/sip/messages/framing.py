@@ -58,6 +58,11 @@ class StreamFramer:
         """Take the next line end between messages for the answer to a ping of ours."""
         self._pong_due = True
 
+    @property
+    def wanted_bytes(self) -> int:
+        """How long the message that is being collected is, as far as that is known."""
+        return max(self._missing, len(self._buffer))
+
     def receive(self, data: bytes) -> Iterator[bytes | Ping | Pong]:
         """Take in received bytes; give the messages and keep-alives that are whole now, in order.
 

@@ -18,37 +18,59 @@ log = logging.getLogger(__name__)
 class Crowd:
     """Connections that others opened, from before they shake hands over TLS until they are gone.
 
-    `knows` tells sources that may call from strangers, who get few. What a source was when it came, it stays to this count.
+    `knows` tells sources that may call from strangers, who get few, and stay strangers until `keep`. One who comes when there
+    are as many strangers as there may be takes the place of the one that is here longest, by `cut_off`: a listed user needs a
+    moment to prove himself, while the others only wait.
     """
 
-    def __init__(self, limits: TcpLimits, knows: Callable[[Flow], bool]) -> None:
+    def __init__(self, limits: TcpLimits, knows: Callable[[Flow], bool], cut_off: Callable[[int], None]) -> None:
         self._limits = limits
         self._knows = knows
-        self._inside: dict[int, tuple[str, bool]] = {}
+        self._cut_off = cut_off
+        self._inside: dict[int, str] = {}
         self._by_source: Counter[str] = Counter()
-        self._strangers = 0
+        self._strangers: dict[int, str] = {}
+        self._strangers_by_source: Counter[str] = Counter()
         self._full = False
 
     def enter(self, number: int, flow: Flow) -> bool:
         """Count a connection in, unless it is one too many; one that is counted already stays so."""
         if number in self._inside:
             return True
-        source, stranger = source_of(flow.remote_host), not self._knows(flow)
-        if self._is_full(flow) or not self._has_room(source, stranger):
+        source, limits, stranger = source_of(flow.remote_host), self._limits, not self._knows(flow)
+        if self._is_full(flow) or self._by_source[source] >= limits.connections_per_source:
             return False
-        self._inside[number] = source, stranger
+        if stranger:
+            if self._strangers_by_source[source] >= limits.connections_per_stranger:
+                return False
+            if len(self._strangers) >= limits.connections_of_strangers:
+                longest_here = next(iter(self._strangers))
+                self.leave(longest_here)
+                self._cut_off(longest_here)
+            self._strangers[number] = source
+            self._strangers_by_source[source] += 1
+        self._inside[number] = source
         self._by_source[source] += 1
-        self._strangers += stranger
         return True
 
     def leave(self, number: int) -> None:
         """Count a connection out; one that is not counted does not matter."""
-        source, stranger = self._inside.pop(number, ("", False))
-        self._strangers -= stranger
-        if source:
-            self._by_source[source] -= 1
-            if not self._by_source[source]:
-                del self._by_source[source]
+        self.keep(number)
+        source = self._inside.pop(number, None)
+        if source is not None:
+            _take_one(self._by_source, source)
+
+    def keep(self, number: int) -> None:
+        """Count a connection among those of sources that may call, for what came over it was let in."""
+        source = self._strangers.pop(number, None)
+        if source is not None:
+            _take_one(self._strangers_by_source, source)
+
+    def is_stranger(self, number: int, flow: Flow) -> bool:
+        """Whether nothing speaks for a connection yet: `knows` may say otherwise than when it came."""
+        if number in self._strangers and self._knows(flow):
+            self.keep(number)
+        return number in self._strangers
 
     def _is_full(self, flow: Flow) -> bool:
         full, self._full = self._full, len(self._inside) >= self._limits.connections
@@ -56,8 +78,8 @@ class Crowd:
             log.warning("refusing connections: %d are open, the last from %s", len(self._inside), flow.remote_host)
         return self._full
 
-    def _has_room(self, source: str, stranger: bool) -> bool:
-        limits, from_there = self._limits, self._by_source[source]
-        if not stranger:
-            return from_there < limits.connections_per_source
-        return from_there < limits.connections_per_stranger and self._strangers < limits.connections_of_strangers
+
+def _take_one(counter: Counter[str], source: str) -> None:
+    counter[source] -= 1
+    if not counter[source]:
+        del counter[source]

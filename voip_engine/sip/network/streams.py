@@ -68,13 +68,14 @@ class Streams:
         self._on_sent = on_sent
         self._on_lost = on_lost
         self._on_failure = on_failure
-        self._crowd = Crowd(limits, knows)
+        self._crowd = Crowd(limits, knows, self._abort)
         self._limits = limits
         self._tls = tls
-        self._events = TcpEvents(self._connected, on_data, on_framing_error, self._disconnected)
+        self._events = TcpEvents(self._connected, self._is_stranger, on_data, on_framing_error, self._disconnected)
         self._listeners: list[tuple[asyncio.Server, LocalAddress]] = []
         self._connections: dict[int, TcpConnection] = {}
         self._by_place: dict[Place, list[TcpConnection]] = {}
+        self._shaking_hands: dict[int, asyncio.Transport] = {}
         self._attempts: dict[NextHop, _Attempt] = {}
         self._domains: OrderedDict[Place, str] = OrderedDict()
         self._count = 0
@@ -104,7 +105,7 @@ class Streams:
             secured = self._new_connection(transport, outbound=False)
             return TlsGate(
                 lambda flow: not self._closed and self._crowd.enter(secured.number, flow),
-                lambda plain, flow: self._start(self._shake_hands(plain, flow, secured, context)),
+                lambda plain, flow: self._arrives(plain, flow, secured, context),
             )
 
         server = await asyncio.get_running_loop().create_server(accept, sock=opened)
@@ -157,10 +158,14 @@ class Streams:
             connection.abort()
 
     def cut_off(self, flow: Flow) -> None:
-        """Cut off a connection that somebody else opened; one of ours stays."""
+        """Cut off the connection of a stranger; one of ours stays, and one that is to be kept."""
         connection = self._connections.get(flow.connection)
-        if connection is not None and not connection.outbound:
+        if connection is not None and self._is_stranger(connection):
             connection.abort()
+
+    def keep(self, flow: Flow) -> None:
+        """Let a stranger's connection stay like those of sources that may call."""
+        self._crowd.keep(flow.connection)
 
     async def close(self) -> None:
         """Close everything, giving peers a moment to take what was sent."""
@@ -258,6 +263,12 @@ class Streams:
                 self._domains.popitem(last=False)
         return connection
 
+    def _arrives(
+        self, plain: asyncio.Transport, flow: Flow, connection: TcpConnection, context: ssl.SSLContext
+    ) -> None:
+        self._shaking_hands[connection.number] = plain
+        self._start(self._shake_hands(plain, flow, connection, context))
+
     async def _shake_hands(
         self, plain: asyncio.Transport, flow: Flow, connection: TcpConnection, context: ssl.SSLContext
     ) -> None:
@@ -276,6 +287,7 @@ class Streams:
         except OSError as error:
             log.debug("no TLS with %s: %s", flow.remote_host, error)
         finally:
+            del self._shaking_hands[connection.number]
             if not connection.usable:
                 self._crowd.leave(connection.number)
 
@@ -292,6 +304,15 @@ class Streams:
         self._connections[connection.number] = connection
         self._by_place.setdefault((flow.transport, flow.remote_host, flow.remote_port), []).append(connection)
         return True
+
+    def _is_stranger(self, connection: TcpConnection) -> bool:
+        return self._crowd.is_stranger(connection.number, connection.flow)
+
+    def _abort(self, number: int) -> None:
+        """Cut off a connection that others opened, be it that hands are still shaken."""
+        connection = self._connections.get(number) or self._shaking_hands.get(number)
+        if connection is not None:
+            connection.abort()
 
     def _disconnected(self, connection: TcpConnection, error: BaseException | None) -> None:
         flow = connection.flow

@@ -28,11 +28,13 @@ class TcpLimits:
     connections_per_stranger: int = 4
     """Of these from one source that may not call."""
     connections_of_strangers: int = 200
-    """Of these from all sources that may not call, so that there is room for those who may."""
+    """Of these from all sources that may not call; with one more the one that is here longest is cut off."""
+    stranger_bytes: int = 64 * 1024
+    """What may be held of a message of a source that may not call: as much as a datagram brings."""
     write_bytes: int = 2 * 1024 * 1024
     """What may wait for a slow peer before it is cut off: more than the longest message."""
     first_message_s: float = 30.0
-    """Until a connection that others opened must have brought a message."""
+    """Until a connection that others opened must have brought a message, and from a stranger one that was let in."""
     idle_s: float = 3600.0
     """Until a connection on which nothing goes is closed. Long, for a call may hang on it."""
     ping_s: float = 90.0
@@ -51,6 +53,8 @@ class TcpEvents:
 
     made: Callable[[TcpConnection], bool]
     """Says whether the connection is wanted."""
+    is_stranger: Callable[[TcpConnection], bool]
+    """Says whether it comes from a source that may not call, and brought nothing yet that was let in."""
     message: Callable[[bytes, Flow], None]
     framing_failed: Callable[[FramingError, Flow], None]
     lost: Callable[[TcpConnection, BaseException | None], None]
@@ -179,7 +183,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         try:
             for item in self._framer.receive(data):
                 if isinstance(item, Ping):
-                    self._pong()
+                    if not self._events.is_stranger(self):
+                        self._pong()
                     continue
                 if isinstance(item, Pong):
                     self._answers_pings = True
@@ -189,6 +194,8 @@ class TcpConnection(asyncio.BufferedProtocol):
                 self._events.message(item, self.flow)
                 if not self.usable:
                     return
+            if self._framer.wanted_bytes > self._limits.stranger_bytes and self._events.is_stranger(self):
+                self.abort()
         except FramingError as error:
             self._events.framing_failed(error, self.flow)
             self.close()
@@ -216,7 +223,7 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def _check_idle(self) -> None:
         idle_s = self._now() - self._last_message_at
-        if idle_s >= self._limits.idle_s or not self._spoken:
+        if idle_s >= self._limits.idle_s or not self._spoken or self._events.is_stranger(self):
             self.close()
             return
         if self.outbound and self._transport is not None:

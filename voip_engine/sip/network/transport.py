@@ -189,8 +189,12 @@ class SipTransport:
                 self._send_datagram(PING, hop.host, hop.port or DEFAULT_PORTS["UDP"])
 
     def cut_off(self, flow: Flow) -> None:
-        """Close a connection at once that somebody else opened; one of ours stays."""
+        """Close a connection at once that somebody else opened; one of ours stays, and one that is to be kept."""
         self._streams.cut_off(flow)
+
+    def keep(self, flow: Flow) -> None:
+        """Let the connection of a stranger stay, who has shown that he may call or has a part in a call."""
+        self._streams.keep(flow)
 
     async def close(self) -> None:
         """Close every socket, giving peers a moment to take what was sent, and end every task."""
