@@ -118,3 +118,21 @@ def test_a_reinvite_that_was_lost_leaves_the_call_as_it_was() -> None:
     assert (failed.status, failed.reason) == (503, LOST)
     bench.apply(bench.core.hang_up(bench.session, bench.now))
     assert len(bench.take_requests("BYE")) == 1
+
+
+def test_a_reinvite_that_is_answered_after_it_was_given_up_is_taken_back() -> None:
+    bench = Bench(transport="TCP")
+    bench.connect()
+    bench.apply(bench.core.reoffer(bench.session, b"changed", bench.now))
+    [again] = bench.take_requests("INVITE")
+    bench.respond(again, 100, tag="t")
+    lose(bench)
+    bench.wait(40)
+    assert len(bench.take_told(SessionReofferFailed)) == 1
+    bench.take_requests()
+    bench.respond(again, 200, body=ANSWER)
+    assert bench.take_told(SessionAnswered) == []
+    [ack, back] = bench.take_requests()
+    assert (ack.method, back.method, back.body) == ("ACK", "INVITE", OFFER)
+    bench.respond(back, 200, body=ANSWER)
+    assert [answered.body for answered in bench.take_told(SessionAnswered)] == [ANSWER]

@@ -158,6 +158,9 @@ class Reoffers:
             self._on_over()
             return
         self._timer.take_success(response, now)
+        if self._ours is not None and self._ours.failed_here:
+            self.refresh(now)  # its failure has been told: both sides go back to what was agreed on before
+            return
         self._context.described = self._sent
         if not self._overtaken:
             self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response), flow))
