@@ -13,13 +13,23 @@ from voip_engine.network_settings import AdmissionSettings, AdmittedUser
 from voip_engine.secret import Secret
 from voip_engine.sip.authentication.auth import DigestClient, parse_challenges
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.effects import CloseConnection, Effect, RequestTurnedAway, SendOnFlow, SessionEnded, SessionInvited
+from voip_engine.sip.effects import (
+    CloseConnection,
+    Effect,
+    KeepConnection,
+    RequestTurnedAway,
+    SendOnFlow,
+    SendRequest,
+    SessionEnded,
+    SessionInvited,
+)
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.messages.framing import FramingError
-from voip_engine.sip.messages.message import Request, Response, parse_message
+from voip_engine.sip.messages.message import Request, Response, make_response, parse_message
 from voip_engine.sip.messages.uri import NameAddress, SipUri
 
 STRANGER = Flow("UDP", "198.51.100.1", 5060, "203.0.113.66", 5060)
+CONNECTED = Flow("TCP", "198.51.100.1", 5060, "203.0.113.66", 40000, 7)
 NEIGHBOUR = Flow("UDP", "192.168.1.2", 5060, "192.168.1.7", 5060)
 BRANCH = AdmittedUser(username="branch", password=Secret("secret"))
 
@@ -324,11 +334,71 @@ def test_what_is_refused_for_its_number_leaves_no_state():
 
 def test_a_stranger_s_connection_is_cut_off_and_a_known_one_s_is_kept():
     core = core_behind(door(calls_per_second=0.001, calls_burst=1))
-    stranger = Flow("TCP", "198.51.100.1", 5060, "203.0.113.66", 40000, 7)
-    effects = core.receive(request(), stranger, 0.0)
+    effects = core.receive(request(), CONNECTED, 0.0)
     assert [type(effect) for effect in effects] == [RequestTurnedAway, CloseConnection]
     neighbour = Flow("TCP", "192.168.1.2", 5060, "192.168.1.7", 40000, 8)
     for number in (1, 2):
         effects = core.receive(request(number=number), neighbour, 0.0)
         assert not any(isinstance(effect, CloseConnection) for effect in effects)
     assert answers(effects) == [503]
+
+
+@pytest.mark.parametrize(
+    ("data", "users"),
+    [
+        (request("ACK"), ()),
+        (request("OPTIONS"), (BRANCH,)),
+        (request().replace(b"CSeq: 1 INVITE", b"CSeq: INVITE"), (BRANCH,)),
+        (request(), (BRANCH,)),
+        (b"GET / HTTP/1.1\r\n\r\n", (BRANCH,)),
+    ],
+)
+def test_whatever_a_stranger_says_ends_his_connection(data, users):
+    effects = core_behind(door(users=users)).receive(data, CONNECTED, 0.0)
+    assert CloseConnection(CONNECTED) in effects
+    assert not any(isinstance(effect, SendOnFlow | KeepConnection) for effect in effects)
+
+
+def test_what_cannot_be_cut_into_messages_ends_a_stranger_s_connection():
+    core = core_behind(door(users=(BRANCH,)))
+    error = FramingError(413, "too long", request())
+    assert CloseConnection(CONNECTED) in core.framing_failed(error, CONNECTED, 0.0)
+    neighbour = Flow("TCP", "192.168.1.2", 5060, "192.168.1.7", 40000, 8)
+    assert CloseConnection(neighbour) not in core.framing_failed(error, neighbour, 0.0)
+
+
+def test_a_user_s_connection_is_left_alone_while_he_proves_himself_and_kept_then():
+    core = core_behind(door(users=(BRANCH,)))
+    effects = core.receive(request(user="branch"), CONNECTED, 0.0)
+    effects += core.receive(request("ACK", user="branch", to_tag="x"), CONNECTED, 0.1)
+    assert [type(effect) for effect in effects] == [SendOnFlow]
+    [challenge] = responses(effects)
+    offered = parse_challenges(challenge.headers)
+    [(name, value)] = DigestClient("branch", "secret", Random(2)).authorize(
+        "INVITE", "sip:desk@198.51.100.1", b"", offered
+    )
+    effects = core.receive(request("INVITE", f"{name}: {value}", number=2, user="branch", cseq=2), CONNECTED, 0.2)
+    assert comes_in(effects)
+    assert KeepConnection(CONNECTED) in effects
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_only_whom_we_called_may_keep_a_connection_of_his_own(right):
+    core = core_behind(door(has_accounts=True))
+    _, effects = core.invite(
+        target=SipUri.parse("sip:bob@203.0.113.66"),
+        next_hop=NextHop("UDP", "203.0.113.66", 5060),
+        local=LocalAddress("UDP", "198.51.100.1", 5060),
+        account=None,
+        caller=NameAddress("", SipUri.parse("sip:desk@198.51.100.1")),
+        offer=OFFER,
+        now=0.0,
+    )
+    [invite] = [parse_message(effect.data) for effect in effects if isinstance(effect, SendRequest)]
+    assert isinstance(invite, Request)
+    ringing = make_response(invite, 180, to_tag="b")
+    branch = invite.vias[0].branch or ""
+    if not right:
+        ringing = parse_message(ringing.serialize().replace(branch.encode(), b"z9hG4bKguess"))
+    effects = core.receive(ringing.serialize(), CONNECTED, 0.1)
+    assert (KeepConnection(CONNECTED) in effects) is right

@@ -8,11 +8,12 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
+from voip_engine.sip.effects import SendOnFlow
 from voip_engine.sip.flow import Flow, LocalAddress
 from voip_engine.sip.network.transport import SipTransport, TcpLimits
 
 OPTIONS = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n"
-FRIEND, STRANGER, OTHER = "127.0.0.1", "127.0.0.66", "127.0.0.67"
+FRIEND, STRANGER, OTHER, THIRD = "127.0.0.1", "127.0.0.66", "127.0.0.67", "127.0.0.68"
 
 
 class Crowd:
@@ -64,10 +65,43 @@ async def crowd() -> AsyncIterator[Crowd]:
     await made.transport.close()
 
 
-async def test_a_stranger_gets_few_connections_and_all_strangers_together_not_many(crowd: Crowd) -> None:
+async def test_a_stranger_gets_few_connections_and_friends_get_theirs_beside_them(crowd: Crowd) -> None:
     assert [await crowd.comes(STRANGER) is not None for _ in range(3)] == [True, True, False]
-    assert [await crowd.comes(OTHER) is not None for _ in range(2)] == [True, False]
     assert await crowd.comes(FRIEND) is not None
+
+
+async def test_of_many_strangers_the_one_that_is_here_longest_makes_room_for_the_next(crowd: Crowd) -> None:
+    came = [await crowd.comes(host) for host in (STRANGER, STRANGER, OTHER, THIRD)]
+    (first, _), (second, _), *_ = [each for each in came if each is not None]
+    assert None not in came
+    await _ended(first)
+    assert await crowd.comes(STRANGER) is not None
+    await _ended(second)
+
+
+async def test_a_stranger_who_is_to_be_kept_is_none_any_more(crowd: Crowd) -> None:
+    kept = await crowd.comes(STRANGER)
+    assert kept is not None
+    reader, flow = kept
+    crowd.transport.keep(flow)
+    crowd.transport.cut_off(flow)
+    for host in (STRANGER, STRANGER, OTHER, OTHER):
+        assert await crowd.comes(host) is not None
+    crowd.transport.send(SendOnFlow(OPTIONS, flow))
+    assert await reader.readexactly(len(OPTIONS)) == OPTIONS
+
+
+async def test_a_stranger_s_long_message_is_not_waited_for(crowd: Crowd) -> None:
+    message = b"MESSAGE sip:a@b SIP/2.0\r\nContent-Length: %d\r\n\r\n"
+    for host, length, taken in ((STRANGER, 65_000, True), (STRANGER, 66_000, False), (FRIEND, 66_000, True)):
+        reader, writer = await asyncio.open_connection(crowd.address.host, crowd.address.port, local_addr=(host, 0))
+        writer.write(message % length)
+        if taken:
+            writer.write(b"x" * length)
+            assert (await crowd.flows.get()).remote_host == host
+        else:
+            await _ended(reader)
+        writer.close()
 
 
 async def test_who_may_call_gets_more_but_not_all(crowd: Crowd) -> None:

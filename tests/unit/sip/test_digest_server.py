@@ -63,6 +63,13 @@ def test_a_request_that_is_sent_again_by_somebody_else_is_not_good_twice():
     assert digest.check(request, "203.0.113.9", 5.2) is Verdict.STALE
 
 
+def test_a_nonce_serves_the_source_that_got_it_and_nobody_else():
+    digest = server()
+    request = signed(challenges(digest, 5.0))
+    assert digest.check(request, "203.0.113.9", 5.1) is Verdict.STALE
+    assert digest.check(request, HERE, 5.2) is Verdict.GOOD, "who stole it could not use it up, either"
+
+
 def test_a_nonce_serves_many_requests_that_may_overtake_each_other():
     digest = server()
     offered = challenges(digest, 5.0)
