@@ -4,8 +4,9 @@
 SipUri ──► reading: numbers and names it may be taken for, hosts it may lead to ──► deny (any) ──► allow (all)
 ```
 Whoever gets the request may read an address otherwise than it looks: numbers without their visual separators (RFC 3966
-§5.1.1), escapes twice, a `phone-context` in front of the number (§5.1.5), the routing number of RFC 4694, `maddr` for the host
-(RFC 3261 §19.1.1). An address is called only if no reading of it is denied and every one is allowed.
+§5.1.1), escapes twice, a `phone-context` in front of the number (§5.1.5), the routing number of RFC 4694, a user with all its
+parameters as one name, `maddr` for the host (RFC 3261 §19.1.1). An address is called only if no reading of it is denied and
+every one is allowed. One that holds a parameter twice is not: who takes the first of them and who the last is anybody's guess.
 
 A carrier may take `0049…` or `49…` for `+49…`, and a PBX may know prefixes of its own, which no rule here can: what must not be
 called is safe behind a short `allow`, not behind a long `deny`.
@@ -13,23 +14,10 @@ called is safe behind a short `allow`, not behind a long `deny`.
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from dataclasses import dataclass
-from fnmatch import translate
-from urllib.parse import unquote
-
-from voip_engine.hosts import is_literal, plain
+from voip_engine.dial_patterns import Pattern, Reading, bare, folded, is_number, one_host, without_scheme
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.sip.messages.uri import SipUri
 
-_SCHEMES = ("sip:", "sips:", "tel:")
-_UNESCAPE_ROUNDS = 3
-_SEPARATORS = re.compile(r"[\s\-.()/]")
-_NUMBER = re.compile(r"\+?[0-9*#]+")
-_NUMBER_PATTERN = re.compile(r"\+?[0-9*#?]+")
-_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.DOTALL)
-_ADDRESS_PATTERN = re.compile(r"[0-9.*?]*[0-9][0-9.*?]*")
 _SHOWN_CHARACTERS = 80
 
 
@@ -37,10 +25,10 @@ class DialRules:
     """The patterns of [dialling]. Holds no state: how many calls and minutes is for `DialLimits`."""
 
     def __init__(self, settings: DiallingSettings) -> None:
-        self._allow = tuple(_Pattern.of(text) for text in settings.allow)
-        self._deny = tuple(_Pattern.of(text) for text in settings.deny)
-        self._transfer = tuple(_Pattern.of(text) for text in settings.transfer)
-        self._redirect = tuple(_Pattern.of(text) for text in settings.redirect)
+        self._allow = tuple(Pattern.of(text) for text in settings.allow)
+        self._deny = tuple(Pattern.of(text) for text in settings.deny)
+        self._transfer = tuple(Pattern.of(text) for text in settings.transfer)
+        self._redirect = tuple(Pattern.of(text) for text in settings.redirect)
         self._anything_goes = "*" in settings.allow and not settings.deny
 
     def check(self, uri: SipUri) -> str | None:
@@ -82,7 +70,7 @@ class DialRules:
         shown = _shown(uri)
         try:
             readings = _readings(uri)
-            same = set(readings) <= set(_readings(dialled)) and (_is_secure(uri) or not _is_secure(dialled))
+            same = _is_same(dialled, uri) and set(readings) <= set(_readings(dialled))
         except ValueError as error:
             return f"{shown} is not called: {error}."
         if not same and not all(any(pattern.covers(reading) for pattern in self._redirect) for reading in readings):
@@ -90,116 +78,51 @@ class DialRules:
         return self.check(uri)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One way to understand an address. `user` is a bare number where it is one, `stripped` has no separators at all."""
-
-    user: str
-    stripped: str
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    """A pattern, its two parts ready to match. `host` is None where it holds no `@`."""
-
-    text: str
-    user: re.Pattern[str]
-    host: re.Pattern[str] | None
-    address: bool
-    """Whether the host part is one of addresses: 10.0.0.* is not to cover 10.0.0.example."""
-
-    @staticmethod
-    def of(text: str) -> _Pattern:
-        folded = _folded(text)
-        folded = next((folded.removeprefix(scheme) for scheme in _SCHEMES if folded.startswith(scheme)), folded)
-        user, at, host = folded.rpartition("@") if "@" in folded else (folded, "", "")
-        bare = _SEPARATORS.sub("", user)
-        host = host.replace("[", "").replace("]", "").rstrip(".")
-        return _Pattern(
-            text,
-            _glob(bare if _NUMBER_PATTERN.fullmatch(bare) else user),
-            _glob(host) if at else None,
-            _ADDRESS_PATTERN.fullmatch(host) is not None,
-        )
-
-    def covers(self, reading: _Reading) -> bool:
-        return self.user.match(reading.user) is not None and self._covers_host(reading.host)
-
-    def covers_loosely(self, reading: _Reading) -> bool:
-        """Also cover names whose separators, and numbers whose `+`, a gateway may pass over."""
-        users = (reading.user, reading.stripped, reading.stripped.lstrip("+"))
-        return any(self.user.match(user) for user in users) and self._covers_host(reading.host)
-
-    def _covers_host(self, host: str) -> bool:
-        if self.host is None:
-            return True
-        return self.host.match(host) is not None and (not self.address or is_literal(host))
+def _is_same(dialled: SipUri, uri: SipUri) -> bool:
+    """Whether the user is the same, as it stands there, and TLS is not left."""
+    same_user = bare((uri.user or "").lower()) == bare((dialled.user or "").lower())
+    return same_user and (_is_secure(uri) or not _is_secure(dialled))
 
 
 def _is_secure(uri: SipUri) -> bool:
     return uri.scheme == "sips" or (uri.parameter("transport") or "").lower() == "tls"
 
 
-def _readings(uri: SipUri) -> list[_Reading]:
+def _readings(uri: SipUri) -> list[Reading]:
     """Return every way to understand an address. Raises ValueError, in plain words, for one that only hides what it is."""
     if uri.password is not None:
         raise ValueError("an address that is called holds no password")
-    hosts = [_host(uri.host)]
-    if (maddr := uri.parameter("maddr")) is not None:
-        hosts.append(_host(maddr))
-    number, *parameters = _folded(uri.user or "").split(";")
-    number = next((number.removeprefix(scheme) for scheme in _SCHEMES if number.startswith(scheme)), number)
+    whole = without_scheme(folded(uri.user or ""))
+    number, *parameters = whole.split(";")
+    in_user = _by_name([(name, value) for name, _, value in (text.partition("=") for text in parameters)])
+    in_address = _by_name([(folded(name), folded(value or "")) for name, value in uri.parameters])
     users = [number]
-    named = dict(_pair(text) for text in parameters)
-    named |= {name.lower(): _folded(value) for name, value in uri.parameters if value is not None}
-    if _is_number(context := named.get("phone-context", "")) and not number.startswith("+"):
-        users.append(context + number)
-    if _is_number(routing := named.get("rn", "")):
-        users.append(routing)
-    return [_reading(user, host) for user in users for host in hosts]
+    if parameters:
+        users.append(whole)  # not every server cuts the user there
+
+    def values(name: str) -> list[str]:
+        return [named[name] for named in (in_user, in_address) if named.get(name)]
+
+    users += _with_contexts(number, values("phone-context"))
+    for routing in values("rn"):
+        users += [routing, *_with_contexts(routing, values("rn-context"))]
+    hosts = [uri.host, *([in_address["maddr"]] if "maddr" in in_address else [])]
+    return [Reading.of(user, one_host(host)) for user in users for host in hosts]
 
 
-def _reading(user: str, host: str) -> _Reading:
-    stripped = _SEPARATORS.sub("", user)
-    return _Reading(stripped if _NUMBER.fullmatch(stripped) else user, stripped, host)
+def _by_name(parameters: list[tuple[str, str]]) -> dict[str, str]:
+    """Parameters by their names, of which each may stand there once (RFC 3261 §19.1.1, RFC 3966 §3)."""
+    named = {name.strip(): value for name, value in parameters}
+    if len(named) < len(parameters):
+        raise ValueError("an address that is called holds no parameter twice")
+    return named
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    return name, value
-
-
-def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(_SEPARATORS.sub("", text)) is not None
-
-
-def _host(text: str) -> str:
-    """One spelling of a host. Raises ValueError for a number that resolvers, but no reader, take for an address."""
-    host = _folded(text).replace("[", "").replace("]", "").rstrip(".")
-    if not is_literal(host) and _ENDS_IN_NUMBER.fullmatch(host):
-        raise ValueError("its host is neither a name nor an address as addresses are written")
-    return plain(host)
-
-
-def _folded(text: str) -> str:
-    """Lower case, no escapes, no invisible characters, any script's digits as 0 to 9."""
-    for _ in range(_UNESCAPE_ROUNDS):
-        text = unquote(text)
-    text = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(_plain(character) for character in text if unicodedata.category(character) not in ("Cf", "Cc"))
-
-
-def _plain(character: str) -> str:
-    value = unicodedata.decimal(character, None)
-    if value is not None:
-        return str(value)
-    return "-" if unicodedata.category(character) == "Pd" else character
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    """`*` and `?` as in file names, without sets; in linear time for each `*`."""
-    return re.compile(translate(pattern.replace("[", "[[]")))
+def _with_contexts(local: str, contexts: list[str]) -> list[str]:
+    """The numbers that contexts make of a local one (RFC 3966 §5.1.5); those that are domains make none."""
+    if local.startswith("+"):
+        return []
+    return [context + local for context in contexts if context.startswith("+") or is_number(context)]
 
 
 def _shown(uri: SipUri) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from voip_engine.dial_patterns import Pattern
 from voip_engine.secret import Secret
 from voip_engine.settings_fields import SettingsError, check, check_fields
 
@@ -85,7 +86,7 @@ class DiallingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Patterns are matched against the dialled address, `sip:user@host`, or its user part where they hold no `@`; `*` stands for
     any text, `?` for one character. Numbers are compared without visual separators, hosts without ports; letters of either
-    case, escapes and parameters make no difference. An hour and a day are the last 60 minutes and 24 hours since the start.
+    case, escapes and spellings of an address make no difference. An hour and a day are the last 60 minutes and 24 hours since the start.
     """
 
     allow: Annotated[tuple[str, ...], Meta(description="patterns", examples=[["+49*", "sip:*@pbx.example"]])] = ("*",)
@@ -126,6 +127,11 @@ def _what_is_wrong(network: str) -> str:
     return f"{network!r} has host bits set; did you mean {meant}?"
 
 
+def _check_patterns(patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        Pattern.of(pattern)
+
+
 def _check_password(password: Secret) -> None:
     if not password:
         raise ValueError("an empty one would let anybody in who knows the name")
@@ -133,3 +139,5 @@ def _check_password(password: Secret) -> None:
 
 check(AdmissionSettings, "networks", _check_networks)
 check(AdmittedUser, "password", _check_password)
+for key in ("allow", "deny", "transfer", "redirect"):
+    check(DiallingSettings, key, _check_patterns)

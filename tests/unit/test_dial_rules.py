@@ -4,6 +4,7 @@ import pytest
 
 from voip_engine.dial_rules import DialRules
 from voip_engine.network_settings import DiallingSettings
+from voip_engine.settings_fields import SettingsError
 from voip_engine.sip.messages.uri import SipUri
 
 
@@ -42,6 +43,21 @@ def test_without_rules_everybody_may_be_called():
         "sip:55;phone-context=0900@gw.example",
         "sip:55@gw.example;phone-context=0900",
         "sip:+4930123;npdi;rn=0900123@gw.example",
+        "sip:+4930123;rn=0900123;rn=1@gw.example",
+        "sip:+4930123;rn=1;rn=0900123@gw.example",
+        "sip:+4930123;rn=1@gw.example;rn=0900123",
+        "sip:+4930123;rn=0900123@gw.example;rn=1",
+        "sip:+4930123;rn=0900123@gw.example;rn=",
+        "sip:+4930123@gw.example;RN=0900123;rn=1",
+        "sip:+4930123@gw.example;%72n=0900123;rn=1",
+        "sip:+4930123;rn%20=0900123@gw.example",
+        "sip:+4930123;rn=123;rn-context=0900@gw.example",
+        "sip:+4930123;rn=123@gw.example;rn-context=0900",
+        "sip:55;phone-context=0900;phone-context=x@gw.example",
+        "sip:55;phone-context=x;phone-context=0900@gw.example",
+        "sip:55;phone-context=0900@gw.example;phone-context=x",
+        "sip:55;phone-context=x@gw.example;phone-context=0900",
+        "tel:55;phone-context=0900;phone-context=x",
     ],
 )
 def test_a_denied_number_is_denied_however_it_is_written(address):
@@ -63,6 +79,9 @@ def test_a_denied_number_is_denied_however_it_is_written(address):
         ("sip:bob@gw.example", False),
         ("sip:x+49@gw.example", False),
         ("sip:gw.example", False),
+        ("sip:+4930;ext=7@gw.example", True),
+        ("sip:+4930;rn=x@gw.example", False),
+        ("sip:0900123;phone-context=+49@gw.example", False),
     ],
 )
 def test_only_what_is_allowed_may_be_called(address, covered):
@@ -81,6 +100,9 @@ def test_only_what_is_allowed_may_be_called(address, covered):
         ("sip:x%40pbx.example@evil.example", False),
         ("sip:x@evil.example;y=@pbx.example", False),
         ("tel:+4930123", False),
+        ("sip:bob@pbx.example;maddr=pbx.example;maddr=evil.example", False),
+        ("sip:bob@pbx.example;maddr=evil.example;maddr=pbx.example", False),
+        ("sip:bob@pbx.example;MADDR=evil.example", False),
     ],
 )
 def test_a_pattern_with_a_host_is_about_the_host(address, covered):
@@ -89,6 +111,65 @@ def test_a_pattern_with_a_host_is_about_the_host(address, covered):
     except ValueError:
         found = False  # no address at all
     assert found is covered
+
+
+@pytest.mark.parametrize("user", ["100;0900123", "100;rn=", "100;phone-context=pbx.example", "100;x=1"])
+def test_who_is_allowed_is_not_whoever_a_server_sees_that_takes_the_user_whole(user):
+    assert may_be_called("sip:100@pbx.example", allow=("100@pbx.example",))
+    assert not may_be_called(f"sip:{user}@pbx.example", allow=("100@pbx.example",))
+
+
+def test_an_address_with_a_parameter_twice_says_so():
+    refusal = DialRules(DiallingSettings(allow=("1*",))).check(SipUri.parse("sip:1@pbx.example;x=1;X=2"))
+    assert refusal == "sip:1@pbx.example is not called: an address that is called holds no parameter twice."
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host"),
+    [
+        ("*@[2001:db8:0:0:0:0:0:1]", "[2001:db8::1]"),
+        ("*@2001:0DB8::0001", "[2001:db8:0::1]"),
+        ("*@[2001:db8:0:0:*]", "[2001:db8::7]"),
+        ("*@2001:0db8::*", "[2001:db8::7]"),
+        ("*@[2001:*]", "[2001:db8::7]"),
+        ("*@::ffff:1.2.3.4", "1.2.3.4"),
+        ("*@[::ffff:1.2.3.4]", "[::ffff:102:304]"),
+        ("*@[::ffff:102:304]", "1.2.3.4"),
+        ("*@::ffff:1.2.3.*", "1.2.3.4"),
+        (" sip:*@Evil.Example. ", "evil.example"),
+    ],
+)
+def test_a_pattern_covers_its_host_however_either_is_written(pattern, host):
+    assert not may_be_called(f"sip:bob@{host}", deny=(pattern,))
+    assert may_be_called("sip:bob@[2002::1]", deny=(pattern,))
+    assert may_be_called("sip:bob@1.2.4.4", deny=(pattern,))
+    assert may_be_called("sip:bob@2001.db8.example", deny=(pattern,))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("sip:*@evil.example:5060", "has a port, which covers nothing: write '@evil.example'"),
+        ("*@evil.example:*", "write '@evil.example'"),
+        ("*@[2001:db8::1]:5060", "write '@[2001:db8::1]'"),
+        ("*@10.0.0.*:5060", "write '@10.0.0.*'"),
+        ("*@2001:*", "or the whole host in brackets if it is an IPv6 address"),
+        ("sip:*@evil.example;transport=udp", "has parameters, which cover nothing: write '*@evil.example'"),
+        ("+49900*;phone-context=x@gw.example", "write '+49900*@gw.example'"),
+        ("0900*;user=phone", "write '0900*'"),
+        ("<sip:*@evil.example>", "has angle brackets: write 'sip:*@evil.example'"),
+        ('"Eve" <sip:eve@evil.example>;x=y', "write 'sip:eve@evil.example'"),
+        ("*@10.0.0", "neither a name nor a whole address: write such as @192.0.2.7 or @192.0.2.*"),
+        ("*@127.1", "neither a name nor a whole address"),
+        ("*@::ffff:102:*", "write such as @192.0.2.*"),
+    ],
+)
+@pytest.mark.parametrize("key", ["allow", "deny", "transfer", "redirect"])
+def test_a_pattern_that_could_cover_nobody_is_a_mistake(key, pattern, words):
+    with pytest.raises(SettingsError) as caught:
+        DiallingSettings(**{key: (pattern,)})
+    assert str(caught.value).startswith(f"{key} must be patterns; {pattern!r}")
+    assert words in str(caught.value)
 
 
 def test_a_pattern_of_addresses_covers_no_names():
@@ -156,6 +237,16 @@ def test_transfers_need_a_pattern_of_their_own_and_leave_to_call():
         ("sips:BOB@PBX.example.", None),
         ("sip:eve@pbx.example", "Calls may not be sent on to sip:eve@pbx.example: nothing in redirect"),
         ("sip:bob@evil.example", "Calls may not be sent on to sip:bob@evil.example: nothing in redirect"),
+        ("sip:bob;rn=+4990012@pbx.example", "Calls may not be sent on to sip:bob;rn=+4990012@pbx.example: nothing in"),
+        ("sip:bob;rn=x@pbx.example", "Calls may not be sent on to sip:bob;rn=x@pbx.example: nothing in"),
+        ("sip:bob;ext=7@pbx.example", "Calls may not be sent on to sip:bob;ext=7@pbx.example: nothing in"),
+        ("sip:bob@pbx.example;rn=x", "Calls may not be sent on to sip:bob@pbx.example: nothing in"),
+        ("sip:bob;rn=1@pbx.example;rn=x", "Calls may not be sent on to"),
+        ("sip:%2562ob@pbx.example", "Calls may not be sent on to sip:%62ob@pbx.example: nothing in"),
+        (
+            "sip:bob@pbx.example;maddr=pbx.example;maddr=x",
+            "sip:bob@pbx.example is not called: an address that is called",
+        ),
         ("sip:bob@pbx.example;maddr=192.0.2.66", "Calls may not be sent on to sip:bob@pbx.example: nothing in"),
         ("sip:+4930123@gateway.example", None),
         ("sip:+4990012@gateway.example", "sip:+4990012@gateway.example may not be called: '+49900*' stands in deny"),
