@@ -27,7 +27,8 @@ from voip_engine.sip.sessions.replacing import find_replaced
 from voip_engine.sip.sessions.session import Session
 from voip_engine.sip.sessions.session_context import SessionContext
 from voip_engine.sip.sessions.session_index import SessionIndex, dialog_id
-from voip_engine.sip.transactions.transaction_layer import ServerTransaction, note_source, reply_path
+from voip_engine.sip.transactions.return_path import note_source, reply_path
+from voip_engine.sip.transactions.transaction_layer import ServerTransaction
 
 OVERLOAD_RETRY_S = 10
 
