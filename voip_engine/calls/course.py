@@ -74,11 +74,11 @@ class CallCourse:
         self.end_reason = reason
 
     def over(self, by: Literal["local", "remote"], status: int | None, reason: str) -> None:
-        """Note the end."""
+        """Note the end; `reason` becomes a sentence, for what sockets say of a failure is a part of one."""
         self.state = CallState.ENDED
         self.ended_at = time.time()
         self.end_status = status
-        self.end_reason = self.end_reason or reason
+        self.end_reason = self.end_reason or _sentence(reason)
         duration_s = self.ended_at - self.answered_at if self.answered_at is not None else 0.0
         self._publish(CallEnded(self.ended_at, self._call_id, by, status, self.end_reason, duration_s))
 
@@ -92,3 +92,7 @@ class CallCourse:
         self.require_alive()
         if not self.connected:
             raise EngineError("The call is not up yet.")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}{'' if not words or words[-1] in '.!?…' else '.'}"
