@@ -30,7 +30,7 @@ from voip_engine.events import (
     ModeFailed,
     UtteranceEnded,
 )
-from voip_engine.snapshots import CallState
+from voip_engine.snapshots import CallState, Holder
 
 SPEECH = load_speech("ben_saturday")
 
@@ -240,6 +240,25 @@ async def test_digits_arrive_one_by_one(make_engine, echo):
     assert [(await at_echo.wait_for(DtmfReceived)).digit for _ in range(3)] == ["1", "9", "#"]
     with pytest.raises(EngineError, match="no key X"):
         await call.send_dtmf("1X")
+
+
+async def test_keys_are_refused_while_the_other_side_holds_us(make_engine, echo):
+    caller = await make_engine()
+    at_caller, at_echo = Happenings(caller), Happenings(echo)
+    call = await caller.dial(uri_of(echo))
+    await at_caller.wait_for(CallAnswered)
+    other = echo.calls[(await at_echo.wait_for(CallAnswered)).call_id]
+    await other.hold(True)
+    await at_caller.wait_for(MediaChanged, held_by=Holder.THEM)
+    with pytest.raises(EngineError, match="holding the call"):
+        await call.send_dtmf("1")
+    await other.send_dtmf("2")
+    assert (await at_caller.wait_for(DtmfReceived)).digit == "2"
+    await other.hold(False)
+    await at_caller.wait_for(MediaChanged, held_by=Holder.NOBODY)
+    await at_echo.wait_for(MediaChanged, held_by=Holder.NOBODY)
+    await call.send_dtmf("3")
+    assert (await at_echo.wait_for(DtmfReceived)).digit == "3"
 
 
 async def test_a_line_that_goes_dead_is_hung_up(make_engine):

@@ -9,6 +9,7 @@ from typing import Literal
 from voip_engine.calls.call_services import CallIdentity, CallServices
 from voip_engine.errors import EngineError
 from voip_engine.media.protocol import SendDtmf
+from voip_engine.sdp.plan import MediaPlan
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.effects import Effect, SessionDigitSent, SessionEnded
 from voip_engine.sip.messages.info import KEYS
@@ -57,12 +58,19 @@ class CallKeys:
         self._answer: asyncio.Future[int] | None = None
         self._ended = False
 
-    async def send(self, digits: str, *, takes_events: bool) -> None:
-        """Press keys one after the other; by INFO, each is answered before the next goes out. Raises EngineError."""
+    async def send(self, digits: str, plan: MediaPlan | None) -> None:
+        """Press keys one after the other; by INFO, each is answered before the next goes out. Raises EngineError.
+
+        Telephone-events need a plan that lets us send; those that still wait when another one forbids it wait for the next.
+        """
         keys = digits.upper()
         if wrong := sorted({key for key in keys if key not in KEYS}):
             raise EngineError(f"There is no key {' '.join(wrong)} on a telephone; there are 0-9, *, # and A-D.")
-        if self._way(takes_events) == "event":
+        if self._way(plan is not None and plan.telephone_event_send is not None) == "event":
+            if plan is None or plan.direction not in ("sendrecv", "sendonly"):
+                raise EngineError(
+                    "The other side is holding the call and takes no keys now; press them when it is back."
+                )
             for key in keys:
                 self._plane.send(SendDtmf(self._leg_id, key))
             return

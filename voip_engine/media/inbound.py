@@ -102,7 +102,7 @@ class Inbound:
         """Take what a plan says about what is received."""
         self._payload_types = {payload_type.number: payload_type for payload_type in plan.receive}
         self._telephone_event = plan.telephone_event_receive
-        self._dtmf = DtmfReceiver(plan.telephone_event_clock_hz)
+        self._dtmf.set_clock_rate(plan.telephone_event_clock_hz)
         self.hearing = plan.direction in ("sendrecv", "recvonly")
 
     def disconnect(self) -> None:
@@ -231,6 +231,8 @@ class Inbound:
 
     def _begin_source(self) -> None:
         self._probation = None
+        for key in self._dtmf.restart():
+            self._key_pressed(key)
         self.jitter.reset()
         self._new_source()
 

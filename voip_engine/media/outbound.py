@@ -29,6 +29,7 @@ class Outbound:
     __slots__ = (
         "_dtmf",
         "_encoder",
+        "_event_timestamp",
         "_event_type",
         "_frames_a_packet",
         "_packet_step",
@@ -63,16 +64,20 @@ class Outbound:
         self._encoder: FrameEncoder | None = None
         self.second_byte = 0
         self._event_type: int | None = None
+        self._event_timestamp = 0
         self._step = 160
         self._frames_a_packet = 1
         self._packet_step = 160
         self._pending: list[bytes] = []
         self._pending_samples: list[Audio] = []
         self.silence = b""
-        self._dtmf: DtmfSender | None = None
+        self._dtmf = DtmfSender(8000, 20)
 
     def configure(self, plan: MediaPlan) -> None:
-        """Take a plan; the stream goes on with the same SSRC and sequence."""
+        """Take a plan; the stream goes on with the same SSRC and sequence.
+
+        Keys that wait go out under the new plan, or once one lets us send again, unless the peer no longer takes them.
+        """
         if plan.send.codec != self.codec or self._encoder is None:
             self.close()
             self.codec = plan.send.codec
@@ -84,10 +89,12 @@ class Outbound:
         self._step = plan.send.clock_rate_hz // 50
         self._frames_a_packet = max(1, plan.packet_ms // 20)
         self._packet_step = self._step * self._frames_a_packet
-        self._dtmf = DtmfSender(plan.telephone_event_clock_hz, 20 * self._frames_a_packet)
-        self.keying = False
+        self._dtmf.configure(plan.telephone_event_clock_hz, 20 * self._frames_a_packet)
+        if self._event_type is None:
+            self._dtmf.clear()
         self._pending.clear()
         self._pending_samples.clear()
+        self._between_packets()
         self.sending = plan.direction in ("sendrecv", "sendonly")
         self._mark()
 
@@ -112,7 +119,7 @@ class Outbound:
 
     def press(self, digit: str, duration_ms: int) -> bool:
         """Queue a key; False if the peer takes no telephone-events or there is no such key."""
-        if self._dtmf is None or self._event_type is None:
+        if self._event_type is None:
             return False
         try:
             self._dtmf.press(digit, duration_ms)
@@ -123,7 +130,7 @@ class Outbound:
         return True
 
     def _between_packets(self) -> None:
-        self.keying = self._dtmf is not None and self._dtmf.active
+        self.keying = self._dtmf.active
 
     def skip(self, frames: int) -> None:
         """Let the timestamp pass over ticks in which nothing is sent."""
@@ -132,15 +139,16 @@ class Outbound:
 
     def key_frame(self) -> bytes | None:
         """Give the packet of a key, or None in the pause after it. Lasts a whole packet time."""
-        assert self._dtmf is not None and self._event_type is not None
+        assert self._event_type is not None
         event = self._dtmf.next_packet()
-        started = self.timestamp
+        if event is not None and event.starts:
+            self._event_timestamp = self.timestamp  # of all packets of this key, whatever the clock does in between
         self.skip(self._frames_a_packet)
         self._between_packets()
         if event is None:
             return None
-        second = self._event_type | (_MARKER if event.marker else 0)
-        return self._datagram(second, started - event.timestamp_offset & 0xFFFFFFFF, event.payload)
+        second = self._event_type | (_MARKER if event.starts else 0)
+        return self._datagram(second, self._event_timestamp, event.payload)
 
     def coded_frame(self, payload: bytes | None) -> bytes | None:
         """Take 20 ms of G.711, None being silence; gives a datagram when the packet is full."""
