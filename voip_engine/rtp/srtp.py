@@ -7,6 +7,7 @@ outlives the process that carried it.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,12 @@ _STEP: Final = 0x4000
 """How far libsrtp may be led in one packet; less than half the sequence numbers, so that it sees every wrap."""
 _REORDERED: Final = 256
 _GUESSES: Final = 50
+"""So many packets in a row are looked for elsewhere before the first one is heard."""
+_LOST_PACKETS: Final = 25
+"""So many in a row that fail, half a second, and a stream that was heard is looked for elsewhere, and ever more rarely."""
+_DOUBLINGS: Final = 7
+_WRAPS_A_SEARCH, _SEARCHES_A_ROUND = 4, 4
+"""Searches look ever further ahead, up to sixteen wraps (almost six hours at 50 packets a second), and begin anew then."""
 _RTCP_TAG_BYTES: Final = 10
 _TAG_BYTES: Final[dict[SrtpSuite, int]] = {
     "AES_CM_128_HMAC_SHA1_80": 10,
@@ -86,7 +93,19 @@ class SrtpReceiver:
     `ssrc` and `index` are those of the newest packet, None before the first.
     """
 
-    __slots__ = ("_failures", "_guesses_left", "_key", "_mki", "_roll_over_hint", "_session", "_suite", "index", "ssrc")
+    __slots__ = (
+        "_failed",
+        "_failures",
+        "_guesses_left",
+        "_key",
+        "_mki",
+        "_roll_over_hint",
+        "_searches",
+        "_session",
+        "_suite",
+        "index",
+        "ssrc",
+    )
 
     def __init__(
         self,
@@ -106,22 +125,31 @@ class SrtpReceiver:
         self.ssrc: int | None = None
         self.index: int | None = None
         self._roll_over_hint = roll_over_hint
+        self._failed = self._searches = 0
         self._guesses_left = _GUESSES
         self._failures = _failures()
         self._session = _session(suite, key, outbound=False)
         if heard is not None:
             self.ssrc, self.index = heard
-            self._session = self._session_at(*heard, newest=True)
+            guide = _Guide(suite, key, self.ssrc)
+            guide.lead(self._session, self.index)
+            self._session.unprotect(guide.packet(self.index))
 
     def unprotect(self, packet: bytes) -> bytes:
-        """Check and decrypt an RTP packet. Raises SrtpError."""
+        """Check and decrypt an RTP packet. Raises SrtpError.
+
+        More than half the sequence numbers unheard, and its index cannot be told by the last one (§3.3.1): where nothing is
+        heard any more, packets are tried some wraps further on. The tag tells.
+        """
         stripped = self._without_mki(packet, _TAG_BYTES[self._suite])
         try:
             plain = self._session.unprotect(stripped)
         except self._failures as error:
-            if self.index is not None or self._guesses_left == 0:
+            found = self._find_place(stripped) if self._is_search_due() else None
+            if found is None:
                 raise _error(error) from None
-            plain = self._find_place(stripped)
+            plain = found
+        self._failed = self._searches = 0
         self._note(plain)
         return plain
 
@@ -139,35 +167,44 @@ class SrtpReceiver:
         else:
             self.index = max(self.index, _extend(self.index, sequence))
 
-    def _find_place(self, packet: bytes) -> bytes:
-        """Try a packet, the first that may be the peer's, some wraps later than a stream begins."""
-        self._guesses_left -= 1
+    def _is_search_due(self) -> bool:
+        """Count a packet that failed; whether it is to be looked for elsewhere."""
+        self._failed += 1
+        if self.index is None and self._guesses_left:
+            self._guesses_left -= 1
+            return True
+        if self._failed < _LOST_PACKETS << min(self._searches, _DOUBLINGS):
+            return False
+        self._failed = 0
+        self._searches += 1
+        return True
+
+    def _find_place(self, packet: bytes) -> bytes | None:
+        """Decrypt a packet some wraps later than it seems to be, and go on from there; None where that is wrong."""
         if len(packet) < _HEADER.size:
-            raise SrtpError("it is too short")
+            return None
         sequence, ssrc = _SEQUENCE_AND_SSRC.unpack_from(packet)
-        for roll_over in sorted({1, self._roll_over_hint, self._roll_over_hint + 1} - {0}):
-            session = self._session_at(ssrc, roll_over << 16 | sequence, newest=False)
+        known = self.index if ssrc == self.ssrc else None
+        if known is not None:
+            first = 1 + (self._searches - 1) % _SEARCHES_A_ROUND * _WRAPS_A_SEARCH
+            places = [_extend(known, sequence) + (wraps << 16) for wraps in range(first, first + _WRAPS_A_SEARCH)]
+        else:
+            hint = self._roll_over_hint if self.index is None else self.index >> 16
+            places = [roll_over << 16 | sequence for roll_over in sorted({1, hint, hint + 1} - {0})]
+        guide, scout = _Guide(self._suite, self._key, ssrc), _session(self._suite, self._key, outbound=False)
+        led = -1
+        for index in places:
+            led = guide.lead(scout, index, after=led)
             try:
-                plain = session.unprotect(packet)
+                scout.unprotect(packet)
+                # The session itself goes there: what it has heard it never takes again.
+                guide.lead(self._session, index, after=-1 if known is None else known)
+                plain = self._session.unprotect(packet)
             except self._failures:
                 continue
-            self._session = session
-            self.ssrc, self.index = ssrc, roll_over << 16 | sequence
+            self.ssrc, self.index = ssrc, index
             return plain
-        raise SrtpError("it does not authenticate")
-
-    def _session_at(self, ssrc: int, index: int, *, newest: bool) -> pylibsrtp.Session:
-        """A session that has followed a stream up to near an index, or to it if it is the newest heard.
-
-        It is led there by packets made with the peer's key.
-        """
-        session, peer = (
-            _session(self._suite, self._key, outbound=False),
-            _session(self._suite, self._key, outbound=True),
-        )
-        for step in (*range(0, index - _REORDERED, _STEP), *([index] if newest else [])):
-            session.unprotect(peer.protect(_empty_packet(ssrc, step)))
-        return session
+        return None
 
     def _without_mki(self, packet: bytes, tag_bytes: int) -> bytes:
         mki = self._mki
@@ -176,6 +213,31 @@ class SrtpReceiver:
         if packet[-tag_bytes - len(mki) : -tag_bytes] != mki:
             raise SrtpError("it names another key (MKI)")
         return packet[: -tag_bytes - len(mki)] + packet[-tag_bytes:]
+
+
+class _Guide:
+    """Leads receiving sessions along a stream, by packets made with the peer's key."""
+
+    __slots__ = ("_failures", "_packets", "_session", "_ssrc")
+
+    def __init__(self, suite: SrtpSuite, key: bytes, ssrc: int) -> None:
+        self._session = _session(suite, key, outbound=True)
+        self._ssrc = ssrc
+        self._packets: list[bytes] = []
+        self._failures = _failures()
+
+    def lead(self, session: pylibsrtp.Session, index: int, *, after: int = -1) -> int:
+        """Lead a session that is at `after` up to near an index; gives where it is then."""
+        while len(self._packets) * _STEP < index - _REORDERED:
+            self._packets.append(self.packet(len(self._packets) * _STEP))
+        for number in range(after // _STEP + 1, len(self._packets)):
+            with contextlib.suppress(*self._failures):  # it has been there before
+                session.unprotect(self._packets[number])
+        return max(after, (len(self._packets) - 1) * _STEP)
+
+    def packet(self, index: int) -> bytes:
+        """Make an empty packet with an index that is near those of the last ones."""
+        return self._session.protect(_empty_packet(self._ssrc, index))
 
 
 def load() -> None:

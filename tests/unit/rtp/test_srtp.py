@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -144,6 +145,52 @@ def test_looking_for_a_streams_place_ends_in_time() -> None:
     with pytest.raises(SrtpError):
         receiver.unprotect(reference.encrypt(packet(7 << 16), 7))
     assert receiver.unprotect(reference.encrypt(packet(9), 0)) == packet(9)
+
+
+@pytest.mark.parametrize(("unheard", "within"), [(40_000, 25), (70_000, 25), (300_000, 75), (1_000_000, 375)])
+def test_a_stream_is_found_again_however_long_it_was_not_heard(unheard, within) -> None:
+    receiver, reference = SrtpReceiver(SUITE, KEY, heard=(SSRC, 70_000)), Reference(KEY)
+    before = [reference.encrypt(packet(index), index >> 16) for index in range(69_900, 70_020)]
+    for protected in before[101:]:
+        receiver.unprotect(protected)
+    first = 70_020 + unheard
+    found = first + within - 1
+    for index in range(first, first + within + 100):
+        protected = reference.encrypt(packet(index), index >> 16)
+        if index < found:
+            with pytest.raises(SrtpError):
+                receiver.unprotect(protected)
+        else:
+            assert receiver.unprotect(protected) == packet(index)
+    for heard_before in (*before, protected):
+        with pytest.raises(SrtpError):
+            receiver.unprotect(heard_before)
+    assert receiver.index == index
+
+
+def test_a_new_source_that_counts_on_under_the_same_key_is_found_and_opens_no_way_for_replays() -> None:
+    receiver, reference = SrtpReceiver(SUITE, KEY), Reference(KEY)
+    before = [reference.encrypt(packet(index), index >> 16) for index in range(65_400, 65_700)]
+    for protected in before:
+        receiver.unprotect(protected)
+    taken = 0
+    for index in range(65_700, 65_750):
+        with contextlib.suppress(SrtpError):
+            taken += receiver.unprotect(reference.encrypt(packet(index, ssrc=5), 1)) == packet(index, ssrc=5)
+    assert taken > 20
+    for protected in before:
+        with pytest.raises(SrtpError):
+            receiver.unprotect(protected)
+
+
+def test_forgeries_lead_nowhere() -> None:
+    receiver, reference = SrtpReceiver(SUITE, KEY, heard=(SSRC, 70_000)), Reference(KEY)
+    others = Reference(KEY[::-1])
+    for index in range(70_001, 72_000):
+        with pytest.raises(SrtpError):
+            receiver.unprotect(others.encrypt(packet(index), 1))
+    assert receiver.unprotect(reference.encrypt(packet(70_001), 1)) == packet(70_001)
+    assert receiver.index == 70_001
 
 
 def test_another_source_under_the_same_key_begins_at_its_own_first_packet() -> None:
