@@ -79,23 +79,6 @@ class _Press:
         return [] if told or digit is None else [KeyPress(digit, round(self.earlier_ms + self.segment_ms))]
 
 
-@dataclass(slots=True)
-class _Press:
-    """What is known of a press. `timestamp` is that of its present segment, `earlier_ms` how long those before it lasted."""
-
-    event: TelephoneEvent
-    timestamp: int
-    earlier_ms: float = 0.0
-    segment_ms: float = 0.0
-    ended: bool = False
-    told: bool = False
-
-    def tell(self) -> list[KeyPress]:
-        """Give it if it is a key, the first time."""
-        digit, told, self.told = self.event.digit, self.told, True
-        return [] if told or digit is None else [KeyPress(digit, round(self.earlier_ms + self.segment_ms))]
-
-
 class DtmfReceiver:
     """Turns event packets into key presses, each once, whichever of its packets arrive.
 
