@@ -1,12 +1,13 @@
-"""What the other side plays before it answers is heard, of several branches the latest."""
+"""What the other side plays before it answers is heard, of several branches the latest; then that of the one that answers."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
+import pytest
 from support.happenings import Happenings
 from support.media_peer import tone
 from support.sip_responder import Responder, reply, responder
@@ -14,6 +15,7 @@ from support.sip_responder import Responder, reply, responder
 from voip_engine import Engine
 from voip_engine.events import CallAnswered, CallEnded, CallRinging, MediaChanged
 from voip_engine.rtp.packet import RtpPacket
+from voip_engine.sip.messages.headers import Headers
 from voip_engine.sip.messages.message import Request, Response
 from voip_engine.snapshots import CallState
 
@@ -30,6 +32,12 @@ class Branch:
         self.socket.setblocking(False)
         self.port = self.socket.getsockname()[1]
 
+    def __enter__(self) -> Branch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
     def description(self) -> bytes:
         host, port = self.host, self.port
         return (
@@ -39,6 +47,23 @@ class Branch:
     def respond(self, invite: Request, status: int, *headers: tuple[str, str], described: bool = True) -> Response:
         contact = ("Contact", self.contact)
         return reply(invite, status, contact, *headers, tag=self.tag, body=self.description() if described else b"")
+
+    def update(self, invite: Request, port: int) -> Request:
+        """An UPDATE that has audio sent to another port from now on."""
+        self.port = port
+        headers = Headers()
+        for name, value in (
+            ("Via", f"SIP/2.0/UDP {self.contact[1:-1].partition('@')[2]};branch=z9hG4bK{self.tag};rport"),
+            ("Max-Forwards", "70"),
+            ("From", f"{invite.headers.get('To')};tag={self.tag}"),
+            ("To", str(invite.headers.get("From"))),
+            ("Call-ID", invite.call_id),
+            ("CSeq", "1 UPDATE"),
+            ("Contact", self.contact),
+            ("Content-Type", "application/sdp"),
+        ):
+            headers.add(name, value)
+        return Request("UPDATE", invite.contacts[0].uri, headers, self.description())
 
     async def play(self, remote: str) -> None:
         """Send a tone until cancelled."""
@@ -123,6 +148,52 @@ async def test_of_two_branches_the_latest_is_heard_and_then_the_one_that_answers
             async with asyncio.timeout(10):
                 while not call.snapshot().remote_rtp.endswith(f":{one.port}"):
                     await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("body", "words"), [(b"", "without a session description"), (b"v=0\r\n", "cannot be used")])
+async def test_a_branch_that_answers_without_ever_saying_where_audio_goes_is_hung_up(make_engine, body, words):
+    engine = await make_engine()
+    happened = Happenings(engine)
+    async with responder(trying) as server:
+        with ExitStack() as stack:
+            one, two = (stack.enter_context(Branch(server, tag)) for tag in ("one", "two"))
+            await engine.dial(f"sip:bob@{server.address}")
+            invite = await rings(server, engine, one, 183)
+            await happened.wait_for(CallRinging, early_media=True)
+            answer = two.respond(invite, 200)
+            answer.body = body
+            server.send(answer, address_of(engine))
+            assert (await server.request("BYE")).to.tag == "two"
+            assert words in (await happened.wait_for(CallEnded)).reason
+            assert not [event for event in happened.seen if isinstance(event, CallAnswered)]
+
+
+@pytest.mark.parametrize("described", [True, False])
+async def test_a_branch_that_answers_has_what_it_agreed_on_while_it_rang(make_engine, described: bool):
+    engine = await make_engine()
+    happened = Happenings(engine)
+    reliably = (("Require", "100rel"), ("RSeq", "1"))
+    async with responder(trying) as server:
+        with ExitStack() as stack:
+            one, two = (stack.enter_context(Branch(server, tag)) for tag in ("one", "two"))
+            call = await engine.dial(f"sip:bob@{server.address}")
+            invite = await rings(server, engine, one, 183, *reliably)
+            await happened.wait_for(CallRinging)
+            first = one.description()
+            server.send(one.update(invite, 5004), address_of(engine))
+            async with asyncio.timeout(10):
+                while not any(each.cseq.method == "UPDATE" for each in server.responses):
+                    server.heard.clear()
+                    await server.heard.wait()
+            await rings(server, engine, two, 183, *reliably)
+            await happened.wait_for(CallRinging)
+            assert call.snapshot().remote_rtp.endswith(f":{two.port}")
+            answer = one.respond(invite, 200, described=described)
+            if described:
+                answer.body = first  # once more, though it is older than the UPDATE
+            server.send(answer, address_of(engine))
+            await happened.wait_for(CallAnswered)
+            assert call.snapshot().remote_rtp == "127.0.0.1:5004"
 
 
 async def test_a_phone_behind_nat_is_heard_from_where_its_signalling_comes(make_engine):

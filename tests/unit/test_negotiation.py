@@ -191,3 +191,31 @@ def test_an_alternative_that_stayed_here_changes_nothing() -> None:
     assert ours.plan is not None
     assert ours.plan.srtp is None
     assert SessionDescription.parse(ours.offer()).media[0].protocol == "RTP/AVP"
+
+
+def test_of_several_branches_the_one_that_takes_the_call_counts_with_its_own_offer() -> None:
+    ours = CallNegotiation(HostPort("192.0.2.1", 4000), ("PCMU",))
+    ours.offer()
+    for branch, host, direction in (("one", b"192.0.2.7", b"sendonly"), ("two", b"192.0.2.8", b"sendrecv")):
+        ours.take_answer(ANSWER % (host, b"sendrecv"), final=False)
+        ours.answer(ANSWER % (host, direction), early_branch=branch)
+    ours.take_answer(ANSWER % (b"192.0.2.9", b"sendrecv"), final=False)
+    assert not ours.go_back_to("three")
+    assert ours.go_back_to("one")
+    assert ours.plan is not None
+    assert (ours.plan.remote_rtp.host, ours.held_by, ours.awaits_answer) == ("192.0.2.7", Holder.THEM, False)
+    assert not ours.go_back_to("two")  # the others are gone
+
+
+def test_the_offer_of_a_branch_that_did_not_take_the_call_is_nothing_to_go_back_to() -> None:
+    ours, theirs = two()
+    ours = CallNegotiation(ours.local, ("PCMU",))
+    first = ours.offer()
+    ours.answer(ANSWER % (b"192.0.2.7", b"sendonly"), early_branch="one")
+    agreed = theirs.answer(first)
+    ours.take_answer(agreed)
+    ours.offer(hold=True)
+    ours.drop_offer()
+    ours.take_answer(agreed)  # what was agreed on goes out once more
+    assert ours.plan is not None
+    assert (ours.plan.direction, ours.held_by) == ("sendrecv", Holder.NOBODY)

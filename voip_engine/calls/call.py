@@ -256,11 +256,11 @@ class Call:
                     flow = effect.flow
                     hop = NextHop(flow.transport, flow.remote_host, flow.remote_port)
                     self._go_over(hop)
-                self._answered(effect.body)
+                self._answered(effect.body, effect.branch)
             case effects.SessionConfirmed(body=body):
                 self._confirmed(body)
-            case effects.SessionReoffered(offer=offer):
-                self._media.reoffered(offer, connected=self._course.connected)
+            case effects.SessionReoffered(offer=offer, branch=branch):
+                self._media.reoffered(offer, branch, connected=self._course.connected)
             case effects.SessionReofferFailed(reason=reason):
                 self._media.reoffer_refused(reason)
             case effects.SessionEnded():
@@ -322,29 +322,25 @@ class Call:
     def _progressed(self, effect: effects.SessionProgressed) -> None:
         if not self._course.placed or effect.status == 100:
             return
-        early = effect.body is not None and self._take_answer(effect.body, final=False)
+        early = effect.body is not None and self._media.progressed(effect.body)
         self._course.rang(effect.status, early_media=early)
 
-    def _answered(self, body: bytes | None) -> None:
-        if not self._course.connected:
-            if self._take_answer(body):
-                self._connected()
-        else:  # the answer to a re-INVITE of ours
+    def _answered(self, body: bytes | None, branch: str) -> None:
+        if self._course.connected:  # the answer to a re-INVITE of ours
             self._media.confirmed(body)
+            return
+        try:
+            self._media.answered(body, branch)
+        except EngineError as error:
+            self._give_up(str(error))
+        else:
+            self._connected()
 
     def _confirmed(self, body: bytes | None) -> None:
         try:
             self._media.acknowledged(body)
         except EngineError as error:
             self._give_up(str(error))
-
-    def _take_answer(self, body: bytes | None, *, final: bool = True) -> bool:
-        """Apply a peer's answer. One that cannot be accepted ends a call that has no plan yet."""
-        try:
-            return self._media.take_answer(body, final=final)
-        except EngineError as error:
-            self._give_up(str(error))
-            return False
 
     def _connected(self) -> None:
         self._course.answered(self._media.codec, self._media.security)

@@ -76,26 +76,32 @@ class CallMedia:
             self._services.plane.send(protocol.ConfigureLeg(self._voice.leg_id, self.plan, timeout_s, parties=parties))
             self._voice.configure(codec_snapshot(self.plan).audio_rate_hz)
 
-    def take_answer(self, body: bytes | None, *, final: bool = True) -> bool:
-        """Follow a peer's answer, or what stands when there is none; False for one that changes nothing.
-
-        Raises EngineError for a final one that leaves a call without a plan.
-        """
+    def progressed(self, answer: bytes) -> bool:
+        """Follow what a branch answers that has not taken the call, for as long as no other one does; False for nonsense."""
         if self.negotiation is None:
             return False
         try:
-            if body is not None:
-                self.negotiation.take_answer(body, final=final)
-            elif self.plan is not None:
-                self.negotiation.settle()
-            else:
+            self.negotiation.take_answer(answer, final=False)
+        except (MalformedSdp, NotAcceptable):
+            return False
+        self.follow(early=True)
+        return True
+
+    def answered(self, answer: bytes | None, branch: str) -> None:
+        """Follow the branch that takes the call: its answer, or what it has agreed on with us by UPDATE while it rang.
+
+        Raises EngineError where it has said nothing that can be used; what other branches said does not count (RFC 3261
+        §13.2.1).
+        """
+        negotiation = self.negotiation
+        try:
+            if negotiation is not None and answer is not None:
+                negotiation.take_answer(answer)
+            elif negotiation is None or not negotiation.go_back_to(branch):
                 raise EngineError("The other side answered without a session description.")
         except (MalformedSdp, NotAcceptable) as error:
-            if final and self.plan is None:
-                raise EngineError(f"The other side's answer cannot be used: {error}") from error
-            return False
-        self.follow(early=not final)
-        return True
+            raise _unusable(error) from error
+        self.follow()
 
     def alternative_offered(self) -> None:
         """Expect the answer to the alternative offer."""
@@ -119,7 +125,7 @@ class CallMedia:
         One that is missing or cannot be used leaves everything as it was.
         """
         before = self._agreed()
-        if body is not None and self.take_answer(body):
+        if body is not None and self._takes(body):
             self._tell_change(before)
         elif self.negotiation is not None and self.negotiation.awaits_answer:
             words = "without a session description" if body is None else "with one that cannot be used"
@@ -156,8 +162,8 @@ class CallMedia:
         )
         self._perform(moved)
 
-    def reoffered(self, offer: bytes | None, *, connected: bool) -> None:
-        """Answer their re-INVITE."""
+    def reoffered(self, offer: bytes | None, branch: str, *, connected: bool) -> None:
+        """Answer their re-INVITE or UPDATE, one that a branch sends while a call of ours rings too."""
         negotiation, before = self.negotiation, self._agreed()
         ours_waits = negotiation is not None and negotiation.awaits_answer and connected
         if negotiation is None or (ours_waits and offer is None):
@@ -165,7 +171,8 @@ class CallMedia:
             self._reject(491 if negotiation else 488)
             return
         try:
-            body = negotiation.offer() if offer is None else negotiation.answer(offer)
+            early_branch = None if connected else branch
+            body = negotiation.offer() if offer is None else negotiation.answer(offer, early_branch=early_branch)
         except NotAcceptable as error:
             self._reject(488, str(error))
             return
@@ -173,7 +180,7 @@ class CallMedia:
             self._reject(488, f"The offer could not be read: {error}")
             return
         self._offered_late = offer is None
-        self.follow()
+        self.follow(early=not connected)
         self._perform(self._core.accept_reoffer(self._session, body, self._now))
         if ours_waits:  # with what has been agreed on meanwhile
             self._reoffer(negotiation.offer())
@@ -195,6 +202,19 @@ class CallMedia:
         """Release the leg and its ports."""
         if self.negotiation is not None:
             self._services.plane.send(protocol.CloseLeg(self._voice.leg_id))
+
+    def _takes(self, answer: bytes) -> bool:
+        """Follow an answer in a call that is up; False for one that changes nothing. Raises EngineError without any plan."""
+        if self.negotiation is None:
+            return False
+        try:
+            self.negotiation.take_answer(answer)
+        except (MalformedSdp, NotAcceptable) as error:
+            if self.plan is None:
+                raise _unusable(error) from error
+            return False
+        self.follow()
+        return True
 
     def _agreed(self) -> tuple[MediaPlan | None, Holder]:
         return self.plan, self.held_by
@@ -227,3 +247,7 @@ class CallMedia:
     @property
     def _now(self) -> float:
         return self._services.signalling.now
+
+
+def _unusable(error: Exception) -> EngineError:
+    return EngineError(f"The other side's answer cannot be used: {error}")

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from voip_engine.sdp.crypto import SrtpKeys
 from voip_engine.sdp.description import SessionDescription
 from voip_engine.sdp.negotiation import LocalMedia, accept_answer, make_answer, make_offer
 from voip_engine.sdp.plan import CodecName, HostPort, MediaDirection, MediaPlan, SrtpPolicy
 from voip_engine.snapshots import Holder
+
+
+@dataclass(frozen=True, slots=True)
+class _EarlyAgreement:
+    """What one branch of a call of ours has agreed on with us, by an offer of its own, before anybody took the call."""
+
+    described: SessionDescription
+    plan: MediaPlan
+    held_by_them: bool
 
 
 class CallNegotiation:
@@ -46,6 +55,7 @@ class CallNegotiation:
         self._alternative: SessionDescription | None = None
         self._described: SessionDescription | None = None
         self._agreed: SessionDescription | None = None
+        self._early: dict[str, _EarlyAgreement] = {}
         self._held = self._wants_hold = self._held_by_them = False
         self._agreed_codecs = codecs
         self.local = local
@@ -97,14 +107,20 @@ class CallNegotiation:
         """Take word that the alternative has gone out in the place of the first offer, which was refused."""
         self._offer = self._described = self._alternative
         self.plan = None  # an early answer was to the first one
+        self._early.clear()
         self._next_version()
 
-    def answer(self, offer: bytes) -> bytes:
-        """Answer a peer's offer; its plan is in force from now on."""
+    def answer(self, offer: bytes, *, early_branch: str | None = None) -> bytes:
+        """Answer a peer's offer; its plan is in force from now on.
+
+        `early_branch` names the branch of a call of ours that makes it before anybody has taken the call.
+        """
         ours = self._facing("sendonly" if self._held else "sendrecv")
         self._described, self.plan = make_answer(SessionDescription.parse(offer), ours)
         self._agreed = self._described
         self._held_by_them = not _sends(self.plan.direction)
+        if early_branch is not None:
+            self._early[early_branch] = _EarlyAgreement(self._described, self.plan, self._held_by_them)
         self._next_version()
         return self._described.serialize()
 
@@ -117,15 +133,25 @@ class CallNegotiation:
         if described is None:
             return
         self.plan = accept_answer(described, SessionDescription.parse(answer), self._media.srtp)
+        self._described = described
         if _offers_to_send(described):
             # Where we do not offer to send, the answer does not tell whether they would take it.
             self._held_by_them = not _sends(self.plan.direction)
         if final:
-            self.settle()
+            self._settle()
 
-    def settle(self) -> None:
-        """Take what was offered for agreed."""
+    def go_back_to(self, early_branch: str) -> bool:
+        """Take for agreed what the branch that takes the call offered us last, and we answered; False where it did not."""
+        early = self._early.get(early_branch)
+        if early is None:
+            return False
+        self._described, self.plan, self._held_by_them = early.described, early.plan, early.held_by_them
+        self._settle()
+        return True
+
+    def _settle(self) -> None:
         self._offer = None
+        self._early.clear()
         self._agreed = self._described
         self._held = self._wants_hold
         self._agreed_codecs = self._media.codecs

@@ -75,12 +75,14 @@ class AlternativeOffered:
 class SessionAnswered:
     """Our INVITE or re-INVITE was answered with 2xx, and the ACK is already sent, or our UPDATE was.
 
-    `body` may have come before, with a 1xx. `flow` is where the answer to an INVITE came from.
+    `body` may have come before, with a 1xx. To the first INVITE there is none where the `branch` that answered has described
+    itself in no response, or has agreed on something else by UPDATE since. `flow` is where the answer to an INVITE came from.
     """
 
     session: str
     body: bytes | None
     flow: Flow | None = None
+    branch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,14 @@ class SessionConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class SessionReoffered:
-    """A re-INVITE or UPDATE came: `accept_reoffer` or `reject_reoffer`. `offer` is None when we are asked to offer."""
+    """A re-INVITE or UPDATE came: `accept_reoffer` or `reject_reoffer`. `offer` is None when we are asked to offer.
+
+    `branch` tells those apart with whom we have early dialogs while a call of ours rings.
+    """
 
     session: str
     offer: bytes | None
+    branch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

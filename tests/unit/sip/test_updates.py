@@ -10,6 +10,7 @@ from voip_engine.sip.effects import (
     SessionAnswered,
     SessionConfirmed,
     SessionEnded,
+    SessionProgressed,
     SessionReoffered,
     SessionReofferFailed,
 )
@@ -84,6 +85,35 @@ def test_an_early_session_is_changed_from_both_sides() -> None:
     assert [a.body for a in bench.take_told(SessionAnswered)] == [b"fine"]
     bench.respond(invite, 200)
     assert [a.body for a in bench.take_told(SessionAnswered)] == [None]  # the first answer no longer counts
+
+
+def test_what_branches_agree_on_is_kept_apart() -> None:
+    bench = Bench(session_timer_s=200)
+    invite = early(bench)
+    bench.respond(invite, 183, "Require: 100rel", "RSeq: 1", ALLOW, tag="other", body=b"early")
+    for tag in ("t", "other"):
+        bench.in_dialog(invite, "UPDATE", from_tag=tag, body=b"offer")
+        assert [r.branch for r in bench.take_told(SessionReoffered)] == [tag]
+        bench.apply(bench.core.accept_reoffer(bench.session, f"agreed with {tag}".encode(), bench.now))
+    # What it said before, said once more: its UPDATE came later.
+    bench.respond(invite, 180, body=ANSWER)
+    assert [p.body for p in bench.take_told(SessionProgressed)] == [None]
+    bench.respond(invite, 200, "Session-Expires: 200;refresher=uac", "Allow: INVITE", body=ANSWER)
+    assert [(a.body, a.branch) for a in bench.take_told(SessionAnswered)] == [(None, "t")]
+    bench.take_requests()
+    bench.wait(101)
+    assert [r.body for r in bench.take_requests("INVITE")] == [b"agreed with t"]
+
+
+def test_what_another_branch_agreed_on_is_not_repeated_to_the_one_that_answers() -> None:
+    bench = Bench(session_timer_s=200)
+    invite = early(bench)
+    bench.in_dialog(invite, "UPDATE", body=b"offer")
+    bench.apply(bench.core.accept_reoffer(bench.session, b"agreed", bench.now))
+    bench.respond(invite, 200, "Session-Expires: 200;refresher=uac", "Allow: INVITE", tag="other", body=ANSWER)
+    bench.take_requests()
+    bench.wait(101)
+    assert [r.body for r in bench.take_requests("INVITE")] == [OFFER]
 
 
 def test_before_the_answer_only_those_are_changed_that_take_update() -> None:

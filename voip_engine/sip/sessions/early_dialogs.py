@@ -20,15 +20,15 @@ MAX_FORKS = 32
 class EarlyDialog:
     """One branch. `answer` is its latest session description; `rseq` the number of its latest reliable response.
 
-    `settled` says that it came reliably and the other side knows that it did, `updated` that both sides have agreed on
-    something else since.
+    `settled` says that it came reliably and the other side knows that it did. `agreed` is our own one if both sides have
+    agreed on something else since, by UPDATE: what responses to the INVITE say is older then.
     """
 
     dialog: Dialog
     answer: bytes | None = None
     rseq: int | None = None
     settled: bool = False
-    updated: bool = False
+    agreed: bytes | None = None
 
 
 class EarlyDialogs:
@@ -73,7 +73,7 @@ class EarlyDialogs:
             self._acknowledge(branch, prack, now)
         branch.dialog.note_abilities(response)
         body = session_body(response)
-        if body is not None:
+        if body is not None and branch.agreed is None:
             branch.answer = body
             self._latest = branch
         return True
@@ -85,11 +85,11 @@ class EarlyDialogs:
         branch.settled = False
         self._requests.send(branch.dialog, prack, now, on_final)
 
-    def note_update(self, dialog: Dialog) -> None:
-        """Note that a branch has agreed with us on something else than it answered."""
+    def note_update(self, dialog: Dialog, described: bytes) -> None:
+        """Note that a branch has agreed with us on something else than it answered: `described` is our side of it."""
         branch = self.find(dialog.remote.tag)
         if branch is not None:
-            branch.updated = True
+            branch.agreed = described
             self._latest = branch
 
     def clear(self) -> None:

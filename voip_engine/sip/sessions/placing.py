@@ -129,6 +129,11 @@ class Placing:
         request = Request("INVITE", strip_for_request(target), headers, self._ours.request.body)
         self._ours = self._send(request, next_hop, now)
 
+    def described_to(self, dialog: Dialog) -> bytes:
+        """Return our session description that is in force with the branch of this dialog."""
+        early = self.early.find(dialog.remote.tag)
+        return (early.agreed if early is not None else None) or self._ours.request.body
+
     def close(self) -> None:
         """Be over for good, but for answers that may still come."""
         transport, sequence = self._ours.next_hop.transport, self._context.sequence
@@ -178,7 +183,7 @@ class Placing:
         self._leave()
         early = self.early.find(response.to.tag)
         answer = session_body(response) or (early.answer if early else None)
-        if early is not None and early.updated:
+        if early is not None and early.agreed is not None:
             answer = None  # it is older than what an UPDATE brought
         self._user.on_placed(response, dialog, answer, flow, now)
 

@@ -304,7 +304,9 @@ class Session:
     def on_progress(self, response: Response, flow: Flow, now: float) -> None:
         """Tell of a 1xx."""
         self._participants.hear(flow.remote_host)
-        self._endpoint.emit(SessionProgressed(self.id, response.status, response.reason, session_body(response)))
+        early = self._state.early_of(response.to.tag)
+        body = session_body(response) if early is None or early.agreed is None else None
+        self._endpoint.emit(SessionProgressed(self.id, response.status, response.reason, body))
         self.features.learn(response.headers, flow, now)
 
     def on_placed(self, response: Response, dialog: Dialog, answer: bytes | None, flow: Flow, now: float) -> None:
@@ -316,8 +318,8 @@ class Session:
         dialog.note_abilities(response)
         self._timer.take_success(response, now)
         if self._state.placing is not None:
-            self._context.described = self._context.described or self._state.placing.request.body
-        self._endpoint.emit(SessionAnswered(self.id, answer, flow))
+            self._context.described = self._state.placing.described_to(dialog)
+        self._endpoint.emit(SessionAnswered(self.id, answer, flow, dialog.remote.tag or ""))
         self.features.learn(response.headers, flow, now)
 
     def on_surplus(self, dialog: Dialog, now: float) -> None:
@@ -359,9 +361,9 @@ class Session:
         if self._state.reoffers is not None:
             self._state.reoffers.refresh(now)
 
-    def _note_update(self, dialog: Dialog) -> None:
+    def _note_update(self, dialog: Dialog, described: bytes) -> None:
         if self._state.placing is not None:
-            self._state.placing.early.note_update(dialog)
+            self._state.placing.early.note_update(dialog, described)
 
     def _unanswered(self, what: str) -> Ringing | None:
         if self.phase is Phase.ENDED:

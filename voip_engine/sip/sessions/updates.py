@@ -19,7 +19,8 @@ from voip_engine.sip.transactions.transaction_layer import ServerTransaction
 class Updates:
     """The UPDATEs of one session. `on_dead(status, reason, now)`: the other side has no such dialog any more.
 
-    `on_unsupported(now)`: a refresh has to go another way. `on_agreed(dialog)`: an offer was accepted, from whichever side.
+    `on_unsupported(now)`: a refresh has to go another way. `on_agreed(dialog, described)`: an offer was accepted, from
+    whichever side; `described` is our session description of the two.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Updates:
         *,
         on_dead: Callable[[int, str, float], None],
         on_unsupported: Callable[[float], None],
-        on_agreed: Callable[[Dialog], None],
+        on_agreed: Callable[[Dialog, bytes], None],
     ) -> None:
         self._context = context
         self._requests = requests
@@ -65,7 +66,7 @@ class Updates:
             if offer is None:
                 self.accept(None, now)
             else:
-                endpoint.emit(SessionReoffered(self._context.session, offer))
+                endpoint.emit(SessionReoffered(self._context.session, offer, dialog.remote.tag or ""))
 
     def accept(self, body: bytes | None, now: float) -> None:
         """Answer what waits for it."""
@@ -83,7 +84,7 @@ class Updates:
         if body is not None:
             response.headers.add("Content-Type", SESSION_DESCRIPTION)
             response.body = self._context.described = body
-            self._on_agreed(self._dialog)
+            self._on_agreed(self._dialog, body)
         self._context.endpoint.transactions.respond(transaction, response, now)
 
     def reject(self, status: int, now: float, warning_text: str = "") -> None:
@@ -116,7 +117,7 @@ class Updates:
             if response is not None and status < 300:
                 dialog.refresh_target(response)
                 self._context.described = body
-                self._on_agreed(dialog)
+                self._on_agreed(dialog, body)
                 self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response)))
             else:
                 reason = plain_reason(status) if response is None else refusal_reason(request, response)
