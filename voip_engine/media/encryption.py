@@ -7,7 +7,7 @@ from typing import Final
 
 from voip_engine.media.outbound import Outbound
 from voip_engine.media.protocol import SrtpMark
-from voip_engine.rtp.srtp import Replayed, SrtpError, SrtpReceiver, SrtpSender
+from voip_engine.rtp.srtp import KEPT_KEYS, Replayed, SrtpError, SrtpReceiver, SrtpSender
 from voip_engine.sdp.plan import SrtpPlan
 
 _OLD_KEY_PACKETS: Final = 150
@@ -24,6 +24,8 @@ class Encryption:
         """By key, with the packets that had been sent when it was last in use: a key that comes back repeats no index."""
         self._sender: SrtpSender | None = None
         self._receiver: SrtpReceiver | None = None
+        self._receivers: dict[tuple[str, bytes, bytes], SrtpReceiver] = {}
+        """By suite, key and MKI, the latest last: a key that comes back is heard on, and no packet of it twice."""
         self._old_receiver: SrtpReceiver | None = None
         self._old_left = 0
 
@@ -47,15 +49,19 @@ class Encryption:
         receiving = plan.suite, plan.receive_key, plan.receive_mki
         if previous is not None and receiving == (previous.suite, previous.receive_key, previous.receive_mki):
             return
-        old = self._old_receiver = self._receiver
-        self._old_left = _OLD_KEY_PACKETS
-        self._receiver = SrtpReceiver(
+        old = self._receiver
+        self._receiver = self._receivers.pop(receiving, None) or SrtpReceiver(
             plan.suite,
             plan.receive_key,
             mki=plan.receive_mki,
             heard=mark.heard if mark is not None else None,
             roll_over_hint=old.index >> 16 if old is not None and old.index is not None else 0,
         )
+        self._receivers[receiving] = self._receiver
+        if len(self._receivers) > KEPT_KEYS:
+            del self._receivers[next(iter(self._receivers))]
+        self._old_receiver = old if old is not self._receiver else None
+        self._old_left = _OLD_KEY_PACKETS
 
     def _sender_of(self, plan: SrtpPlan, mark: SrtpMark | None) -> SrtpSender:
         outbound = self._outbound

@@ -26,7 +26,8 @@ from voip_engine.media.protocol import (
     StartMonitor,
     StopMonitor,
 )
-from voip_engine.sdp.plan import HostPort
+from voip_engine.rtp.srtp import KEPT_KEYS
+from voip_engine.sdp.plan import HostPort, SrtpPlan
 
 _MARGIN_FRAMES: Final = 10
 """A little too far ahead is harmless, going back is not: encrypted packets must never repeat an index."""
@@ -50,6 +51,8 @@ class _LegEntry:
     """None for plain RTP."""
     earlier_keys: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """By send key: how far its packet indices are from `next_index`, and the RTCP packets that were sent under it."""
+    earlier_heard: dict[tuple[str, bytes, bytes], tuple[int, int] | None] = field(default_factory=dict)
+    """By suite, key and MKI of the peer's, the latest last: how far it was heard (see `SrtpMark`)."""
 
 
 class Ledger:
@@ -164,21 +167,35 @@ class Ledger:
 
 
 def _with_mark(entry: _LegEntry, command: ConfigureLeg) -> ConfigureLeg:
-    """Note where the counters stand under a new plan's keys; give the command, with that for a key that comes back."""
+    """Note where the counters stand under a new plan's keys; give the command, with those for a key that comes back."""
     old = entry.configured.plan.srtp if entry.configured is not None else None
     new, mark = command.plan.srtp, entry.srtp_mark
-    if old is not None and new is not None and old.send_key == new.send_key:
-        entry.srtp_mark = mark if mark is None or old == new else msgspec.structs.replace(mark, heard=None)
+    if old == new:
         return command
     if old is not None and mark is not None:
         entry.earlier_keys[old.send_key] = mark.next_index - entry.next_index, mark.rtcp_packets + _MARGIN_RTCP
+        _note_heard(entry.earlier_heard, old, mark.heard)
     if new is None:
         entry.srtp_mark = None
         return command
+    heard = entry.earlier_heard.get((new.suite, new.receive_key, new.receive_mki))
+    if old is not None and mark is not None and old.send_key == new.send_key:
+        entry.srtp_mark = msgspec.structs.replace(mark, heard=heard)
+        return msgspec.structs.replace(command, srtp_mark=entry.srtp_mark) if heard is not None else command
     earlier = entry.earlier_keys.get(new.send_key)
     if earlier is None:  # a new key begins at the sequence number (RFC 3711 §3.3.1)
         entry.srtp_mark = SrtpMark(entry.next_index & 0xFFFF, 0, None)
         return command
     offset, rtcp_packets = earlier
-    entry.srtp_mark = SrtpMark(entry.next_index + offset, rtcp_packets, None)
+    entry.srtp_mark = SrtpMark(entry.next_index + offset, rtcp_packets, heard)
     return msgspec.structs.replace(command, srtp_mark=entry.srtp_mark)
+
+
+def _note_heard(
+    earlier: dict[tuple[str, bytes, bytes], tuple[int, int] | None], plan: SrtpPlan, heard: tuple[int, int] | None
+) -> None:
+    key = plan.suite, plan.receive_key, plan.receive_mki
+    before = earlier.pop(key, None)
+    earlier[key] = heard or before
+    if len(earlier) > KEPT_KEYS:
+        del earlier[next(iter(earlier))]

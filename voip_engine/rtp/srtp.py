@@ -16,9 +16,14 @@ from voip_engine.sdp.plan import SrtpSuite
 if TYPE_CHECKING:
     import pylibsrtp
 
+KEPT_KEYS: Final = 8
+"""So many keys of a peer's are worth remembering in a call, the latest: with a server's music on hold they take turns."""
+
 _STEP: Final = 0x4000
 """How far libsrtp may be led in one packet; less than half the sequence numbers, so that it sees every wrap."""
 _REORDERED: Final = 256
+_WINDOW: Final = 128
+"""So many packets back libsrtp can tell whether one was heard before (its default)."""
 _GUESSES: Final = 50
 """So many packets in a row are looked for elsewhere before the first one is heard."""
 _LOST_PACKETS: Final = 25
@@ -133,7 +138,8 @@ class SrtpReceiver:
             self.ssrc, self.index = heard
             guide = _Guide(suite, key, self.ssrc)
             guide.lead(self._session, self.index)
-            self._session.unprotect(guide.packet(self.index))
+            for near in range(max(0, self.index - _WINDOW), self.index + 1):  # which of them were heard nobody knows
+                self._session.unprotect(guide.packet(near))
 
     def unprotect(self, packet: bytes) -> bytes:
         """Check and decrypt an RTP packet. Raises SrtpError.

@@ -28,6 +28,7 @@ from voip_engine.media.protocol import (
 )
 from voip_engine.rtp.packet import RtpPacket
 from voip_engine.rtp.rtcp import ReceiverReport, SourceDescription, parse_compound, serialize_compound
+from voip_engine.rtp.srtp import KEPT_KEYS
 from voip_engine.sdp.plan import HostPort, MediaPlan, SrtpPlan
 
 OURS, THEIRS, NEW = bytes(range(30)), bytes(range(30, 60)), bytes(range(60, 90))
@@ -261,6 +262,51 @@ def test_a_key_that_comes_back_repeats_no_packet_index():
     assert indices[2] == 65_000 + 1600
 
 
+OTHER = msgspec.structs.replace(SRTP, receive_key=NEW)
+
+
+def packet(index: int) -> bytes:
+    return RtpPacket(0, index & 0xFFFF, index * 160 & 0xFFFFFFFF, 7, SILENCE).serialize()
+
+
+def heard_by(encryption: Encryption, key: bytes, indices: range) -> list[bytes]:
+    """Let the peer send under a key; gives what was sent and taken."""
+    reference, taken = Reference(key), []
+    for index in indices:
+        protected = reference.encrypt(packet(index), index >> 16)
+        if encryption.try_unprotect(protected) is not None:
+            taken.append(protected)
+    return taken
+
+
+@pytest.mark.parametrize("between", [OTHER, None], ids=["another key", "plain"])
+def test_a_key_that_comes_back_is_heard_on_and_nothing_of_it_twice(between):
+    encryption = Encryption(Outbound(RtpStart(9, 65_000, 0)))
+    encryption.configure(SRTP, SrtpMark(0, 0, (7, 3 << 16)))
+    before = heard_by(encryption, THEIRS, range((3 << 16) + 1, (3 << 16) + 150))
+    assert len(before) == 149
+    encryption.configure(between, None)
+    if between is not None:
+        assert len(heard_by(encryption, NEW, range(500, 800))) == 300
+    encryption.configure(SRTP, None)
+    assert [encryption.try_unprotect(protected) for protected in before] == [None] * 149
+    assert len(heard_by(encryption, THEIRS, range((3 << 16) + 150, (3 << 16) + 400))) == 250
+
+
+def test_of_a_peers_many_keys_the_latest_are_remembered():
+    encryption = Encryption(Outbound(RtpStart(9, 65_000, 0)))
+    keys = [bytes([number]) * 30 for number in range(KEPT_KEYS + 2)]
+    heard = {}
+    for key in keys:
+        encryption.configure(msgspec.structs.replace(SRTP, receive_key=key), None)
+        heard[key] = heard_by(encryption, key, range(100, 120))
+    for key in keys[-KEPT_KEYS:]:
+        encryption.configure(msgspec.structs.replace(SRTP, receive_key=key), None)
+        assert [encryption.try_unprotect(protected) for protected in heard[key]] == [None] * 20
+    encryption.configure(msgspec.structs.replace(SRTP, receive_key=keys[0]), None)
+    assert encryption.try_unprotect(heard[keys[0]][0]) is not None, "what is forgotten is nowhere kept"
+
+
 def test_the_ledger_goes_on_ahead_of_all_that_was_sent():
     chance = random.Random(5)
     for _ in range(200):
@@ -328,6 +374,25 @@ def test_a_key_that_comes_back_in_another_process_repeats_no_index():
     assert encryption.protect(outbound.coded_frame(SILENCE))
     assert encryption.mark is not None
     assert encryption.mark.next_index > 140_000
+
+
+@pytest.mark.parametrize("between", [OTHER, None], ids=["another key", "plain"])
+def test_a_key_that_comes_back_in_another_process_is_heard_on_and_nothing_of_it_twice(between):
+    ledger, encrypted = ledger_of_an_encrypted_leg()
+    told(ledger, 80_010, SrtpMark(80_010, 44, (7, 3 << 16)), 1100.2)
+    changed = msgspec.structs.replace(encrypted, plan=msgspec.structs.replace(encrypted.plan, srtp=between))
+    ledger.command(changed, now=1100.3)
+    told(ledger, 80_050, SrtpMark(80_050, 44, (8, 700)) if between else None, 1101.0)
+    opened, reopened = ledger.reopening(now=1101.2)
+    assert isinstance(opened, OpenLeg)
+    assert isinstance(reopened, ConfigureLeg)
+    encryption = Encryption(Outbound(opened.start))
+    encryption.configure(reopened.plan.srtp, reopened.srtp_mark)
+    again = ledger.command(encrypted, now=1102.0)
+    assert isinstance(again, ConfigureLeg)
+    encryption.configure(again.plan.srtp, again.srtp_mark)
+    assert heard_by(encryption, THEIRS, range((3 << 16) - 300, (3 << 16) + 1)) == []
+    assert len(heard_by(encryption, THEIRS, range((3 << 16) + 1, (3 << 16) + 100))) == 99
 
 
 def test_processes_that_are_lost_one_after_the_other_repeat_no_index():
