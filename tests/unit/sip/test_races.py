@@ -104,12 +104,24 @@ def test_cancel_meets_the_answer_on_the_called_side() -> None:
     bench.apply(bench.core.answer("theirs", ANSWER, bench.now))
     tag = bench.take_responses()[-1].to.tag or ""
     bench.request("CANCEL", branch="z9hG4bK1")
-    assert [(r.status, r.cseq.method) for r in bench.take_responses()] == [(200, "CANCEL")]
+    assert [(r.status, r.cseq.method, r.to.tag) for r in bench.take_responses()] == [(200, "CANCEL", tag)]
     assert bench.take_told(SessionEnded) == []
     bench.request("ACK", to_tag=tag)
     bench.request("BYE", to_tag=tag, cseq=2)
     assert [end.reason for end in bench.take_told(SessionEnded)] == ["The other side hung up."]
     bench.finish()
+
+
+def test_a_cancel_is_answered_within_the_dialog_of_the_invite() -> None:
+    """RFC 3261 §9.2: with the To tag that the responses to the INVITE have, for some take the latest one for the dialog's."""
+    bench = Bench()
+    bench.request("INVITE", body=OFFER)
+    bench.apply(bench.core.ring("theirs", bench.now))
+    tag = bench.take_responses()[-1].to.tag
+    assert tag
+    bench.request("CANCEL", branch="z9hG4bK1")
+    answers = [(r.status, r.cseq.method, r.to.tag) for r in bench.take_responses()]
+    assert answers == [(200, "CANCEL", tag), (487, "INVITE", tag)]
 
 
 def test_a_branch_that_answers_after_another_is_acknowledged_and_hung_up() -> None:

@@ -249,6 +249,22 @@ def test_who_does_not_listen_to_reports_still_sends_us_to_one_at_a_time(answer: 
     assert [str(each.target) for each in bench.take_told(SessionReferred)] == ["sip:dave@10.0.0.4"]
 
 
+@pytest.mark.parametrize("answer", [481, 408])
+def test_a_report_that_finds_nobody_is_the_last_and_the_call_goes_on(answer: int) -> None:
+    bench = Bench()
+    invite = bench.connect()
+    bench.in_dialog(invite, "REFER", "Refer-To: <sip:carol@10.0.0.3>", cseq=1)
+    [referral] = bench.take_told(SessionReferred)
+    bench.apply(bench.core.features.accept_referral(bench.session, referral.referral, bench.now))
+    [notify] = bench.take_requests("NOTIFY")
+    bench.apply(bench.core.features.tell_referral(bench.session, referral.referral, 180, bench.now))
+    bench.respond(notify, answer)
+    assert bench.take_requests() == []
+    assert bench.told == []
+    bench.in_dialog(invite, "UPDATE", cseq=2)
+    assert [each.status for each in bench.take_responses()] == [200]
+
+
 def test_who_has_sent_us_on_sends_us_nowhere_else() -> None:
     """The call is to end then, and whoever does not end it is not to have us call one after the other meanwhile."""
     wire, alice, bob, session = connected()
