@@ -17,6 +17,8 @@ _SPENT_S = 0.001
 @dataclass(slots=True)
 class _Placed:
     answered_at: float | None = None
+    before_s: float = 0.0
+    """What the call whose place this one has used up of `minutes_per_call`."""
 
 
 class DialLimits:
@@ -58,8 +60,14 @@ class DialLimits:
         self._placed_at.append(now)
 
     def sent_on(self, now: float) -> None:
-        """Count a call that goes out once more, to somebody else."""
+        """Count a call that goes out once more, to somebody else, or one that the other side of a call places for us."""
         self._placed_at.append(now)
+
+    def takes_over(self, call: str, place_of: str, now: float) -> None:
+        """Count a call that comes in to take the place of another one, if that one counts, and its minutes with it."""
+        if (placed := self._live.get(place_of)) is not None:
+            lasted_s = 0.0 if placed.answered_at is None else now - placed.answered_at
+            self._live[call] = _Placed(before_s=placed.before_s + lasted_s)
 
     def answered(self, call: str, now: float) -> None:
         """Let a call's minutes run. One that is not ours, or whose minutes run already, is no error."""
@@ -81,32 +89,38 @@ class DialLimits:
         """Return the calls that have to end now, each with the reason in plain words."""
         talking = self._talking()
         if self._settings.minutes_per_day and talking and self._left_s(now) <= _SPENT_S:
-            return [(call, self._day_reason) for call, _ in talking]
-        limit_s = self._settings.minutes_per_call * 60
-        if not limit_s:
+            return [(call, self._day_reason) for call in talking]
+        if not self._settings.minutes_per_call:
             return []
+        limit_s = self._settings.minutes_per_call * 60
         reason = f"The call lasted {self._settings.minutes_per_call:g} min, and minutes_per_call of [dialling] allows no more."
-        return [(call, reason) for call, answered_at in talking if now - answered_at >= limit_s]
+        return [(call, reason) for call, began_at in self._limited(talking) if now - began_at >= limit_s]
 
     def next_deadline(self, now: float) -> float | None:
         """Return when `overdue` has to be asked next, None while nothing can become overdue."""
         talking = self._talking()
         deadlines = []
         if talking and self._settings.minutes_per_call:
-            deadlines.append(min(answered_at for _, answered_at in talking) + self._settings.minutes_per_call * 60)
+            first = min(began_at for _, began_at in self._limited(talking))
+            deadlines.append(first + self._settings.minutes_per_call * 60)
         if talking and self._settings.minutes_per_day:
             # What left the last day meanwhile only puts it off.
             deadlines.append(now + max(0.0, self._left_s(now)) / len(talking))
         return min(deadlines, default=None)
 
-    def _talking(self) -> list[tuple[str, float]]:
-        return [(call, placed.answered_at) for call, placed in self._live.items() if placed.answered_at is not None]
+    def _talking(self) -> dict[str, float]:
+        """When each call was answered that is up."""
+        return {call: placed.answered_at for call, placed in self._live.items() if placed.answered_at is not None}
+
+    def _limited(self, talking: dict[str, float]) -> list[tuple[str, float]]:
+        """When the minutes of each call began to run."""
+        return [(call, answered_at - self._live[call].before_s) for call, answered_at in talking.items()]
 
     def _left_s(self, now: float) -> float:
         """Return what is left of the day's minutes, in seconds."""
         while self._spent and self._spent[0][0] + _SLOT_S <= now - DAY_S:
             self._spent.popleft()
-        running_s = sum(now - answered_at for _, answered_at in self._talking())
+        running_s = sum(now - answered_at for answered_at in self._talking().values())
         return self._settings.minutes_per_day * 60 - running_s - sum(seconds for _, seconds in self._spent)
 
     @property

@@ -135,7 +135,7 @@ class Engine:
             monitor=self._monitoring.switch,
             open_leg=self._open_leg,
             move_leg=self._ports.move,
-            rules=self._placed.rules,
+            placed=self._placed,
             find=lambda text, account: destination(text, self.settings.accounts, account).target,
             dtmf=self.settings.dtmf_of,
             referred=lambda call, effect: self._referrals.referred(call, effect),
@@ -144,10 +144,8 @@ class Engine:
             hang_up_on_media_timeout=self.settings.hang_up_on_media_timeout,
         )
         self._dialler = Dialler(self.settings, services, self._roster, self._accounts, self._ports, self._placed)
-        self._referrals = Referrals(
-            self._signalling, self._placed.rules, self._dialler.dial, self._publish, self._spawn
-        )
-        self._receiver = Receiver(self.settings, services, self._roster, self._ports, self._referrals, self._spawn)
+        self._referrals = Referrals(services, self._dialler.dial)
+        self._receiver = Receiver(self.settings, services, self._roster, self._ports, self._referrals)
         try:
             await self._plane.start()
             self._listening = await self._listen()

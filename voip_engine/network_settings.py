@@ -86,7 +86,8 @@ class DiallingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Patterns are matched against the dialled address, `sip:user@host`, or its user part where they hold no `@`; `*` stands for
     any text, `?` for one character. Numbers are compared without visual separators, hosts without ports; letters of either
-    case, escapes and spellings of an address make no difference. An hour and a day are the last 60 minutes and 24 hours since the start.
+    case, escapes and spellings of an address make no difference. An hour and a day are the last 60 minutes and 24 hours since
+    the start. A transfer of ours counts as a call in an hour, for the other side places it for us.
     """
 
     allow: Annotated[tuple[str, ...], Meta(description="patterns", examples=[["+49*", "sip:*@pbx.example"]])] = ("*",)

@@ -6,11 +6,23 @@ import asyncio
 
 import pytest
 from support.happenings import Happenings
+from support.raw_caller import RawCaller
+from support.sip_responder import reply, responder
 from support.uris import uri_of
 
 from voip_engine import EngineError
-from voip_engine.events import CallAnswered, CallCreated, CallEnded, DtmfReceived
+from voip_engine.events import (
+    CallAnswered,
+    CallCreated,
+    CallEnded,
+    CallReferred,
+    CallReplaced,
+    CallRinging,
+    DtmfReceived,
+)
 from voip_engine.network_settings import DiallingSettings
+from voip_engine.sip.messages.message import Request, Response
+from voip_engine.snapshots import TransferState
 
 
 async def test_who_must_not_be_called_gets_no_request(make_engine, echo):
@@ -92,3 +104,78 @@ async def test_nobody_is_sent_to_an_address_that_only_its_own_caller_wrote(make_
     with pytest.raises(EngineError, match="nothing in allow"):
         await asked.transfer_to(desk.calls[answered.call_id])
     assert not asked.ended
+
+
+async def test_nobody_is_sent_to_where_only_a_phone_itself_says_that_it_is(make_engine, echo):
+    """Who names himself as somebody that may be called could still have transferred calls go to a Contact of his choice."""
+    desk = await make_engine(auto_answer=True, dialling=DiallingSettings(allow=("echo", "front")))
+    at_desk = Happenings(desk)
+    asked = await desk.dial(uri_of(echo))
+    await at_desk.wait_for(CallAnswered, call_id=asked.call_id)
+    async with responder(lambda request: []) as phone:
+        contact = f"<sip:+1900123@{phone.address}>"
+        await RawCaller(phone, desk).call(From="<sip:front@127.0.0.1>;tag=a", Contact=contact)
+        answered = await at_desk.wait_for(CallAnswered)
+        with pytest.raises(EngineError, match=r"sip:\+1900123@127.0.0.1 may not be called: nothing in allow"):
+            await asked.transfer_to(desk.calls[answered.call_id])
+    assert not any(entry.method == "REFER" for entry in asked.trace())
+
+
+async def test_a_call_that_takes_a_placed_ones_place_is_held_to_its_minutes(make_engine):
+    """A pickup by Replaces comes in, but it is our call that goes on."""
+
+    def ring(request: Request) -> list[Response]:
+        if request.method == "CANCEL":
+            return [reply(request, 200), reply(phone.requests[0], 487)]
+        return [reply(request, 180)] if request.method == "INVITE" else []
+
+    desk = await make_engine(dialling=DiallingSettings(minutes_per_call=0.005))
+    at_desk = Happenings(desk)
+    async with responder(ring) as phone, responder(lambda request: [reply(request, 200)]) as colleague:
+        await desk.dial(f"sip:bob@{phone.address}")
+        await at_desk.wait_for(CallRinging)
+        ringing = await phone.request("INVITE")
+        replaces = f"{ringing.call_id};to-tag={ringing.from_.tag};from-tag=peer;early-only"
+        assert (await RawCaller(colleague, desk).call(Replaces=replaces)).status == 200
+        replaced = await at_desk.wait_for(CallReplaced)
+        ended = await at_desk.wait_for(CallEnded, call_id=replaced.by_call_id)
+    assert ended.reason == "The call lasted 0.005 min, and minutes_per_call of [dialling] allows no more."
+
+
+async def test_transfers_count_as_calls_in_an_hour(make_engine):
+    """Whoever transfers pays for the call that the other side places then."""
+    bob = await make_engine(auto_answer=True)
+    alice = await make_engine(dialling=DiallingSettings(calls_per_hour=2, calls_at_once=1))
+    at_alice = Happenings(alice)
+    call = await alice.dial(uri_of(bob))
+    await at_alice.wait_for(CallAnswered)
+    with pytest.raises(EngineError, match="603"):
+        await call.transfer("sip:carol@127.0.0.1:9")
+    with pytest.raises(EngineError, match="calls_per_hour"):
+        await call.transfer("sip:carol@127.0.0.1:9")
+    assert sum(entry.method == "REFER" and entry.sent for entry in call.trace()) == 1
+
+
+async def test_transfers_asked_for_side_by_side_count_each(make_engine):
+    """They wait for the other sides to be on hold, and each asks again after that."""
+    bob = await make_engine(auto_answer=True)
+    alice = await make_engine(dialling=DiallingSettings(calls_per_hour=3))
+    at_alice = Happenings(alice)
+    calls = [await alice.dial(uri_of(bob)) for _ in range(2)]
+    for call in calls:
+        await at_alice.wait_for(CallAnswered, call_id=call.call_id)
+    refusals = await asyncio.gather(*(call.transfer("sip:carol@127.0.0.1:9") for call in calls), return_exceptions=True)
+    assert sorted("calls_per_hour" in str(refusal) for refusal in refusals) == [False, True]
+    assert [call.snapshot().transfer.state for call in calls] == [TransferState.FAILED] * 2
+
+
+async def test_a_transfer_to_what_cannot_be_dialled_is_refused_at_once(make_engine):
+    desk = await make_engine(auto_answer=True, dialling=DiallingSettings(transfer=("*",)))
+    at_desk = Happenings(desk)
+    async with responder(lambda request: [reply(request, 200)]) as phone:
+        caller = RawCaller(phone, desk)
+        await caller.call()
+        assert (await caller.ask("REFER", Refer_To="<tel:+4930123>")).status == 603
+        referred = await at_desk.wait_for(CallReferred)
+        assert referred.refusal == "Only sip: and sips: addresses can be dialled, not tel:."
+        assert not [request for request in phone.requests if request.method == "NOTIFY"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
 from support.happenings import Happenings
 from support.sip_responder import reply, responder
 from support.uris import uri_of
 
+from voip_engine import EngineError
 from voip_engine.events import CallAnswered, CallEnded
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.sip.messages.message import Request, Response
@@ -67,6 +69,16 @@ async def test_each_hop_counts_as_a_call(make_engine, echo):
         ended = await happened.wait_for(CallEnded)
     assert "calls_per_hour of [dialling] allows no more" in ended.reason
     assert not echo.calls
+
+
+async def test_a_call_that_was_sent_on_has_counted_twice(make_engine, echo):
+    caller = await make_engine(dialling=DiallingSettings(redirect=("*",), calls_per_hour=2))
+    happened = Happenings(caller)
+    async with responder(sends_to(uri_of(echo))) as server:
+        await caller.dial(f"sip:bob@{server.address}")
+        await happened.wait_for(CallAnswered)
+    with pytest.raises(EngineError, match="calls_per_hour of \\[dialling\\] allows no more"):
+        await caller.dial(uri_of(echo))
 
 
 async def test_an_address_that_cannot_be_reached_is_passed_over(make_engine, echo):

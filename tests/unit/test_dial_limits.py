@@ -68,6 +68,39 @@ def test_a_call_that_lasts_too_long_is_overdue():
     assert hour.next_deadline(3610) is None
 
 
+def test_a_call_that_takes_anothers_place_has_what_is_left_of_its_minutes():
+    hour = limits(minutes_per_call=60, minutes_per_day=100)
+    hour.placed("1", 0)
+    hour.answered("1", 0)
+    hour.takes_over("2", "1", 600)
+    hour.ended("1", 600)
+    hour.answered("2", 601)
+    assert hour.next_deadline(601) == 3601
+    hour.takes_over("3", "2", 1201)
+    hour.ended("2", 1201)
+    hour.answered("3", 1201)
+    assert hour.overdue(3600) == []
+    assert [call for call, _ in hour.overdue(3601)] == ["3"]
+    hour.ended("3", 3601)
+    hour.placed("4", 3601)
+    hour.answered("4", 3601)
+    assert hour.next_deadline(3601) == 3601 + 40 * 60, "no minute of the day counts twice"
+
+
+def test_a_call_that_takes_the_place_of_a_ringing_one_has_all_minutes():
+    hour = limits(minutes_per_call=60, calls_at_once=1)
+    hour.placed("1", 0)
+    hour.takes_over("2", "1", 100)
+    hour.ended("1", 100)
+    assert hour.refusal(100) is not None
+    hour.answered("2", 100)
+    assert hour.overdue(3699) == []
+    assert [call for call, _ in hour.overdue(3700)] == ["2"]
+    hour.takes_over("4", "3", 3700)
+    hour.answered("4", 3700)
+    assert [call for call, _ in hour.overdue(9999)] == ["2"], "whose place was never limited is free"
+
+
 def test_the_minutes_of_a_day_are_shared_and_come_back_a_day_later():
     ten = limits(minutes_per_day=10)
     ten.placed("1", 0)

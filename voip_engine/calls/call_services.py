@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from voip_engine import events
 from voip_engine.calls.negotiation import CallNegotiation
-from voip_engine.dial_rules import DialRules
+from voip_engine.calls.placed_calls import PlacedCalls
 from voip_engine.media.plane import MediaPlane
 from voip_engine.modes.base import Mode
 from voip_engine.network_settings import DtmfPolicy
@@ -43,8 +43,8 @@ class CallServices:
     """Opens the ports of a call: its number, its peer, its account and its codecs. Raises EngineError."""
     move_leg: Callable[[int, CallNegotiation, LocalAddress, NextHop], Awaitable[None]]
     """Binds an open leg to another address, which its negotiation names then. Raises MediaError."""
-    rules: DialRules
-    """Whom this call may be redirected or transferred to."""
+    placed: PlacedCalls
+    """Whom this call may be transferred to, and whether now."""
     find: Callable[[str, str | None], SipUri]
     """Whom a text means, dialled on an account's call. Raises EngineError."""
     dtmf: Callable[[str | None], DtmfPolicy]

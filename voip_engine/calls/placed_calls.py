@@ -35,13 +35,24 @@ class PlacedCalls:
         if refusal is not None:
             raise EngineError(refusal)
 
+    def require_transfer(self, targets: tuple[SipUri, ...]) -> None:
+        """Raise EngineError unless the other side of a call may be sent to all `targets`, and now. As `require` otherwise."""
+        refusals = (self.rules.check(target) for target in targets)
+        refusal = next(filter(None, refusals), None) or self._limits.refusal(self._loop.time(), sent_on=True)
+        if refusal is not None:
+            raise EngineError(refusal)
+
     def sent_on(self) -> None:
-        """Count a call that goes on elsewhere."""
+        """Count a call that goes on elsewhere, ours or the other side's by a transfer of ours."""
         self._limits.sent_on(self._loop.time())
 
     def placed(self, call_id: str) -> None:
         """Count a call whose INVITE goes out."""
         self._limits.placed(call_id, self._loop.time())
+
+    def takes_over(self, call_id: str, place_of: str) -> None:
+        """Hold a call that came in for the place of another one to the limits that hold for that one, if any do."""
+        self._limits.takes_over(call_id, place_of, self._loop.time())
 
     def follow(self, call_id: str, state: CallState) -> None:
         """Take how a call stands now; calls that we did not place are passed over."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from voip_engine.calls.call import Call
 from voip_engine.calls.call_services import CallIdentity, CallServices
@@ -34,14 +32,12 @@ class Receiver:
         roster: Roster,
         ports: LegPorts,
         referrals: Referrals,
-        spawn: Callable[[Coroutine[Any, Any, None], str], None],
     ) -> None:
         self._settings = settings
         self._services = services
         self._roster = roster
         self._ports = ports
         self._referrals = referrals
-        self._spawn = spawn
 
     def invited(self, effect: SessionInvited) -> None:
         """Take a call, or refuse it."""
@@ -72,9 +68,9 @@ class Receiver:
         call = self._roster.add(self._services, identity, mode)
         call.invited(effect.offer)
         if replaced is not None:
-            self._spawn(self._referrals.replace(replaced, call), f"replace call {replaced.call_id}")
+            self._referrals.replace(replaced, call)
         elif self._settings.auto_answer:
-            self._spawn(self._answer(call), f"answer call {call.call_id}")
+            self._services.spawn(self._answer(call), f"answer call {call.call_id}")
 
     async def _answer(self, call: Call) -> None:
         try:

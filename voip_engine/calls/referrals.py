@@ -12,15 +12,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Protocol
 
 from voip_engine.calls.call import Call
-from voip_engine.dial_rules import DialRules
+from voip_engine.calls.call_services import CallServices
 from voip_engine.errors import EngineError
-from voip_engine.events import AnyEvent, CallReferred, CallReplaced
+from voip_engine.events import CallReferred, CallReplaced
 from voip_engine.modes.base import Mode
-from voip_engine.signalling import Signalling
 from voip_engine.sip.effects import SessionReferred
 from voip_engine.speech_settings import AgentSettings
 
@@ -50,41 +48,44 @@ class Dial(Protocol):
 class Referrals:
     """Follows the transfers that others make of an engine's calls."""
 
-    def __init__(
-        self,
-        signalling: Signalling,
-        rules: DialRules,
-        dial: Dial,
-        publish: Callable[[AnyEvent], None],
-        spawn: Callable[[Coroutine[Any, Any, None], str], None],
-    ) -> None:
-        self._signalling = signalling
-        self._rules = rules
+    def __init__(self, services: CallServices, dial: Dial) -> None:
+        self._services = services
+        self._signalling = services.signalling
         self._dial = dial
-        self._publish = publish
-        self._spawn = spawn
 
     def referred(self, call: Call, effect: SessionReferred) -> None:
         """Go where the other side of a call sends us, if the settings let it."""
         features, now = self._signalling.core.features, self._signalling.now
-        refusal = self._rules.check_transfer(effect.target)
+        refusal = self._services.placed.rules.check_transfer(effect.target) or self._obstacle(call, effect)
         if refusal is not None:
             self._signalling.perform(features.reject_referral(effect.session, effect.referral, 603, now))
             self._tell(call, effect, refusal)
             return
         self._signalling.perform(features.accept_referral(effect.session, effect.referral, now))
-        self._spawn(self._follow(call, effect), f"follow the transfer of call {call.call_id}")
+        self._services.spawn(self._follow(call, effect), f"follow the transfer of call {call.call_id}")
 
-    async def replace(self, old: Call, new: Call) -> None:
-        """Let a call that came in take another one's place (RFC 3891 §3)."""
+    def replace(self, old: Call, new: Call) -> None:
+        """Let a call that came in take another one's place (RFC 3891 §3), and be held to the limits of that one."""
+        self._services.placed.takes_over(new.call_id, old.call_id)
+        self._services.spawn(self._replace(old, new), f"replace call {old.call_id}")
+
+    async def _replace(self, old: Call, new: Call) -> None:
         new.set_agent(old.agent)
         try:
             await new.answer()
         except EngineError as error:
             logger.warning("Call %s could not take the place of call %s: %s", new.call_id, old.call_id, error)
             return
-        self._publish(CallReplaced(time.time(), old.call_id, new.call_id))
+        self._services.publish(CallReplaced(time.time(), old.call_id, new.call_id))
         old.end("Another call took its place.")
+
+    def _obstacle(self, call: Call, effect: SessionReferred) -> str | None:
+        """Why an address cannot be dialled at all, in plain words, such as a tel: one, whatever the settings say."""
+        try:
+            self._services.find(str(effect.target), call.account)
+        except EngineError as error:
+            return str(error)
+        return None
 
     async def _follow(self, call: Call, effect: SessionReferred) -> None:
         referred_by = effect.referred_by or call.snapshot().peer_uri
@@ -130,4 +131,4 @@ class Referrals:
         self._signalling.perform(features.tell_referral(effect.session, effect.referral, status, self._signalling.now))
 
     def _tell(self, call: Call, effect: SessionReferred, refusal: str) -> None:
-        self._publish(CallReferred(time.time(), call.call_id, str(effect.target), refusal))
+        self._services.publish(CallReferred(time.time(), call.call_id, str(effect.target), refusal))

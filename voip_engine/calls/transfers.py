@@ -62,9 +62,6 @@ class CallTransfers:
         Cancelling leaves a transfer that is under way to the other side.
         """
         uri = self._services.find(target, self._call.account)
-        refusal = self._services.rules.check(uri)
-        if refusal is not None:
-            raise EngineError(refusal)
         await self._refer(str(uri), uri, None)
 
     async def transfer_to(self, other: Call) -> None:
@@ -83,11 +80,6 @@ class CallTransfers:
             target = peer if other.account is not None else None
         else:
             target = SipUri.parse(known.asserted_uri) if known.asserted_uri else None
-        # Whoever called us may have written that address himself, and it is the other side that will call it.
-        for each in (peer, target or self._services.signalling.core.features.reached_at(other.session)):
-            refusal = self._services.rules.check(each) if each is not None else None
-            if refusal is not None:
-                raise EngineError(refusal)
         await self._refer(str(target or peer), target, other)
 
     def watch(self, on_course: OnCourse) -> None:
@@ -116,6 +108,7 @@ class CallTransfers:
                 self._ended()
 
     async def _refer(self, shown: str, target: SipUri | None, other: Call | None) -> None:
+        self._require(target, other)
         if self._call.state is not CallState.CONNECTED:
             raise EngineError("Only a call that is up can be transferred.")
         if self._is_under_way:
@@ -126,17 +119,26 @@ class CallTransfers:
         try:
             await self._hold()
             self._send(target, other)
-        except BaseException as error:
-            reason = str(error) if isinstance(error, SessionStateError) else "The transfer was taken back."
-            self._fail(None, reason)
-            if isinstance(error, SessionStateError):
-                raise EngineError(reason) from error
+        except (EngineError, SessionStateError) as error:
+            self._fail(None, str(error))
+            raise EngineError(str(error)) from error
+        except BaseException:
+            self._fail(None, "The transfer was taken back.")
             raise
         finally:
             self._asking = False
         outcome = await self._outcome()
         if outcome.state is TransferState.FAILED:
             raise EngineError(outcome.detail)
+
+    def _require(self, target: SipUri | None, other: Call | None) -> None:
+        """Raise EngineError unless the other side may be sent there now. Whoever waits afterwards asks again."""
+        called = [target]
+        if other is not None:
+            # Whoever called us may have written both addresses himself, and it is the other side that will call one.
+            reached_at = self._services.signalling.core.features.reached_at(other.session)
+            called = [SipUri.parse(other.snapshot().peer_uri), target or reached_at]
+        self._services.placed.require_transfer(tuple(uri for uri in called if uri is not None))
 
     @property
     def _is_under_way(self) -> bool:
@@ -166,10 +168,14 @@ class CallTransfers:
         features, now = signalling.core.features, signalling.now
         if self._call.ended or (other is not None and other.ended):
             raise SessionStateError("The call ended before it could be transferred.")
+        self._require(target, other)
         if other is not None:
-            signalling.perform(features.refer_to_session(session, other.session, now, target=target))
-        elif target is not None:
-            signalling.perform(features.refer(session, target, now))
+            wanted = features.refer_to_session(session, other.session, now, target=target)
+        else:
+            assert target is not None
+            wanted = features.refer(session, target, now)
+        self._services.placed.sent_on()
+        signalling.perform(wanted)
 
     def _progressed(self, effect: effects.ReferralProgressed) -> None:
         if self.snapshot is None or self.snapshot.state in OVER:
