@@ -219,3 +219,12 @@ def test_the_offer_of_a_branch_that_did_not_take_the_call_is_nothing_to_go_back_
     ours.take_answer(agreed)  # what was agreed on goes out once more
     assert ours.plan is not None
     assert (ours.plan.direction, ours.held_by) == ("sendrecv", Holder.NOBODY)
+
+
+def test_whatever_becomes_of_the_offer_that_tells_of_a_move_the_old_address_is_named_no_more() -> None:
+    ours, theirs = two()
+    ours.move(HostPort("192.0.2.77", 4000), None)
+    assert b"192.0.2.77" in ours.offer()
+    ours.drop_offer()
+    for body in (ours.answer(theirs.offer()), ours.offer(hold=True)):
+        assert b"c=IN IP4 192.0.2.77" in body

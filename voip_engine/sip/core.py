@@ -95,13 +95,17 @@ class SipCore:
         self._endpoint.transactions.transport_failed(transaction, reason, now)
         return self._endpoint.take_effects()
 
-    def flow_lost(self, flow: Flow, now: float) -> list[Effect]:
-        """Take word that a stream connection is gone."""
-        reason = f"The connection to {flow.remote_host} was lost."
+    def flow_lost(self, flow: Flow, now: float, reason: str = "") -> list[Effect]:
+        """Take word that a stream connection is gone; `reason` is shown to people."""
+        reason = reason or f"The connection to {flow.remote_host} was lost."
         self._endpoint.transactions.flow_lost(flow, reason, now)
         for registration in self._accounts.registrations():
             registration.flow_lost(flow, now)
         return self._endpoint.take_effects()
+
+    def network_changed(self) -> None:
+        """Take word that this machine slept or has another address: what was found out about the way to servers is void."""
+        self._endpoint.without_tcp.clear()
 
     def on_timer(self, now: float) -> list[Effect]:
         """Run what is due."""
@@ -302,10 +306,11 @@ class SipCore:
         if (known := self._sessions.get(session)) is not None:
             self._endpoint.note_sending_address(local)
             known.move(
+                offer,
                 local,
                 lambda user, secure: self._accounts.contact(account, user, local, secure, contact or local),
+                now,
             )
-            known.reoffer(offer, now)
         return self._endpoint.take_effects()
 
     def accept_reoffer(self, session: str, body: bytes, now: float) -> list[Effect]:

@@ -6,7 +6,7 @@ import pytest
 from support.sip_bench import THEM, Bench
 from support.sip_wire import ANSWER
 
-from voip_engine.sip.effects import SessionAnswered
+from voip_engine.sip.effects import SessionAnswered, SessionReofferFailed
 from voip_engine.sip.flow import LocalAddress, Transport
 from voip_engine.sip.sessions.session import SessionStateError
 
@@ -68,6 +68,51 @@ def test_behind_nat_the_contact_is_the_address_seen_from_outside() -> None:
     [again] = bench.take_requests("INVITE")
     assert (again.contacts[0].uri.host, again.contacts[0].uri.port) == ("198.51.100.7", 40_000)
     assert again.vias[0].host == ELSEWHERE
+
+
+def refresh(bench: Bench) -> bytes:
+    """Wait until the session is refreshed, and return what is offered then."""
+    bench.take_requests()
+    bench.wait(101)
+    [invite] = bench.take_requests("INVITE")
+    return invite.body
+
+
+def test_once_we_have_moved_no_refresh_names_the_old_address() -> None:
+    bench = Bench(session_timer_s=200)
+    bench.connect("Session-Expires: 200;refresher=uac", allow="INVITE")
+    move(bench)
+    [invite] = bench.take_requests("INVITE")
+    bench.respond(invite, 488)
+    assert [failed.status for failed in bench.take_told(SessionReofferFailed)] == [488]
+    assert refresh(bench) == MOVED
+
+
+def test_an_offer_from_before_the_move_is_not_gone_back_to() -> None:
+    bench = Bench(session_timer_s=200)
+    bench.connect("Session-Expires: 200;refresher=uac", allow="INVITE")
+    bench.apply(bench.core.reoffer(bench.session, b"hold", bench.now))
+    [hold] = bench.take_requests("INVITE")
+    move(bench)
+    bench.respond(hold, 200, "Session-Expires: 200;refresher=uac", body=ANSWER)
+    [invite] = bench.take_requests("INVITE")
+    assert invite.body == MOVED
+    bench.respond(invite, 488)
+    assert refresh(bench) == MOVED
+
+
+def test_of_two_offers_the_refusal_of_the_first_is_not_told() -> None:
+    """For the second asks for what the first did, and more."""
+    bench = Bench()
+    bench.connect()
+    bench.apply(bench.core.reoffer(bench.session, b"hold", bench.now))
+    [hold] = bench.take_requests("INVITE")
+    move(bench)
+    bench.respond(hold, 488)
+    assert bench.told == []
+    [invite] = bench.take_requests("INVITE")
+    bench.respond(invite, 488)
+    assert [failed.status for failed in bench.take_told(SessionReofferFailed)] == [488]
 
 
 def test_a_call_that_is_not_up_cannot_be_moved() -> None:

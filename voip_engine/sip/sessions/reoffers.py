@@ -23,9 +23,10 @@ MAX_GLARES = 8
 class Reoffers:
     """The re-INVITEs of one session.
 
-    An offer of ours that cannot go out yet waits; a later one takes its place. `on_dead(status, reason, now)` is
-    called when a re-INVITE shows that the other side has no such dialog (RFC 3261 §12.2.1.2), `on_unacknowledged(now)`
-    when our 2xx is never acknowledged, `on_over()` when a re-INVITE of ours that outlived the session is over.
+    An offer of ours that cannot go out yet waits; a later one takes its place, and is told of in the place of one that is
+    refused meanwhile. `on_dead(status, reason, now)` is called when a re-INVITE shows that the other side has no such dialog
+    (RFC 3261 §12.2.1.2), `on_unacknowledged(now)` when our 2xx is never acknowledged, `on_over()` when a re-INVITE of ours
+    that outlived the session is over.
     `is_blocked()` says that another exchange is under way: the first INVITE waits for its ACK, or an UPDATE for its answer.
     """
 
@@ -78,11 +79,6 @@ class Reoffers:
     def asked(self) -> bool:
         """Whether an offer of theirs is unanswered."""
         return self._theirs is not None and not self._theirs.answered
-
-    @property
-    def _overtaken(self) -> bool:
-        """Whether the engine has made an offer since a refresh went out: what comes back answers that one, not the engine's."""
-        return self._sent_refreshes and self._waiting is not None
 
     @property
     def _ours_pending(self) -> bool:
@@ -161,8 +157,9 @@ class Reoffers:
         if self._ours is not None and self._ours.failed_here:
             self.refresh(now)  # its failure has been told: both sides go back to what was agreed on before
             return
-        self._context.described = self._sent
-        if not self._overtaken:
+        if self._waiting is None:  # else what waits takes its place, and may be that we have moved
+            self._context.described = self._sent
+        if self._waiting is None or not self._sent_refreshes:  # else it would be taken for one to the offer that waits
             self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response), flow))
         self.send_waiting(now)
 
@@ -181,7 +178,7 @@ class Reoffers:
             self._retry = self._context.endpoint.timers.start(now + self._glare_delay_s(), self._try_again)
         else:
             self._timer.refused(now)
-            if not self._sent_refreshes:
+            if self._waiting is None and not self._sent_refreshes:
                 self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
             self.send_waiting(now)
 

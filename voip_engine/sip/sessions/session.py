@@ -189,12 +189,18 @@ class Session:
         elif (reoffers := self._established()) is not None:
             reoffers.offer(offer, now)
 
-    def move(self, local: LocalAddress, contact: Callable[[str, bool], str]) -> None:
-        """Send from `local` from now on, and be reached at `contact(user, secure)`. Raises SessionStateError."""
-        if self._established() is not None:
+    def move(self, offer: bytes, local: LocalAddress, contact: Callable[[str, bool], str], now: float) -> None:
+        """Send from `local` from now on, be reached at `contact(user, secure)`, and tell so with this offer.
+
+        Raises SessionStateError.
+        """
+        reoffers = self._established()
+        if reoffers is not None:
             uri = NameAddress.parse(self._context.contact).uri
             self._context.local = local
             self._context.contact = contact(uri.user or "", uri.scheme == "sips")
+            self._context.described = offer  # even if they refuse it: nothing that comes after may name the old address
+            reoffers.offer(offer, now)
 
     def accept_reoffer(self, body: bytes, now: float) -> None:
         """Answer their re-INVITE or UPDATE. Raises SessionStateError."""

@@ -25,4 +25,4 @@ class SessionContext:
     further: tuple[NextHop, ...] = ()
     """Where the first INVITE goes when its next hop does not answer."""
     described: bytes = b""
-    """The session description of ours that is in force."""
+    """The session description of ours that is in force, and since we have moved at least one that says where to."""
