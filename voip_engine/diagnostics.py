@@ -207,7 +207,8 @@ async def _asked(host: str, port: int) -> tuple[str, int] | None:
     exchange = StunExchange(request, loop.time())
     transport, answers = await loop.create_datagram_endpoint(lambda: _Answers(exchange), remote_addr=(host, port))
     try:
-        return await ask(exchange, transport.sendto, answers.answered)
+        own_host = transport.get_extra_info("sockname")[0]
+        return await ask(exchange, transport.sendto, answers.answered, own_host)
     finally:
         transport.close()
 

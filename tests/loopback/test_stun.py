@@ -60,6 +60,16 @@ async def test_a_nat_that_tears_the_ports_apart_is_told_of(plane):
         assert int(rtcp) == rtp - 1000 + 1 + 500
 
 
+async def test_an_address_that_nobody_can_reach_is_told_to_nobody(plane):
+    class Mistaken(StunServer):
+        host = "0.0.0.0"
+
+    async with Mistaken() as server:
+        ports = LegPorts(plane, EngineSettings(stun=server.address))
+        assert audio_of(await ports.open(1, HOME, OUTSIDE, None, ("PCMU",)))[0] == "127.0.0.1"
+        assert server.asked
+
+
 async def test_a_deaf_server_costs_half_a_second_once_and_not_the_call(plane):
     async with StunServer(deaf=True) as server:
         ports = LegPorts(plane, EngineSettings(stun=server.address))

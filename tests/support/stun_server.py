@@ -12,6 +12,8 @@ PUBLIC_HOST = "203.0.113.9"
 class StunServer(asyncio.DatagramProtocol):
     """Tells that ports are seen at `PUBLIC_HOST`, `shift` above their own. Deaf if told so."""
 
+    host = PUBLIC_HOST
+
     def __init__(self, *, shift: int = 1000, deaf: bool = False) -> None:
         self.shift, self.deaf = shift, deaf
         self.asked: list[tuple[str, int]] = []
@@ -35,7 +37,7 @@ class StunServer(asyncio.DatagramProtocol):
         if self.deaf:
             return
         request = stun.parse_message(data)
-        seen = (PUBLIC_HOST, address[1] + self.shift)
+        seen = (self.host, address[1] + self.shift)
         response = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, request.transaction_id)
         response.attributes["XOR-MAPPED-ADDRESS"] = seen
         self._transport.sendto(bytes(response), address)

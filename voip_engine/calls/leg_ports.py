@@ -23,7 +23,7 @@ from voip_engine.settings import EngineSettings
 from voip_engine.sip.flow import LocalAddress, NextHop
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.network.sockets import TransportError, source_address
-from voip_engine.stun.messages import TRANSACTION_ID_BYTES, MalformedStun, binding_request, mapped_address
+from voip_engine.stun.messages import TRANSACTION_ID_BYTES, MalformedStun, binding_request, seen_address
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ class LegPorts:
     def __init__(self, plane: MediaPlane, settings: EngineSettings) -> None:
         self._plane = plane
         self._settings = settings
-        self._server: HostPort | None = None
-        self._server_until_s = 0.0
+        self._servers: dict[bool, tuple[HostPort | None, float]] = {}
+        """The STUN server's address by whether it is one of IPv6, and until when that is trusted."""
         self._srtp = {str(each.address_of_record): each.srtp for each in settings.accounts}
 
     def rehearse(self, local_host: str, account: str | None, offer: bytes) -> None:
@@ -91,34 +91,36 @@ class LegPorts:
             _log.warning(
                 "The STUN server %s does not answer; calls give out an address that may be unreachable.", server.host
             )
-            self._server, self._server_until_s = None, time.monotonic() + _FAILED_FOR_S
+            self._servers[":" in rtp.host] = None, time.monotonic() + _FAILED_FOR_S
             return rtp, None
         try:
-            seen = HostPort(*mapped_address(answered.rtp))
-            rtcp = mapped_address(answered.rtcp)[1] if answered.rtcp is not None else seen.port + 1
+            seen = HostPort(*seen_address(answered.rtp, rtp.host))
+            rtcp = seen_address(answered.rtcp, rtp.host)[1] if answered.rtcp is not None else seen.port + 1
         except MalformedStun as error:
             _log.warning("What the STUN server %s answers cannot be used: %s.", server.host, error)
             return rtp, None
         return seen, rtcp if rtcp != seen.port + 1 else None
 
     async def _stun_server(self, setting: str, local_host: str) -> HostPort | None:
-        """The server's address, looked up now and then; None while it is not to be had."""
-        if time.monotonic() < self._server_until_s:
-            return self._server
+        """The server's address of our family, looked up now and then; None while it is not to be had."""
+        is_ipv6 = ":" in local_host
+        known, until_s = self._servers.get(is_ipv6, (None, 0.0))
+        if time.monotonic() < until_s:
+            return known
         uri = SipUri.parse(f"sip:{setting}")
-        family = socket.AF_INET6 if ":" in local_host else socket.AF_INET
+        family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
         try:
             async with asyncio.timeout(_RESOLVE_TIMEOUT_S):
                 found = await asyncio.get_running_loop().getaddrinfo(
                     uri.host.strip("[]"), uri.port or STUN_PORT, family=family, type=socket.SOCK_DGRAM
                 )
-            self._server, valid_s = HostPort(*found[0][4][:2]), _RESOLVED_FOR_S
+            server, valid_s = HostPort(*found[0][4][:2]), _RESOLVED_FOR_S
         except (TimeoutError, OSError):
             _log.warning("The STUN server %s is not found.", uri.host)
-            self._server, valid_s = None, _FAILED_FOR_S
+            server, valid_s = None, _FAILED_FOR_S
         await asyncio.to_thread(import_module, "aioice.stun")
-        self._server_until_s = time.monotonic() + valid_s
-        return self._server
+        self._servers[is_ipv6] = server, time.monotonic() + valid_s
+        return server
 
     def _policy(self, account: str | None) -> SrtpPolicy:
         own = self._srtp.get(account) if account is not None else None

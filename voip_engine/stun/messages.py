@@ -8,13 +8,15 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from voip_engine.hosts import host_port, literal
+
 MAGIC_COOKIE: Final = bytes.fromhex("2112A442")
 TRANSACTION_ID_BYTES: Final = 12
 _HEADER_BYTES: Final = 20
 
 
 class MalformedStun(ValueError):
-    """A datagram that is no answer to a binding request; the text says why."""
+    """A datagram that is no answer of use to a binding request; the text says why."""
 
 
 def binding_request(transaction_id: bytes) -> bytes:
@@ -51,3 +53,20 @@ def mapped_address(data: bytes) -> tuple[str, int]:
     if address is None:
         raise MalformedStun("it tells no address")
     return address
+
+
+def seen_address(data: bytes, own_host: str) -> tuple[str, int]:
+    """Read the address that a binding response tells, if peers can reach a socket of ours there that is bound to `own_host`.
+
+    A server may tell anything, and what it tells is given out to others. So it has to be a unicast address of the same
+    family, with a port, and one of this machine alone only for a socket that is. Raises MalformedStun.
+    """
+    host, port = mapped_address(data)
+    seen, own = literal(host), literal(own_host)
+    if seen is None or own is None or seen.version != own.version:
+        raise MalformedStun(f"it tells an address of another family ({host})")
+    if seen.is_unspecified or seen.is_multicast or seen.is_reserved or (seen.is_loopback and not own.is_loopback):
+        raise MalformedStun(f"it tells an address where nobody can reach us ({host})")
+    if port == 0:
+        raise MalformedStun(f"it tells no port ({host_port(host, port)})")
+    return host, port

@@ -6,7 +6,14 @@ import pytest
 from aioice import stun
 
 from voip_engine.stun.exchange import TIMEOUT_S, StunExchange
-from voip_engine.stun.messages import MalformedStun, answers, binding_request, looks_like_stun, mapped_address
+from voip_engine.stun.messages import (
+    MalformedStun,
+    answers,
+    binding_request,
+    looks_like_stun,
+    mapped_address,
+    seen_address,
+)
 
 ID = bytes.fromhex("b7e7a701bc34d686fa87dfae")
 RESPONSE_IPV4 = bytes.fromhex(
@@ -59,6 +66,40 @@ def test_only_the_answer_to_a_request_is_its_answer() -> None:
 def test_anything_else_is_malformed(data: bytes, words: str) -> None:
     with pytest.raises(MalformedStun, match=words):
         mapped_address(data)
+
+
+def told(host: str, port: int) -> bytes:
+    return bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, ID, {"XOR-MAPPED-ADDRESS": (host, port)}))
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("192.0.2.1", "10.0.0.7"), ("192.0.2.1", "0.0.0.0"), ("127.0.0.1", "127.0.0.2"), ("2001:db8::1", "fd00::7")],
+)
+def test_addresses_where_we_can_be_reached_are_believed(host: str, own: str) -> None:
+    assert seen_address(told(host, 5060), own) == (host, 5060)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "own"),
+    [
+        ("0.0.0.0", 5060, "10.0.0.7"),
+        ("224.0.0.1", 5060, "10.0.0.7"),
+        ("255.255.255.255", 5060, "10.0.0.7"),
+        ("127.0.0.1", 5060, "10.0.0.7"),
+        ("127.0.0.1", 5060, "0.0.0.0"),
+        ("192.0.2.1", 0, "10.0.0.7"),
+        ("192.0.2.1", 5060, "fd00::7"),
+        ("2001:db8::1", 5060, "10.0.0.7"),
+        ("::", 5060, "10.0.0.7"),
+        ("::", 5060, "fd00::7"),
+        ("::1", 5060, "fd00::7"),
+        ("ff02::1", 5060, "fd00::7"),
+    ],
+)
+def test_what_a_server_tells_is_not_believed_where_nobody_could_reach_us(host: str, port: int, own: str) -> None:
+    with pytest.raises(MalformedStun, match=r"family|nobody|no port"):
+        seen_address(told(host, port), own)
 
 
 def test_a_request_is_repeated_ever_more_rarely_and_then_given_up() -> None:

@@ -10,13 +10,13 @@ from importlib import import_module
 
 from voip_engine.sip.network.sockets import TransportError, family_of, look_up
 from voip_engine.sip.network.udp import UdpSocket
-from voip_engine.stun.exchange import StunExchange
+from voip_engine.stun.exchange import TIMEOUT_S, StunExchange
 from voip_engine.stun.messages import (
     TRANSACTION_ID_BYTES,
     MalformedStun,
     binding_request,
     looks_like_stun,
-    mapped_address,
+    seen_address,
 )
 
 log = logging.getLogger(__name__)
@@ -25,10 +25,12 @@ KNOWN_S = 20.0
 """How long an answer is trusted; what gave none is not asked for as long either. NATs forget in 30 s and more."""
 
 
-async def ask(exchange: StunExchange, send: Callable[[bytes], None], answered: asyncio.Event) -> tuple[str, int] | None:
+async def ask(
+    exchange: StunExchange, send: Callable[[bytes], None], answered: asyncio.Event, own_host: str
+) -> tuple[str, int] | None:
     """Send requests until `answered` says that the exchange has its answer; return where it says we are seen, or None.
 
-    Raises MalformedStun, and what `send` raises.
+    `own_host` is what the asking socket is bound to. Raises MalformedStun, and what `send` raises.
     """
     loop = asyncio.get_running_loop()
     while not exchange.done(now := loop.time()):
@@ -40,7 +42,7 @@ async def ask(exchange: StunExchange, send: Callable[[bytes], None], answered: a
                 await answered.wait()
         except TimeoutError:
             continue
-    return mapped_address(exchange.answer) if exchange.answer is not None else None
+    return seen_address(exchange.answer, own_host) if exchange.answer is not None else None
 
 
 class MappedAddresses:
@@ -79,18 +81,23 @@ class MappedAddresses:
     async def _ask(self, udp: UdpSocket, server: str, port: int) -> tuple[str, int] | None:
         await asyncio.to_thread(import_module, "aioice.stun")
         loop = asyncio.get_running_loop()
+        own, began_s = udp.address.host, loop.time()
         try:
-            addresses = await look_up(server, "UDP")
-            host = next(each for each in addresses if family_of(each) == family_of(udp.address.host))
-            exchange = StunExchange(binding_request(secrets.token_bytes(TRANSACTION_ID_BYTES)), loop.time())
+            # A call waits for this: names that are found slowly take from the time that there is for an answer.
+            async with asyncio.timeout(TIMEOUT_S):
+                addresses = await look_up(server, "UDP")
+            host = next(each for each in addresses if family_of(each) == family_of(own))
+            exchange = StunExchange(binding_request(secrets.token_bytes(TRANSACTION_ID_BYTES)), began_s)
             self._exchange = udp, exchange
             self._answered.clear()
-            seen = await ask(exchange, lambda request: udp.send(request, host, port), self._answered)
+            seen = await ask(exchange, lambda request: udp.send(request, host, port), self._answered, own)
             if seen is not None:
                 return seen
             log.warning("the STUN server %s does not answer", server)
         except StopIteration:
-            log.warning("the STUN server %s has no address like %s", server, udp.address.host)
+            log.warning("the STUN server %s has no address like %s", server, own)
+        except TimeoutError:
+            log.warning("looking up the STUN server %s takes too long", server)
         except (TransportError, OSError, MalformedStun) as error:
             log.warning("the STUN server %s is of no use: %s", server, error)
         finally:
