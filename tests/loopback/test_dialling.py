@@ -20,7 +20,7 @@ from voip_engine.events import (
     CallRinging,
     DtmfReceived,
 )
-from voip_engine.network_settings import DiallingSettings
+from voip_engine.network_settings import AdmissionSettings, DiallingSettings
 from voip_engine.sip.messages.message import Request, Response
 from voip_engine.snapshots import TransferState
 
@@ -106,15 +106,24 @@ async def test_nobody_is_sent_to_an_address_that_only_its_own_caller_wrote(make_
     assert not asked.ended
 
 
-async def test_nobody_is_sent_to_where_only_a_phone_itself_says_that_it_is(make_engine, echo):
-    """Who names himself as somebody that may be called could still have transferred calls go to a Contact of his choice."""
-    desk = await make_engine(auto_answer=True, dialling=DiallingSettings(allow=("echo", "front")))
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"From": "<sip:+1900123@127.0.0.1>;tag=a", "Contact": "<sip:front@127.0.0.1>"},
+        {"From": "<sip:front@127.0.0.1>;tag=a", "Contact": "<sip:+1900123@127.0.0.1>"},
+        {"From": "<sip:front@127.0.0.1>;tag=a", "P_Asserted_Identity": "<sip:+1900123@127.0.0.1>"},
+    ],
+    ids=["From", "Contact", "P-Asserted-Identity"],
+)
+async def test_all_that_a_caller_says_of_himself_has_to_be_allowed_before_others_call_him(make_engine, echo, headers):
+    """Who names himself as somebody that may be called could still have transferred calls go elsewhere."""
+    door, rules = AdmissionSettings(networks=("127.0.0.1/32",)), DiallingSettings(allow=("echo", "front"))
+    desk = await make_engine(auto_answer=True, admission=door, dialling=rules)
     at_desk = Happenings(desk)
     asked = await desk.dial(uri_of(echo))
     await at_desk.wait_for(CallAnswered, call_id=asked.call_id)
     async with responder(lambda request: []) as phone:
-        contact = f"<sip:+1900123@{phone.address}>"
-        await RawCaller(phone, desk).call(From="<sip:front@127.0.0.1>;tag=a", Contact=contact)
+        await RawCaller(phone, desk).call(**{"Contact": "<sip:front@127.0.0.1>", **headers})
         answered = await at_desk.wait_for(CallAnswered)
         with pytest.raises(EngineError, match=r"sip:\+1900123@127.0.0.1 may not be called: nothing in allow"):
             await asked.transfer_to(desk.calls[answered.call_id])
