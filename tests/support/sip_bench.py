@@ -78,8 +78,15 @@ class Bench:
 
     # ---- calls of ours ----
 
-    def place(self, *, account: str | None = None, offer: bytes = OFFER, alternative: bytes | None = None) -> Request:
-        """Call them; returns the INVITE."""
+    def place(
+        self,
+        *,
+        account: str | None = None,
+        offer: bytes = OFFER,
+        alternative: bytes | None = None,
+        extra: tuple[tuple[str, str], ...] = (),
+    ) -> Request:
+        """Call them, with `extra` headers; returns the INVITE."""
         self.session, effects = self.core.invite(
             target=SipUri.parse(f"sip:carol@{THEM}"),
             next_hop=NextHop(self.transport, THEM, 5060),
@@ -88,6 +95,7 @@ class Bench:
             caller=NameAddress("", SipUri.parse(f"sip:alice@{US}")),
             offer=offer,
             alternative=alternative,
+            extra=extra,
             now=self.now,
         )
         self.apply(effects)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.sip_bench import THEM, US, Bench
+from support.sip_requests import account, new_core, place, requests, respond
 from support.sip_wire import ANSWER, OFFER
 
 from voip_engine.sip.effects import SessionAnswered, SessionEnded, SessionRedirected
@@ -42,6 +43,37 @@ def test_a_call_goes_on_where_it_is_sent() -> None:
     assert second.vias[0].transport == "TCP"
     bench.respond(second, 200, tag="other", body=ANSWER)
     assert [a.session for a in bench.take_told(SessionAnswered)] == [bench.session]
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7", "10.0.0.9"], ids=["to somebody else", "to another name there"])
+@pytest.mark.parametrize(
+    ("status", "asks", "answers"),
+    [(401, "WWW-Authenticate", "Authorization"), (407, "Proxy-Authenticate", "Proxy-Authorization")],
+)
+def test_credentials_do_not_go_along_where_a_call_is_sent_on(status: int, asks: str, answers: str, host: str) -> None:
+    """A digest is a password's, and its guesses can be tried at leisure."""
+    core = new_core()
+    core.add_account(account())
+    session, invite = place(core, "sip:alice@pbx.example")
+    challenge = (asks, 'Digest realm="pbx", nonce="n1", qop="auth", algorithm=MD5')
+    _, signed = requests(respond(core, invite, status, challenge))
+    assert 'username="alice"' in (signed.headers.get(answers) or "")
+    respond(core, signed, 302, ("Contact", f"<sip:dave@{host}>"))
+    hop, local = NextHop("UDP", host, 5060), LocalAddress("UDP", US, 5060)
+    target = SipUri.parse(f"sip:dave@{host}")
+    [elsewhere] = requests(core.redirect(session, target=target, next_hop=hop, local=local, now=0.2))
+    assert (elsewhere.method, str(elsewhere.uri)) == ("INVITE", f"sip:dave@{host}")
+    assert answers not in elsewhere.headers
+    assert "nonce" not in elsewhere.serialize().decode()
+
+
+@pytest.mark.parametrize(("host", "routes"), [("10.0.0.7", []), (THEM, [f"<sip:{THEM};lr>"])])
+def test_a_route_is_left_out_where_it_does_not_lead(host: str, routes: list[str]) -> None:
+    bench = Bench()
+    invite = bench.place(extra=(("Route", f"<sip:{THEM};lr>"),))
+    assert invite.headers.get_all("Route") == [f"<sip:{THEM};lr>"]
+    bench.respond(invite, 302, contact=f"<sip:dave@{host}>")
+    assert go_on(bench, f"sip:dave@{host}").headers.get_all("Route") == routes
 
 
 def test_contacts_are_told_best_first_and_only_those_that_can_be_called() -> None:
