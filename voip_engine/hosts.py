@@ -43,6 +43,12 @@ def is_public(host: str) -> bool:
     return address is not None and address.is_global
 
 
+def is_unspecified(host: str) -> bool:
+    """Say whether a host is the "any address" of a family, which is nowhere to send to."""
+    address = literal(host)
+    return address is not None and address.is_unspecified
+
+
 def bracketed(host: str) -> str:
     """Return a host as it stands in a URI or before a port: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from voip_engine.hosts import is_unspecified
 from voip_engine.media.protocol import (
     AnyCommand,
     AnyReport,
@@ -46,6 +47,8 @@ class _LegEntry:
     next_timestamp: int = 0
     noted_s: float = 0.0
     """When the two above were true."""
+    signalled: HostPort | None = None
+    """The last address to send to."""
     remote: HostPort | None = None
     srtp_mark: SrtpMark | None = None
     """None for plain RTP."""
@@ -83,8 +86,10 @@ class Ledger:
             if entry is None:
                 return command
             if isinstance(command, ConfigureLeg):
-                if entry.configured is not None and entry.configured.plan.remote_rtp != command.plan.remote_rtp:
-                    entry.remote = None
+                signalled = command.plan.remote_rtp
+                if not is_unspecified(signalled.host):  # else they hold by the old way, and stay where they are
+                    entry.remote = entry.remote if entry.signalled == signalled else None
+                    entry.signalled = signalled
                 if entry.configured is None:
                     entry.noted_s = now  # nothing is sent before
                 command = _with_mark(entry, command)
@@ -155,7 +160,8 @@ class Ledger:
                 sequence = (entry.next_index if mark is None else mark.next_index) & 0xFFFF
                 start = RtpStart(ssrc=opened.start.ssrc, sequence=sequence, timestamp=entry.next_timestamp)
                 opened = msgspec.structs.replace(opened, start=start)
-                configured = msgspec.structs.replace(configured, latched=entry.remote, srtp_mark=mark)
+                latched = entry.remote or (entry.signalled if is_unspecified(plan.remote_rtp.host) else None)
+                configured = msgspec.structs.replace(configured, latched=latched, srtp_mark=mark)
             commands.append(opened)
             if configured is not None:
                 commands.append(configured)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from voip_engine.codecs import g711
+from voip_engine.hosts import is_unspecified
 from voip_engine.media.bank import Bank, Seat
 from voip_engine.media.encryption import Encryption
 from voip_engine.media.inbound import Inbound
@@ -74,6 +75,7 @@ class Leg:
         self._mapping: AddressMapping | None = None
         self._kept_open_s = clock.now_s
         self._twin: socket.socket | None = None
+        self._signalled: Source | None = None
         self._rtcp_remote: Source | None = None
         self._media_timeout_s: float | None = None
         self._coded: tuple[g711.G711Name, int] | None = None
@@ -113,8 +115,10 @@ class Leg:
         self.outbound.configure(plan)
         self.seat.source.set_codecs({payload_type.number: payload_type for payload_type in plan.receive})
         self._coded = next(((one.codec, one.number) for one in plan.receive if one.codec in G711), None)
-        if previous is None or previous.remote_rtp != plan.remote_rtp or command.latched is not None:
-            signalled = (plan.remote_rtp.host, plan.remote_rtp.port)
+        held = is_unspecified(plan.remote_rtp.host)  # the old way (RFC 3264 §8.4), and the peer stays where it is
+        signalled = (held and self._signalled) or (plan.remote_rtp.host, plan.remote_rtp.port)
+        if signalled != self._signalled or command.latched is not None:
+            self._signalled = signalled
             known = (command.latched.host, command.latched.port) if command.latched else None
             self.inbound.latch_onto(signalled, known, command.parties)
             self._follow(known or signalled)
@@ -123,7 +127,8 @@ class Leg:
         self.inbound.configure(plan)
         if previous is None:
             self.jitter.set_clock_rate(plan.send.clock_rate_hz)
-        self._rtcp_remote = (plan.remote_rtcp.host, plan.remote_rtcp.port)
+        if not held:
+            self._rtcp_remote = (plan.remote_rtcp.host, plan.remote_rtcp.port)
         self._media_timeout_s = command.media_timeout_s
         self._timed_out = False
         self.inbound.last_heard_s = self._clock.now_s
@@ -207,6 +212,9 @@ class Leg:
         if self._twin is not None:
             self._readiness.forget(self._twin)
             self._twin.close()
+        if is_unspecified(remote[0]):  # to the system that is this machine
+            self._twin, self.seat.send = None, _send_nowhere
+            return
         self._twin = connect_twin(self._rtp, HostPort(*remote))
         if self._twin is None:
             self.seat.send = partial(_send_to, self._rtp, remote)
