@@ -321,6 +321,7 @@ class Engine:
                 | effects.KeepAlive()
                 | effects.CloseConnection()
                 | effects.KeepConnection()
+                | effects.Unanswered()
             ):
                 raise AssertionError("sending is the signalling's business")
             case _:

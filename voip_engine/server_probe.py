@@ -49,7 +49,7 @@ async def probe(hop: NextHop, tls: TlsContexts, registers: SipUri | None = None)
         on_data,
         lambda transaction, reason: failures.put_nowait(reason),
         on_framing_error=lambda error, flow: None,
-        on_flow_lost=lambda flow: None,
+        on_flow_lost=lambda flow, reason: None,
         tls=tls,
     )
     silent: Probed | None = None

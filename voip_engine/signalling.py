@@ -17,6 +17,7 @@ from voip_engine.sip.effects import (
     SendOnFlow,
     SendRequest,
     SessionInvited,
+    Unanswered,
 )
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.messages.framing import FramingError
@@ -87,6 +88,7 @@ class Signalling:
 
     def network_changed(self) -> None:
         """Take word that this machine slept or has another address."""
+        self.core.network_changed()
         self._transport.network_changed()
 
     async def addresses_of(self, next_hop: NextHop) -> list[str]:
@@ -106,6 +108,8 @@ class Signalling:
                 self._transport.keep(effect.flow)
             elif isinstance(effect, KeepAlive):
                 self._transport.keep_alive(effect)
+            elif isinstance(effect, Unanswered):
+                self._transport.unanswered(effect)
             elif isinstance(effect, SendOnFlow | SendRequest):
                 self._transport.send(effect)
             else:
@@ -133,8 +137,8 @@ class Signalling:
     def _framing_failed(self, error: FramingError, flow: Flow) -> None:
         self.perform(self.core.framing_failed(error, flow, self.now))
 
-    def _flow_lost(self, flow: Flow) -> None:
-        self.perform(self.core.flow_lost(flow, self.now))
+    def _flow_lost(self, flow: Flow, reason: str) -> None:
+        self.perform(self.core.flow_lost(flow, self.now, reason))
 
     def _set_timer(self) -> None:
         deadline = self.core.next_deadline()

@@ -50,7 +50,7 @@ async def registrar(
 
     made = Registrar()
     sockets = SipTransport(
-        receive, lambda *_: None, lambda *_: None, lambda _: None, tls=TlsContexts(tls) if tls else None
+        receive, lambda *_: None, lambda *_: None, lambda *_: None, tls=TlsContexts(tls) if tls else None
     )
     made.port = (await sockets.listen(transport, "127.0.0.1", port)).port
     try:

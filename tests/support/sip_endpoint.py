@@ -27,6 +27,8 @@ class Endpoint:
     failures: asyncio.Queue[tuple[str, str]] = field(default_factory=asyncio.Queue)
     framing_errors: asyncio.Queue[tuple[FramingError, Flow]] = field(default_factory=asyncio.Queue)
     lost: asyncio.Queue[Flow] = field(default_factory=asyncio.Queue)
+    reasons: list[str] = field(default_factory=list)
+    """Why each connection was lost."""
 
 
 @asynccontextmanager
@@ -37,7 +39,7 @@ async def endpoint(
         lambda data, flow: made.data.put_nowait((data, flow)),
         lambda transaction, reason: made.failures.put_nowait((transaction, reason)),
         lambda error, flow: made.framing_errors.put_nowait((error, flow)),
-        lambda flow: made.lost.put_nowait(flow),
+        lambda flow, reason: (made.reasons.append(reason), made.lost.put_nowait(flow)),
         limits=limits,
         tls=TlsContexts(tls),
         resolver=resolver,

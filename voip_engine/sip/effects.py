@@ -33,6 +33,18 @@ class SendRequest:
     transaction: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A request had no answer in time: the servers that its own stands for take turns.
+
+    `given_up`, its connection is cut off unless that brought something else meanwhile. Else the request goes on, but where it
+    still waits for a connection to be made that has failed: `SipCore.transport_failed`.
+    """
+
+    transaction: str
+    given_up: bool
+
+
 # ---- for the engine ----
 
 
@@ -250,6 +262,7 @@ class RequestTurnedAway:
 Effect = (
     SendOnFlow
     | SendRequest
+    | Unanswered
     | SessionInvited
     | SessionProgressed
     | AlternativeOffered

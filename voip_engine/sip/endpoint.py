@@ -17,6 +17,8 @@ ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, REFER, NOTIFY, INFO"
 SUPPORTED = "100rel, timer, replaces, norefersub"
 """The extensions that others may require of us, and that we say we have."""
 WILDCARDS = ("0.0.0.0", "::")
+WITHOUT_TCP_S = 300.0
+"""How long a server is asked for no TCP that took none: its owner may have opened that by then."""
 SESSION_DESCRIPTION = "application/sdp"
 ACCEPT = f"{SESSION_DESCRIPTION}, {MULTIPART}"
 
@@ -32,8 +34,8 @@ class Endpoint:
         """Whether what comes this way may say who somebody is (RFC 3325 §5)."""
         self.session_timer_s = 0
         """How often calls are to be confirmed (RFC 4028); 0 asks for no such thing."""
-        self.without_tcp: set[tuple[str, int]] = set()
-        """Hosts and ports that took a long request over UDP only."""
+        self.without_tcp: dict[tuple[str, int], float] = {}
+        """Until when hosts and ports that took a long request over UDP only are asked no better."""
         self._addresses: list[LocalAddress] = []
         self._effects: list[Effect] = []
         self.transactions = TransactionLayer(self.timers, self.emit, capacity=capacity)
@@ -71,11 +73,11 @@ class Endpoint:
         ports = [a.port for a in self._addresses if a.transport == transport and a.host in (host, *WILDCARDS)]
         return LocalAddress(transport, host, port if port in ports or not ports else ports[0])
 
-    def note_without_tcp(self, hop: NextHop) -> None:
-        """Remember a server that takes no TCP; of 256 all are forgotten."""
+    def note_without_tcp(self, hop: NextHop, now: float) -> None:
+        """Remember for a while a server that takes no TCP; of 256 all are forgotten."""
         if len(self.without_tcp) >= 256:
             self.without_tcp.clear()
-        self.without_tcp.add((hop.host, hop.port))
+        self.without_tcp[hop.host, hop.port] = now + WITHOUT_TCP_S
 
     def address(self, request: Request, next_hop: NextHop, local: LocalAddress) -> None:
         """Give a request its Via with a fresh branch, asking for `rport` (RFC 3581 §3), and our name."""

@@ -32,14 +32,14 @@ class Targets:
         """Whether there is something else to try."""
         return self._over_tcp or len(self._hops) > 1
 
-    def address(self, request: Request, local: LocalAddress) -> NextHop:
+    def address(self, request: Request, local: LocalAddress, now: float) -> NextHop:
         """Give a request its Via, and return where it goes."""
         hop = self.hop
         self._over_tcp = False
         self._endpoint.address(request, hop, local)
         if (
             hop.transport == "UDP"
-            and (hop.host, hop.port) not in self._endpoint.without_tcp
+            and self._endpoint.without_tcp.get((hop.host, hop.port), now) <= now
             and len(request.serialize()) > LONGEST_DATAGRAM_BYTES
         ):
             self._over_tcp = True
@@ -47,10 +47,13 @@ class Targets:
             self._endpoint.address(request, hop, local)
         return hop
 
-    def move_on(self, *, answered: bool = False) -> bool:
-        """Give the next one its turn, or over UDP the same one if it has not `answered` over TCP; False for none left."""
-        if self._over_tcp and not answered:
-            self._endpoint.note_without_tcp(self.hop)
+    def move_on(self, now: float, *, reached: bool) -> bool:
+        """Give the next one its turn, or over UDP the same one if it was not `reached` over TCP; False for none left.
+
+        Whoever takes TCP may have the request already: to get it over UDP, too, it would be a loop (RFC 3261 §8.2.2.2).
+        """
+        if self._over_tcp and not reached:
+            self._endpoint.note_without_tcp(self.hop, now)
             return True
         if len(self._hops) == 1:
             return False

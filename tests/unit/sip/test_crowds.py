@@ -26,7 +26,7 @@ class Crowd:
             lambda data, flow: self.flows.put_nowait(flow),
             lambda transaction, reason: None,
             lambda error, flow: None,
-            lambda flow: None,
+            lambda flow, reason: None,
             knows=self._knows,
             limits=limits,
         )

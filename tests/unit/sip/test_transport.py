@@ -321,7 +321,7 @@ async def test_the_answer_to_a_framing_error_arrives() -> None:
         lambda data, flow: None,
         lambda transaction, reason: None,
         lambda error, flow: transport.send(SendOnFlow(ANSWER, flow)),
-        lambda flow: None,
+        lambda flow, reason: None,
     )
     address = await transport.listen("TCP", "127.0.0.1", 0)
     async with connected(address) as (reader, writer):
@@ -392,7 +392,11 @@ async def test_a_lost_connection_is_told_and_fails_what_waits() -> None:
         flow = await here.lost.get()
         assert flow.remote_port == hop.port
         transaction, reason = await here.failures.get()
-        assert (transaction, reason) == ("t", f"127.0.0.1:{hop.port} closed the connection")
+        assert (transaction, reason) == (
+            "t",
+            f"127.0.0.1:{hop.port} closed the connection without a word; if it takes TLS there, add ;transport=tls",
+        )
+        assert here.reasons == [reason]
         # The next request opens another.
         here.transport.send(SendRequest(OPTIONS, hop, "u"))
         reader, _ = await connections.get()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from random import Random
 from typing import Generic, TypeVar
 
@@ -15,7 +15,9 @@ from voip_engine.sip.network.sockets import source_address
 
 CACHE_S = 30.0
 CACHE_ENTRIES = 1024
-PENDING_S = 32.0  # timers B and F: after that a failure helps no transaction
+FAILED_S = 60.0
+"""How long a server that could not be reached, or did not answer, comes after the others of its name."""
+PENDING_S = 33.0  # a little more than timers B and F: after that a failure helps no transaction
 PENDING_ENTRIES = 4096
 
 Remote = tuple[str, int]
@@ -23,9 +25,10 @@ T = TypeVar("T")
 
 
 class _Cache(Generic[T]):
-    """A bounded number of answers, each trusted for a while."""
+    """A bounded number of answers, each trusted for `lasting_s`."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasting_s: float = CACHE_S) -> None:
+        self._lasting_s = lasting_s
         self._entries: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
 
     def get(self, key: Hashable) -> T | None:
@@ -33,15 +36,14 @@ class _Cache(Generic[T]):
         return value if asyncio.get_running_loop().time() < expires_at else None
 
     def put(self, key: Hashable, value: T) -> None:
-        self._entries[key] = asyncio.get_running_loop().time() + CACHE_S, value
+        self._entries[key] = asyncio.get_running_loop().time() + self._lasting_s, value
         self._entries.move_to_end(key)
         if len(self._entries) > CACHE_ENTRIES:
             self._entries.popitem(last=False)
 
-    def revise(self, change: Callable[[T], T]) -> None:
-        """Put another answer in the place of each, trusted for no longer."""
-        for key, (expires_at, value) in self._entries.items():
-            self._entries[key] = expires_at, change(value)
+    def drop(self, key: Hashable) -> None:
+        """Forget one answer."""
+        self._entries.pop(key, None)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -56,31 +58,37 @@ class Routes:
         self._random = random
         self._targets = _Cache[tuple[NextHop, ...]]()
         self._sources = _Cache[str]()
+        self._failed = _Cache[float](FAILED_S)
 
     def known(self, hop: NextHop) -> tuple[NextHop, ...]:
         """Literal next hops as far as known without looking anything up."""
-        return (hop,) if is_literal(hop.host) else self._targets.get(hop) or ()
+        return (hop,) if is_literal(hop.host) else self._in_order(self._targets.get(hop) or ())
 
     async def find(self, hop: NextHop) -> tuple[NextHop, ...]:
-        """Literal next hops, in the order to try them (see `locate`). Raises TransportError."""
+        """Literal next hops, in the order to try them (see `locate`), those that failed last. Raises TransportError."""
         targets = self._targets.get(hop)
         if targets is None:
             targets = await locate(hop, self._resolver, self._random)
             self._targets.put(hop, targets)
-        return targets
+        return self._in_order(targets)
 
     def put_last(self, transport: Transport, remote: Remote) -> None:
-        """Try a server that could not be reached after the others of its name, until that is looked up anew."""
+        """Try a server that could not be reached, or is silent, after the others of its name for a while."""
+        self._failed.put((transport, *remote), asyncio.get_running_loop().time())
 
-        def failed(hop: NextHop) -> bool:
-            return (hop.transport, hop.host, hop.port or DEFAULT_PORTS[hop.transport]) == (transport, *remote)
+    def answers(self, transport: Transport, remote: Remote) -> None:
+        """Take word that a server is there."""
+        self._failed.drop((transport, *remote))
 
-        self._targets.revise(lambda hops: tuple(sorted(hops, key=failed)))
+    def failed_at(self, hop: NextHop) -> float:
+        """When a literal next hop failed last, 0 for not of late."""
+        return self._failed.get((hop.transport, hop.host, hop.port or DEFAULT_PORTS[hop.transport])) or 0.0
 
     def forget(self) -> None:
         """Look everything up anew: the network has changed."""
         self._targets.clear()
         self._sources.clear()
+        self._failed.clear()
 
     def source(self, remote_host: str) -> str:
         """Our address on the way to a literal address. Raises TransportError."""
@@ -89,6 +97,9 @@ class Routes:
             known = source_address(remote_host)
             self._sources.put(remote_host, known)
         return known
+
+    def _in_order(self, hops: tuple[NextHop, ...]) -> tuple[NextHop, ...]:
+        return tuple(sorted(hops, key=self.failed_at))
 
 
 class PendingTransactions:
@@ -108,6 +119,11 @@ class PendingTransactions:
     def pop(self, transaction: str) -> tuple[Transport, Remote] | None:
         """Forget a transaction; returns whom it waited for."""
         sent = self._sent.pop(transaction, None)
+        return None if sent is None else sent[1:]
+
+    def waits_for(self, transaction: str) -> tuple[Transport, Remote] | None:
+        """Return whom a transaction waits for."""
+        sent = self._sent.get(transaction)
         return None if sent is None else sent[1:]
 
     def take(self, transport: Transport, remote: Remote) -> list[str]:

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _WAITING_BYTES = 1024 * 1024  # what may wait for one connection to be made
 _DOMAINS_REMEMBERED = 1024
+_CARRIERS_REMEMBERED = 4096
 
 Place = tuple[Transport, str, int]
 """Transport, literal address and port of the other side."""
@@ -78,6 +79,7 @@ class Streams:
         self._shaking_hands: dict[int, asyncio.Transport] = {}
         self._attempts: dict[NextHop, _Attempt] = {}
         self._domains: OrderedDict[Place, str] = OrderedDict()
+        self._carriers: OrderedDict[str, int] = OrderedDict()
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -111,14 +113,25 @@ class Streams:
         server = await asyncio.get_running_loop().create_server(accept, sock=opened)
         self._listeners.append((server, bound))
 
-    async def connect(self, hop: NextHop) -> Flow:
-        """Return the flow to a next hop, connecting if there is none. Raises TransportError."""
+    def leads_to(self, hop: NextHop) -> bool:
+        """Say whether there is a connection to a next hop."""
+        return self._find(self._named(hop)) is not None
+
+    async def connect(self, hop: NextHop, *, within_s: float | None = None) -> Flow:
+        """Return the flow to a next hop, connecting if there is none. Raises TransportError.
+
+        What takes longer than `within_s` goes on without whoever asked for it.
+        """
         hop = self._named(hop)
         connection = self._find(hop)
         if connection is not None:
             return connection.flow
         attempt = self._attempt(hop)
-        await attempt.over.wait()
+        try:
+            async with asyncio.timeout(within_s):
+                await attempt.over.wait()
+        except TimeoutError as error:
+            raise TransportError(f"{describe_failure(error, hop)}.") from None
         if attempt.flow is None:
             raise TransportError(f"{attempt.failure[:1].upper()}{attempt.failure[1:]}.")
         return attempt.flow
@@ -131,9 +144,25 @@ class Streams:
             self._send_when_connected(hop, data, transaction)
             return
         try:
-            self._put(connection, data)
+            self._put(connection, data, transaction)
         except ConnectionError as error:
             self._tell_failure(transaction, describe_failure(error, hop))
+
+    def withdraw(self, transaction: str) -> bool:
+        """Don't send any more what still waits for a connection; False if nothing of a transaction does."""
+        for attempt in self._attempts.values():
+            for waiting in attempt.waiting:
+                if waiting[1] == transaction:
+                    attempt.waiting.remove(waiting)
+                    attempt.waiting_bytes -= len(waiting[0])
+                    return True
+        return False
+
+    def give_up(self, transaction: str) -> None:
+        """Cut off the connection that a request went by in vain, if nothing else came back there either."""
+        connection = self._connections.get(self._carriers.pop(transaction, 0))
+        if connection is not None and connection.deaf:
+            connection.forsake()
 
     def send_on(self, flow: Flow, data: bytes) -> bool:
         """Send on the connection of a flow; False when it is gone."""
@@ -147,7 +176,7 @@ class Streams:
         return True
 
     def probe(self) -> None:
-        """Find out which of our connections still lead anywhere, by keep-alives."""
+        """Find out which of our connections still lead anywhere: by keep-alives, and by what else is sent there."""
         for connection in [each for each in self._connections.values() if each.outbound]:
             connection.probe()
 
@@ -183,8 +212,12 @@ class Streams:
         for server, _ in self._listeners:
             await server.wait_closed()
 
-    def _put(self, connection: TcpConnection, data: bytes) -> None:
-        connection.send(data)
+    def _put(self, connection: TcpConnection, data: bytes, transaction: str | None = None) -> None:
+        connection.send(data, asks=bool(transaction))
+        if transaction:
+            self._carriers[transaction] = connection.number
+            if len(self._carriers) > _CARRIERS_REMEMBERED:
+                self._carriers.popitem(last=False)
         self._on_sent(data, connection.flow)
 
     # ---- connections --------------------------------------------------------------------------------------------------
@@ -194,11 +227,11 @@ class Streams:
         back = self._connections.get(hop.connection)
         if (
             back is not None
-            and back.usable
+            and back.trusted
             and (back.flow.transport, back.flow.remote_host) == (hop.transport, hop.host)
         ):
             return back
-        there = [each for each in self._by_place.get(_place(hop), ()) if each.usable]
+        there = [each for each in self._by_place.get(_place(hop), ()) if each.trusted]
         return next((each for each in reversed(there) if each.serves(hop.domain)), None)
 
     def _named(self, hop: NextHop) -> NextHop:
@@ -231,8 +264,8 @@ class Streams:
             connection = await self._open(hop)
             del self._attempts[hop]
             attempt.flow = connection.flow
-            for data, _ in attempt.waiting:
-                self._put(connection, data)
+            for data, transaction in attempt.waiting:
+                self._put(connection, data, transaction)
         except (OSError, TransportError) as error:
             self._attempts.pop(hop, None)
             attempt.failure = self._describe(error, hop)
@@ -325,8 +358,7 @@ class Streams:
         if self._closed:
             return
         name = place_of(NextHop(*place))
-        words = describe_tls_failure(error, name, name) if error is not None and flow.transport == "TLS" else None
-        self._on_lost(flow, words or f"{name} closed the connection")
+        self._on_lost(flow, _why_lost(connection, error, name))
 
     # ---- failures and tasks -------------------------------------------------------------------------------------------
 
@@ -344,6 +376,18 @@ class Streams:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _why_lost(connection: TcpConnection, error: BaseException | None, name: str) -> str:
+    transport = connection.flow.transport
+    words = describe_tls_failure(error, name, name) if error is not None and transport == "TLS" else None
+    if words is not None:
+        return words
+    if connection.silent:
+        return f"{name} does not answer any more"
+    if connection.outbound and transport == "TCP" and not connection.heard:
+        return f"{name} closed the connection without a word; if it takes TLS there, add ;transport=tls"
+    return f"{name} closed the connection"
 
 
 def _place(hop: NextHop) -> Place:

@@ -40,7 +40,12 @@ class TcpLimits:
     ping_s: float = 90.0
     """Between keep-alives on connections that we opened."""
     pong_s: float = 10.0
-    """Until a peer that used to answer keep-alives counts as gone (RFC 5626 §4.4.1)."""
+    """Until a peer that used to answer keep-alives counts as gone (RFC 5626 §4.4.1), and one asked something, if that was in
+    vain."""
+    probe_s: float = 4.0
+    """Until a connection is not trusted any more on which nothing comes back after a change of network."""
+    patience_s: float = 4.0
+    """Until the next server is tried, where there is one, when a connection is not made."""
     connect_s: float = 10.0
     """Until an attempt to connect is given up, and another one to shake hands over TLS."""
     linger_s: float = 2.0
@@ -90,6 +95,12 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._spoken = outbound
         self._last_message_at = 0.0
         self._answers_pings = False
+        self._doubtful = False
+        self._asked_at: float | None = None
+        self.heard = False
+        """Whether the other side has ever said something in SIP."""
+        self.silent = False
+        """Whether it was given up because nobody answered any more."""
         self._pong_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -97,13 +108,25 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Say whether something can still be sent."""
         return self._wanted and not self._ending and self._transport is not None and not self._transport.is_closing()
 
-    def send(self, data: bytes) -> None:
-        """Queue bytes; a peer that takes none for too long is cut off. Raises ConnectionError."""
+    @property
+    def trusted(self) -> bool:
+        """Say whether something new may be sent here: nothing speaks for the other side being gone."""
+        return self.usable and not self._doubtful
+
+    @property
+    def deaf(self) -> bool:
+        """Say whether something was asked here long enough ago, and nothing whatever has come since."""
+        return self._asked_at is not None and self._now() - self._asked_at >= self._limits.pong_s
+
+    def send(self, data: bytes, *, asks: bool = False) -> None:
+        """Queue bytes, which may ask for an answer; a peer that takes none for too long is cut off. Raises ConnectionError."""
         transport = self._transport
         if transport is None or not self.usable:
             raise ConnectionResetError("the connection is closed")
         transport.write(data)
         self._last_message_at = self._now()
+        if asks and self._asked_at is None:
+            self._asked_at = self._last_message_at
         if data == PING:
             self._expect_pong()
         if transport.get_write_buffer_size() > self._limits.write_bytes:
@@ -111,9 +134,13 @@ class TcpConnection(asyncio.BufferedProtocol):
             raise ConnectionAbortedError("the peer takes nothing")
 
     def probe(self) -> None:
-        """Ask whether the peer is still there; one that used to answer and does not now is given up."""
+        """Ask whether the peer is still there. Where nothing comes back the connection is cut off, or, if the peer need not
+        have answered anything, used for nothing new.
+        """
         if self.usable:
             self.send(PING)
+            self._stop_pong_timer()
+            self._pong_timer = asyncio.get_running_loop().call_later(self._limits.probe_s, self._on_nothing_back)
 
     def serves(self, domain: str) -> bool:
         """Say whether requests for a domain may go here: over TLS the certificate has to name it."""
@@ -130,6 +157,11 @@ class TcpConnection(asyncio.BufferedProtocol):
             # Reading goes on until the peer closes, for unread bytes would make the system withdraw our last ones.
             self._transport.write_eof()
         self._start_timer(self._limits.linger_s, self.abort)
+
+    def forsake(self) -> None:
+        """Close at once, for nobody answers any more."""
+        self.silent = True
+        self.abort()
 
     def abort(self) -> None:
         """Close at once."""
@@ -180,8 +212,10 @@ class TcpConnection(asyncio.BufferedProtocol):
         if not self.usable:
             return
         self._stop_pong_timer()
+        self._doubtful, self._asked_at = False, None
         try:
             for item in self._framer.receive(data):
+                self.heard = True
                 if isinstance(item, Ping):
                     if not self._events.is_stranger(self):
                         self._pong()
@@ -236,7 +270,13 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Wait for the answer to a ping. Many servers never answer: only who has done so before is held to it."""
         self._framer.expect_pong()
         if self._answers_pings and self._pong_timer is None:
-            self._pong_timer = asyncio.get_running_loop().call_later(self._limits.pong_s, self.abort)
+            self._pong_timer = asyncio.get_running_loop().call_later(self._limits.pong_s, self.forsake)
+
+    def _on_nothing_back(self) -> None:
+        self._pong_timer = None
+        if self._answers_pings or self._asked_at is not None:
+            self.forsake()
+        self._doubtful = True
 
     def _stop_pong_timer(self) -> None:
         if self._pong_timer is not None:

@@ -17,7 +17,7 @@ from itertools import groupby
 from random import Random
 from typing import Any
 
-from voip_engine.sip.effects import KeepAlive, SendOnFlow, SendRequest
+from voip_engine.sip.effects import KeepAlive, SendOnFlow, SendRequest, Unanswered
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.messages.framing import FramingError
 from voip_engine.sip.network.dns_resolver import DnsResolver
@@ -49,7 +49,8 @@ log = logging.getLogger(__name__)
 class SipTransport:
     """Owns every SIP socket. Its callbacks run in the event loop and must not block.
 
-    `on_failure` gets a transaction and plain words; it is called after `send` has returned. `on_sent` gets what really went
+    `on_failure` gets a transaction and plain words; it is called after `send` has returned. `on_flow_lost` gets plain words,
+    too. `on_sent` gets what really went
     out, and which way: names were looked up by then, and a connection made. Hosts in the flows are literal addresses;
     `local_host` is one that the peer can reach, on a wildcard socket too.
     """
@@ -59,7 +60,7 @@ class SipTransport:
         on_data: Callable[[bytes, Flow], None],
         on_failure: Callable[[str, str], None],
         on_framing_error: Callable[[FramingError, Flow], None],
-        on_flow_lost: Callable[[Flow], None],
+        on_flow_lost: Callable[[Flow, str], None],
         *,
         on_sent: Callable[[bytes, Flow], None] = lambda data, flow: None,
         knows: Callable[[Flow], bool] = lambda flow: True,
@@ -71,14 +72,15 @@ class SipTransport:
         self._on_sent = on_sent
         self._on_failure = on_failure
         self._on_flow_lost = on_flow_lost
+        self._limits = limits or TcpLimits()
         self._streams = Streams(
-            on_data,
+            self._received,
             on_framing_error,
             self._stream_lost,
             self._fail,
             on_sent=on_sent,
             knows=knows,
-            limits=limits or TcpLimits(),
+            limits=self._limits,
             tls=tls or TlsContexts(),
         )
         self._udp: list[UdpSocket] = []
@@ -112,17 +114,19 @@ class SipTransport:
     async def paths_to(self, next_hop: NextHop) -> tuple[Path, ...]:
         """Find the servers of a next hop in the order to try them, and our address towards each.
 
-        Left out is what no network route leads to or takes no TLS connection. Raises TransportError for nothing left.
+        Left out is what no network route leads to or takes no TLS connection, as long as others may within `patience_s`.
+        Raises TransportError for nothing left.
         """
         paths: list[Path] = []
         failure: TransportError | None = None
-        for hop in self._in_reach(await self._routes.find(next_hop)):
+        hops = self._in_reach(await self._routes.find(next_hop))
+        for hop in hops:
             try:
                 over_tls = next((path.local for path in paths if path.hop.transport == "TLS"), None)
                 if hop.transport == "TLS" and over_tls is not None:
                     local = LocalAddress("TLS", self._routes.source(hop.host), over_tls.port)
                 else:
-                    local = await self._local_address_towards(hop)
+                    local = await self._local_address_towards(hop, last=hop is hops[-1])
                 paths.append(Path(hop, local))
             except TransportError as error:
                 failure = failure or error
@@ -134,7 +138,7 @@ class SipTransport:
         """Find every literal address that a next hop may have. Raises TransportError."""
         return list(dict.fromkeys(hop.host for hop in await self._routes.find(next_hop)))
 
-    async def _local_address_towards(self, hop: NextHop) -> LocalAddress:
+    async def _local_address_towards(self, hop: NextHop, *, last: bool = True) -> LocalAddress:
         """Find or open what reaches a literal next hop. Raises TransportError."""
         async with self._opening:
             found = self._local_address(hop.transport, hop.host)
@@ -142,7 +146,11 @@ class SipTransport:
                 await self.listen(hop.transport, wildcard_like(hop.host), 0)
                 found = self._local_address(hop.transport, hop.host)
         if found is None and hop.transport == "TLS":
-            flow = await self._streams.connect(hop)
+            try:
+                flow = await self._streams.connect(hop, within_s=None if last else self._limits.patience_s)
+            except TransportError:
+                self._routes.put_last("TLS", (hop.host, hop.port or DEFAULT_PORTS["TLS"]))
+                raise
             return LocalAddress("TLS", flow.local_host, flow.local_port)
         if found is None:
             raise TransportError(f"No socket reaches {hop.host}.")
@@ -158,6 +166,18 @@ class SipTransport:
             self._send_datagram(effect.data, effect.flow.remote_host, effect.flow.remote_port, effect.flow)
         elif not self._streams.send_on(effect.flow, effect.data) and effect.fallback is not None:
             self._start(self._send_on_fallback(effect.data, effect.fallback))
+
+    def unanswered(self, effect: Unanswered) -> None:
+        """Take word that an answer is overdue (see `Unanswered`)."""
+        whom = self._pending.waits_for(effect.transaction)
+        if whom is None or self._closed:
+            return
+        self._routes.put_last(*whom)
+        if effect.given_up:
+            self._streams.give_up(effect.transaction)
+        elif self._streams.withdraw(effect.transaction):
+            transport, (host, port) = whom
+            self._fail(effect.transaction, describe_failure(TimeoutError(), NextHop(transport, host, port)))
 
     async def seen_address(self, remote_host: str, stun_host: str, stun_port: int) -> tuple[str, int] | None:
         """Ask a STUN server where the UDP socket towards a literal address is seen; None when that is not to be known."""
@@ -211,7 +231,11 @@ class SipTransport:
     def _datagram_received(self, udp: UdpSocket, data: bytes, host: str, port: int) -> None:
         if self._closed or self._mapped.receive(udp, data) or not data.strip(b"\r\n\x00"):
             return  # a keep-alive (RFC 5626 §4.4.1 and what older phones send)
-        self._on_data(data, self._flow(udp, host, port))
+        self._received(data, self._flow(udp, host, port))
+
+    def _received(self, data: bytes, flow: Flow) -> None:
+        self._routes.answers(flow.transport, (flow.remote_host, flow.remote_port))
+        self._on_data(data, flow)
 
     def _flow(self, udp: UdpSocket, host: str, port: int) -> Flow:
         local = udp.address.host
@@ -296,14 +320,19 @@ class SipTransport:
     def _stream_lost(self, flow: Flow, reason: str) -> None:
         if not self._closed:
             self._fail_pending(flow.transport, (flow.remote_host, flow.remote_port), reason)
-            self._on_flow_lost(flow)
+            self._on_flow_lost(flow, reason)
 
     # ---- addresses --------------------------------------------------------------------------------------------------
 
     def _in_reach(self, hops: tuple[NextHop, ...]) -> list[NextHop]:
-        """Put first, of the addresses of one server, what a socket we have reaches."""
+        """Put first, of the addresses of one server, what a socket we have reaches, and to what we have a connection."""
         by_server = groupby(hops, key=lambda hop: (hop.transport, hop.port))
-        return [hop for _, same in by_server for hop in sorted(same, key=lambda hop: not self._reaches(hop))]
+        nearest = [hop for _, same in by_server for hop in sorted(same, key=lambda hop: not self._reaches(hop))]
+        by_transport = groupby(nearest, key=lambda hop: hop.transport)
+        return [hop for _, same in by_transport for hop in sorted(same, key=self._distance)]
+
+    def _distance(self, hop: NextHop) -> tuple[float, bool]:
+        return self._routes.failed_at(hop), hop.transport == "UDP" or not self._streams.leads_to(hop)
 
     def _reaches(self, hop: NextHop) -> bool:
         try:

@@ -9,7 +9,7 @@ from typing import Literal
 from voip_engine.sip.authentication.askers import Askers
 from voip_engine.sip.authentication.auth import DigestClient
 from voip_engine.sip.authentication.credentials import Credentials
-from voip_engine.sip.effects import KeepAlive, RegistrationChanged
+from voip_engine.sip.effects import KeepAlive, RegistrationChanged, Unanswered
 from voip_engine.sip.endpoint import ALLOW, Endpoint
 from voip_engine.sip.flow import Flow, NextHop, Path
 from voip_engine.sip.messages.grammar import read_seconds
@@ -28,6 +28,8 @@ LONGEST_RETRY_S = 1800.0
 """Base and limit of the back-off (RFC 5626 §4.5)."""
 WRONG_PASSWORD_RETRY_S = 21_600.0
 """A registrar may lose its users for a while, but guards against whoever tries passwords."""
+STEADY_FLOW_S = 120.0
+"""A connection that lasted for less was none that a registration can rest on (RFC 5626 §4.5)."""
 LONGEST_EXPIRES_S = 7 * 86_400
 """A registrar that demands more (423) is not served."""
 KEEP_ALIVE_S = (24.0, 29.0)
@@ -79,6 +81,9 @@ class Registration:
         self._untried = 0
         self._transaction: ClientTransaction | None = None
         self._flow: Flow | None = None
+        self._flow_since = 0.0
+        self._short_flows = 0
+        self._refresh_at = 0.0
         self._timer = 0
         self._patience = 0
         self._keep_alive = 0
@@ -116,7 +121,7 @@ class Registration:
         self.askers.found([path.hop.host for path in paths], now)
         self._untried = len(paths) - 1
         self._wanted = True
-        self._failures = 0
+        self._failures = self._short_flows = 0
         self._reached = False
         self._credentials = self._fresh_credentials()
         self._attempt(now)
@@ -133,10 +138,18 @@ class Registration:
                 self._tell("unregistered", None, "", None, None)
 
     def flow_lost(self, flow: Flow, now: float) -> None:
-        """Refresh soon when the connection that the registrar answered on is gone: calls came in by it."""
+        """Refresh soon when the connection that the registrar answered on is gone: calls came in by it.
+
+        One server after the other that closes it soon is asked ever more rarely, but never later than it has to be.
+        """
         if flow == self._flow and self._wanted and self._bound and self._transaction is None:
             self._untried = len(self._paths) - 1
-            self._schedule(now + self._endpoint.random.uniform(0.5, 2.0))
+            self._short_flows = self._short_flows + 1 if now - self._flow_since < STEADY_FLOW_S else 0
+            random = self._endpoint.random
+            delay_s = random.uniform(0.5, 2.0)
+            if self._short_flows > 1:
+                delay_s = _grown(RETRY_S, self._short_flows - 1) * random.uniform(0.5, 1)
+            self._schedule(min(now + delay_s, self._refresh_at))
 
     def _attempt(self, now: float) -> None:
         self._endpoint.timers.stop(self._timer)
@@ -163,7 +176,8 @@ class Registration:
         def on_response(response: Response, flow: Flow, now: float) -> None:
             if response.status >= 200:
                 self._reached = True
-                self._flow = flow if flow.transport != "UDP" else None
+                if flow != self._flow:
+                    self._flow, self._flow_since = (flow, now) if flow.transport != "UDP" else (None, now)
                 self._transaction = None
                 self._endpoint.timers.stop(self._patience)
                 # A server with several addresses may answer, and call later on, from another one than it was asked at.
@@ -179,6 +193,7 @@ class Registration:
 
         def on_silence(now: float) -> None:
             if self._transaction is not None:
+                self._endpoint.emit(Unanswered(self._transaction.id, given_up=False))
                 self._transaction.abandon(now)
                 on_failure(408, "", now)
 
@@ -234,7 +249,8 @@ class Registration:
         elif self._wanted:
             self._start_keeping_alive(now)
             # Spread, so that all phones of a site don't come back at the same moment.
-            self._schedule(now + granted_s * self._endpoint.random.uniform(0.5, 0.9))
+            self._refresh_at = now + granted_s * self._endpoint.random.uniform(0.5, 0.9)
+            self._schedule(self._refresh_at)
         else:
             self._send(0, now)
 
@@ -270,8 +286,7 @@ class Registration:
             return WRONG_PASSWORD_RETRY_S
         if status is not None and _lasts(status):
             return LONGEST_RETRY_S
-        base_s = RETRY_S if self._reached else FIRST_RETRY_S
-        return min(LONGEST_RETRY_S, base_s * 2.0 ** min(self._failures - 1, 16))
+        return _grown(RETRY_S if self._reached else FIRST_RETRY_S, self._failures)
 
     def _follow_up(self, now: float) -> None:
         if self._wanted:
@@ -321,6 +336,11 @@ class Registration:
         account = self._config.account
         public = self._binding.public_address if state == "registered" else ""
         self._endpoint.emit(RegistrationChanged(account, state, status, detail, expires_at, retry_at, public))
+
+
+def _grown(base_s: float, failures: int) -> float:
+    """How long to wait at most after so many failures in a row."""
+    return min(LONGEST_RETRY_S, base_s * 2.0 ** min(failures - 1, 16))
 
 
 def _lasts(status: int) -> bool:

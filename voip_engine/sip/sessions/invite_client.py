@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from voip_engine.sip.authentication.credentials import Credentials
-from voip_engine.sip.effects import SendRequest
+from voip_engine.sip.effects import SendRequest, Unanswered
 from voip_engine.sip.endpoint import Endpoint
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop
 from voip_engine.sip.messages.message import Request, Response
@@ -122,7 +122,7 @@ class InviteClient:
         self._disconnected = ""
         self._attempt += 1
         attempt = self._attempt
-        hop = self._sent_to = self._targets.address(self._request, self._local)
+        hop = self._sent_to = self._targets.address(self._request, self._local, now)
 
         def on_response(response: Response, flow: Flow, now: float) -> None:
             if attempt == self._attempt:
@@ -140,16 +140,18 @@ class InviteClient:
             self._request, hop, now, on_response=on_response, on_failure=on_failure
         )
 
-    def _move_on(self, now: float, *, answered: bool = False) -> bool:
+    def _move_on(self, now: float, *, reached: bool) -> bool:
         """Try the next server, under a new branch (RFC 3263 §4.3); False when there is none."""
-        if self._cancelling or self.answered or not self._targets.move_on(answered=answered):
+        if self._cancelling or self.answered or not self._targets.move_on(now, reached=reached):
             return False
         self._request = Request("INVITE", self._request.uri, self._request.headers.copy(), self._request.body)
         self._send(now)
         return True
 
     def _on_silence(self, now: float) -> None:
-        self._move_on(now)
+        # If the request has not even been sent yet, for want of a connection, we are told so next.
+        self._endpoint.emit(Unanswered(self._transaction.id, given_up=False))
+        self._move_on(now, reached=True)
 
     def _on_late(self, request: Request, hop: NextHop, response: Response, flow: Flow, now: float) -> None:
         """Take word of a server that was given up: one that answers is a branch of a fork, one that rings is cancelled."""
@@ -222,7 +224,7 @@ class InviteClient:
         if response.status < 400 and not self._cancelling and self._user.on_redirect(response, now):
             self.answered = True
             return
-        if response.status == 503 and self._move_on(now, answered=True):
+        if response.status == 503 and self._move_on(now, reached=True):
             return
         self._fail(response.status, refusal_reason(self._request, response), now)
 
@@ -237,7 +239,7 @@ class InviteClient:
                 self._start_timer(now + RECONNECT_S, self._on_disconnected)
             return
         self._stop_timer()
-        if not self._move_on(now):
+        if not self._move_on(now, reached=status != 503):
             self.failed_here = status == 503
             self._fail(status, reason or NO_REPLY, now)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest
+from voip_engine.sip.effects import Effect, SendOnFlow, SendRequest, Unanswered
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, NextHop
 from voip_engine.sip.messages.message import Headers, Request, Response
 from voip_engine.sip.timers import Timers
@@ -124,6 +124,7 @@ class ClientTransaction:
             case Action.PASS_UP if self._response is not None and self._flow is not None:
                 self._on_response(self._response, self._flow, now)
             case Action.TIME_OUT:
+                self._emit(Unanswered(self.id, given_up=True))
                 self._on_failure(408, "", now)
             case Action.FAIL:
                 self._on_failure(503, self._reason, now)
