@@ -9,11 +9,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from voip_engine.interrupts import INTERRUPTED
 from voip_engine.options import add_engine_options, settings_from
-from voip_engine.standard_streams import standard_streams
+from voip_engine.standard_streams import lead_nowhere, standard_streams, unwritable
 
 if TYPE_CHECKING:
     from voip_engine.calls.call import Call
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 FAILED = 1
 USAGE = 2
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 after a clean end, 1 when the engine could not start or a dialled call was not answered, 2 for bad options or settings.
     """
-    with standard_streams():
+    with standard_streams("voip-engine"):
         return _main(arguments)
 
 
@@ -87,40 +88,54 @@ async def _run(settings: EngineSettings, dial: Sequence[str]) -> int:
     from voip_engine.engine import Engine
     from voip_engine.errors import EngineError
 
-    stop = asyncio.Event()
-    _stop_on_signals(stop)
     calls_end_it = bool(dial) and not settings.listen and not settings.accounts
     if calls_end_it:
         settings = replace(settings, listen=("udp:0.0.0.0:0",))  # who only dials needs no port that others know
-    status = 0
     try:
         engine = Engine(settings)
-        printing = asyncio.create_task(_print_events(engine.events(), stop))
-        try:
-            async with engine:
-                calls = await _place(engine, dial)
-                waits: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
-                if calls_end_it:
-                    waits.append(asyncio.create_task(_all_ended(calls)))
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                for wait in waits:
-                    wait.cancel()
-                unanswered = len(calls) < len(dial) or any(call.snapshot().answered_at is None for call in calls)
-                if unanswered and not stop.is_set():
-                    status = FAILED
-        except BaseException:
-            printing.cancel()
-            raise
-        await printing
+        with _stopped_by_signals() as stop:
+            return await _serve(engine, dial, stop, calls_end_it=calls_end_it)
     except EngineError as error:
         print(f"voip-engine: {error}", file=sys.stderr)
         return FAILED
+
+
+async def _serve(engine: Engine, dial: Sequence[str], stop: asyncio.Event, *, calls_end_it: bool) -> int:
+    """Run until `stop`, or until the calls that were dialled are over. Raises EngineError."""
+    from voip_engine.errors import EngineError
+
+    status = 0
+    printing = asyncio.create_task(_print_events(engine.events(), stop))
+    try:
+        async with engine:
+            calls = await _place(engine, dial)
+            waits: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
+            if calls_end_it:
+                waits.append(asyncio.create_task(_all_ended(calls)))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            unanswered = len(calls) < len(dial) or any(call.snapshot().answered_at is None for call in calls)
+            if unanswered and not stop.is_set():
+                status = FAILED
+    except EngineError:
+        printing.cancel()
+        if stop.is_set():  # Ctrl-C reaches the processes that are being started, too
+            return INTERRUPTED
+        raise
+    except BaseException:
+        printing.cancel()
+        raise
+    if trouble := await printing:
+        print(f"voip-engine: {trouble}", file=sys.stderr)
+        status = FAILED
     return status
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """Stop at the first SIGINT or SIGTERM; the second one breaks off, even where a mode blocks the loop."""
-    loop = asyncio.get_running_loop()
+@contextmanager
+def _stopped_by_signals() -> Iterator[asyncio.Event]:
+    """Set at the first SIGINT or SIGTERM; the second one breaks off, even where a mode blocks the loop."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     asked = False
 
     def on_signal(number: int, frame: object) -> None:
@@ -130,10 +145,14 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         asked = True
         loop.call_soon_threadsafe(stop.set)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     if sys.platform != "win32":
         _wake_main_thread()
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _wake_main_thread() -> None:
@@ -170,17 +189,21 @@ async def _all_ended(calls: Sequence[Call]) -> None:
         await call.wait_ended()
 
 
-async def _print_events(events: AsyncIterator[AnyEvent], stop: asyncio.Event) -> None:
-    """Write each event as a line. A reader that is slow loses the oldest events; one that is gone stops the engine."""
+async def _print_events(events: AsyncIterator[AnyEvent], stop: asyncio.Event) -> str:
+    """Write each event as a line; why that does not go on, or nothing. A slow reader loses the oldest events.
+
+    One that is gone, or a full disk, stops the engine: nobody would know what it does.
+    """
     from msgspec import json
 
     async for event in events:
         try:
             await asyncio.to_thread(_write, json.encode(event) + b"\n")
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing at exit fails once more
+        except OSError as error:
+            lead_nowhere(sys.stdout.fileno())  # or flushing at exit fails once more
             stop.set()
-            return
+            return "" if isinstance(error, BrokenPipeError) else unwritable(error)
+    return ""
 
 
 def _write(line: bytes) -> None:

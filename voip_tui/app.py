@@ -234,10 +234,10 @@ class ConsoleApp(App[int]):
 
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is not None:
-                # Windows has neither; off the main thread (in tests of other programs) there are no signals to be had.
+                # Windows takes none on a loop; off the main thread (in tests of other programs) there are no signals to be had.
                 with suppress(NotImplementedError, RuntimeError, ValueError):
                     loop.add_signal_handler(number, self.shut_down)
 

@@ -10,8 +10,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voip_engine.interrupts import INTERRUPTED, interruptible
 from voip_engine.options import add_engine_options, settings_from
 from voip_engine.standard_streams import standard_streams
+from voip_tui.asking import ask_password
 from voip_tui.subcommands import doctor, models, say
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 FAILED = 1
 USAGE = 2
-INTERRUPTED = 130
+
+DUMB_TERMINALS = ("dumb", "unknown")
+"""For what is called so, rich takes a size of its own, and laying out the screen would never end."""
 
 DEMO_HELP = "the console with simulated callers: no account and no network needed"
 DEMO_ADDRESSES = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
@@ -34,8 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     The exit status is 1 if it could not start, broke down or found something wrong, 2 for bad options or settings.
     """
-    with standard_streams():
-        return _main(arguments)
+    with standard_streams("voip-tui"):
+        try:
+            return _main(arguments)
+        except KeyboardInterrupt:
+            return INTERRUPTED
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -49,14 +56,22 @@ def _main(arguments: Sequence[str] | None) -> int:
         status: int = options.run(options)
         return status
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
-        return _refuse("this needs a terminal. Without one, voip-engine does the same.", USAGE)
+        return _refuse("This needs a terminal. Without one, voip-engine does the same.", USAGE)
+    if os.environ.get("TERM", "").lower() in DUMB_TERMINALS:
+        return _refuse(
+            f"This terminal (TERM={os.environ['TERM']}) cannot show the console. Use voip-engine, or a terminal that can "
+            "place text anywhere, such as TERM=xterm-256color.",
+            USAGE,
+        )
     from voip_engine.settings import SettingsError
 
     try:
-        settings = demo_settings(options) if options.command == "demo" else settings_from(options, os.environ, _ask)
+        settings = (
+            demo_settings(options) if options.command == "demo" else settings_from(options, os.environ, ask_password)
+        )
     except SettingsError as error:
         return _refuse(str(error), USAGE)
-    except (KeyboardInterrupt, EOFError):
+    except EOFError:
         return INTERRUPTED
     return _run(settings, demo=options.command == "demo", verbose=options.verbose)
 
@@ -92,12 +107,6 @@ def _add_log_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="log what the planes say, too")
 
 
-def _ask(account: str) -> str:
-    from getpass import getpass
-
-    return getpass(f"Password for {account} (empty for none): ")
-
-
 def demo_settings(options: argparse.Namespace) -> EngineSettings:
     """The demo stays on loopback and touches no account, whatever the settings file says.
 
@@ -131,7 +140,7 @@ def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
     if preferences.theme not in app.available_themes:
         themes = ", ".join(app.available_themes)
         return _refuse(f"[console] theme: there is no {preferences.theme!r}; there are {themes}.", USAGE)
-    with screen_apart(log.noise):
+    with screen_apart(log.noise), interruptible():
         status = app.run()
     if log.trouble:
         print(f"voip-tui: no log was kept: {log.trouble} XDG_STATE_HOME names another folder.", file=sys.stderr)

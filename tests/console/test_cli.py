@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,67 @@ def test_pipes_that_end_early_or_never_began_leave_no_traceback(tmp_path: Path, 
     for complaint in ("Traceback", "Exception ignored", "BrokenPipe"):
         assert complaint not in result.stderr
     assert result.returncode == status, result.stderr
+
+
+INTERRUPTING = """
+import importlib.abc, os, signal, sys
+
+class Interrupting(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == os.environ["INTERRUPTED_AT"]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "module"),
+    [
+        ("voip_tui", "argparse"),
+        ("voip_tui", "voip_engine.settings"),
+        ("voip_engine", "argparse"),
+        ("voip_engine", "msgspec"),
+        ("voip_engine", "voip_engine.engine"),
+    ],
+)
+def test_ctrl_c_while_it_starts_ends_it_without_a_word(tmp_path: Path, program: str, module: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTING)
+    command = [sys.executable, "-m", program, *(("models",) if program == "voip_tui" else ("--listen", "udp:[::1]:0"))]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path), "INTERRUPTED_AT": module}
+    result = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=30, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("name", ["voip-tui", "voip-engine"])
+def test_the_installed_commands_start_there(name: str) -> None:
+    scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts[name] == f"{name.replace('-', '_')}.__main__:main"
+
+
+# Linux has a disk that is always full; elsewhere there is none to try.
+FULL_DISK = Path("/dev/full")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("voip_engine", "--listen", "udp:127.0.0.1:0"), ("voip_tui", "doctor", "--listen", "udp:127.0.0.1:0")]
+    if FULL_DISK.exists()
+    else [],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_full_disk_is_said_and_ends_it(arguments: tuple[str, ...]) -> None:
+    with FULL_DISK.open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    *_, last = result.stderr.splitlines()
+    assert last == f"{arguments[0].replace('_', '-')}: Standard output cannot be written: No space left on device."
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 1

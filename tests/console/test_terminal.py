@@ -153,6 +153,23 @@ async def test_a_password_is_asked_for_without_echo_before_the_screen_starts(
 
 
 @pytest.mark.peer("tmux")
+@pytest.mark.parametrize("key", ["C-c", "C-d"])
+async def test_who_types_no_password_gets_the_shell_back_on_a_line_of_its_own(terminal: Terminal, key: str) -> None:
+    await terminal.start(*voip_tui("--account", "sip:alice@127.0.0.1:9", "--listen", "udp:127.0.0.1:0"))
+    await terminal.shows("Password for sip:alice@127.0.0.1:9")
+    await terminal.press(key)
+    screen = await terminal.shows("left with 130")
+    assert [line.strip() for line in screen.splitlines() if "left with" in line] == ["left with 130"]
+    assert "Traceback" not in screen
+
+
+@pytest.mark.peer("tmux")
+async def test_a_terminal_that_cannot_place_text_is_refused(terminal: Terminal) -> None:
+    await terminal.start("export TERM=dumb;", *voip_tui("demo"))
+    await terminal.shows("This terminal (TERM=dumb) cannot show the console", "voip-engine", "left with 2")
+
+
+@pytest.mark.peer("tmux")
 async def test_a_port_in_use_is_said_on_the_terminal(terminal: Terminal) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))

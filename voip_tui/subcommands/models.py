@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voip_engine.interrupts import INTERRUPTED, interruptible
 from voip_engine.options import add_engine_options, settings_from
 from voip_tui.subcommands.columns import settings_file, shortened, size
 
@@ -23,7 +24,7 @@ DESCRIPTION = (
     "whisper:base, pocket:english, ollama:llama3.2:3b. A pull that was interrupted goes on where it stopped."
 )
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE = 1, 2
 _BAR_CELLS = 24
 _NAME_COLUMNS = 24
 _REDRAW_S = 0.1
@@ -64,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.deed == "list":
             return asyncio.run(_list(settings, settings_file(options.settings)))
-        return asyncio.run(_pull(settings, options.names, options.source))
+        with interruptible():
+            return asyncio.run(_pull(settings, options.names, options.source))
     except KeyboardInterrupt:
         return _refuse("stopped; the same command goes on from here.", INTERRUPTED)
 

@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from voip_engine.interrupts import INTERRUPTED
 from voip_engine.options import add_engine_options, settings_from
+from voip_tui.asking import ask_password
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,7 +27,7 @@ DESCRIPTION = (
     "answer, hung up before the end, no voice), 2 for bad options. --wav plays a recording instead and needs no model."
 )
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE = 1, 2
 LAST_PACKETS_S: Final = 0.5
 """Between a recording's end and hanging up: the far end's jitter buffer is behind."""
 
@@ -61,11 +63,11 @@ def run(options: argparse.Namespace) -> int:
     if options.voice is not None and (trouble := _no_voice(options.voice)):
         return _refuse(trouble, USAGE)
     try:
-        settings = settings_from(options, os.environ, _ask if sys.stdin.isatty() else None)
+        settings = settings_from(options, os.environ, ask_password if sys.stdin.isatty() else None)
         announcement = _recording(options.wav) if options.wav else None
     except SettingsError as error:
         return _refuse(str(error), USAGE)
-    except (KeyboardInterrupt, EOFError):
+    except EOFError:
         return INTERRUPTED
     try:
         return asyncio.run(_say(settings, options, announcement))
@@ -218,12 +220,6 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= 3_600:
         raise ValueError
     return seconds
-
-
-def _ask(account: str) -> str:
-    from getpass import getpass
-
-    return getpass(f"Password for {account} (empty for none): ")
 
 
 def _tell(progress: str) -> None:
