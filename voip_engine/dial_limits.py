@@ -47,8 +47,8 @@ class DialLimits:
         if settings.calls_per_hour and len(placed) == settings.calls_per_hour and now - placed[0] < HOUR_S:
             wait_min = max(1, round((placed[0] + HOUR_S - now) / 60))
             return (
-                f"{len(placed)} calls were placed within an hour, and calls_per_hour of [dialling] allows no more. "
-                f"The next may be placed in {wait_min} min."
+                f"Calls and transfers within an hour: {len(placed)}, and calls_per_hour of [dialling] allows no more. "
+                f"The next may begin in {wait_min} min."
             )
         if settings.minutes_per_day and self._left_s(now) <= _SPENT_S:
             return self._day_reason

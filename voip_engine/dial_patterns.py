@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 from voip_engine.hosts import is_literal, literal, plain
 
-_SCHEMES = ("sip:", "sips:", "tel:")
+_URI_SCHEMES = ("sip:", "sips:")
+_SCHEMES = (*_URI_SCHEMES, "tel:")
 _UNESCAPE_ROUNDS = 3
 _SEPARATORS = re.compile(r"[\s\-.()/]")
 _NUMBER = re.compile(r"\+?[0-9*#]+")
@@ -54,7 +55,8 @@ class Pattern:
     @staticmethod
     def of(text: str) -> Pattern:
         """Read a pattern. Raises ValueError, in words that say what to write instead, for one that could cover nothing."""
-        whole = without_scheme(folded(text).strip())
+        written = folded(text).strip()
+        whole = without_scheme(written)
         user, at, host = whole.rpartition("@") if "@" in whole else (whole, "", "")
         shown = repr(text[:_SHOWN_CHARACTERS])
         if "<" in whole or ">" in whole:
@@ -64,10 +66,16 @@ class Pattern:
             without = f"{user.partition(';')[0]}{at}{host.partition(';')[0]}"
             raise ValueError(f"{shown} has parameters, which cover nothing: write {without[:_SHOWN_CHARACTERS]!r}")
         stripped = _SEPARATORS.sub("", user)
+        is_numeric = _NUMBER_PATTERN.fullmatch(stripped) is not None
+        if not at and is_literal(whole.strip("[]")):
+            raise ValueError(f"{shown} has no @, so that it is about a user: write {f'*@{whole}'!r}")
+        if not at and written.startswith(_URI_SCHEMES) and "." in whole and not is_numeric:
+            short = whole[:_SHOWN_CHARACTERS]
+            raise ValueError(f"{shown} has no @: write {f'*@{short}'!r} if it is a host, and {short!r} if it is a user")
         host = _host_pattern(host, shown) if at else ""
         return Pattern(
             text,
-            _glob(stripped if _NUMBER_PATTERN.fullmatch(stripped) else user),
+            _glob(stripped if is_numeric else user),
             _glob(host) if at else None,
             _ADDRESS_PATTERN.fullmatch(host) is not None,
         )

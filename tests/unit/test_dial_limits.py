@@ -35,8 +35,8 @@ def test_calls_per_hour_is_a_window_that_moves():
     two.ended("1", 1)
     two.placed("2", 1800)
     assert two.refusal(1800) == (
-        "2 calls were placed within an hour, and calls_per_hour of [dialling] allows no more. "
-        "The next may be placed in 30 min."
+        "Calls and transfers within an hour: 2, and calls_per_hour of [dialling] allows no more. "
+        "The next may begin in 30 min."
     )
     assert two.refusal(3600) is None
     two.placed("3", 3600)

@@ -159,6 +159,10 @@ def test_a_pattern_covers_its_host_however_either_is_written(pattern, host):
         ("0900*;user=phone", "write '0900*'"),
         ("<sip:*@evil.example>", "has angle brackets: write 'sip:*@evil.example'"),
         ('"Eve" <sip:eve@evil.example>;x=y', "write 'sip:eve@evil.example'"),
+        ("sip:evil.example", "has no @: write '*@evil.example' if it is a host, and 'evil.example' if it is a user"),
+        ("sips:*.evil.example", "write '*@*.evil.example' if it is a host"),
+        ("192.0.2.7", "about a user: write '*@192.0.2.7'"),
+        ("[2001:db8::1]", "about a user: write '*@[2001:db8::1]'"),
         ("*@10.0.0", "neither a name nor a whole address: write such as @192.0.2.7 or @192.0.2.*"),
         ("*@127.1", "neither a name nor a whole address"),
         ("*@::ffff:102:*", "write such as @192.0.2.*"),
@@ -197,6 +201,12 @@ def test_deny_goes_before_allow_and_the_refusal_names_the_rule():
     assert rules.check(SipUri.parse("sip:+1202@gw.example")) == (
         "sip:+1202@gw.example may not be called: nothing in allow of [dialling] covers it."
     )
+
+
+def test_a_pattern_without_a_host_is_about_users():
+    assert not may_be_called("sip:j.doe@pbx.example", deny=("j.doe",))
+    assert not may_be_called("sip:0900.123@pbx.example", deny=("sip:0900.1*",))
+    assert may_be_called("sip:bob@j.doe", deny=("j.doe", "sip:0900.?*"))
 
 
 def test_names_keep_their_separators_where_they_are_allowed():
