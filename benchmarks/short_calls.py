@@ -17,8 +17,9 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.agent_desk import load_average
-from benchmarks.desk_process import DeskProcess, Held, held, leaks
+from benchmarks.desk_process import DeskProcess
 from benchmarks.open_door import OPEN_DOOR
+from tests.support.holdings import Held, held, leaks
 from voip_engine import Engine, EngineSettings
 from voip_engine.events import CallAnswered, CallEnded
 

@@ -50,13 +50,23 @@ class Caller:
         call_id = f"{next(self._calls)}@caller"
         to = f"<sip:{user}@{self._host}:{self._port}>"
         self._send("INVITE", user, to, call_id, offer)
+        final = await self._answer(call_id)
+        self._send("ACK", user, str(final.headers.get("To")), call_id, b"")
+        return final
+
+    async def ask(self) -> Response:
+        """Ask by OPTIONS, which is answered after all that the engine has read before."""
+        call_id = f"{next(self._calls)}@caller"
+        self._send("OPTIONS", "echo", f"<sip:echo@{self._host}:{self._port}>", call_id, b"")
+        return await self._answer(call_id)
+
+    async def _answer(self, call_id: str) -> Response:
         async with asyncio.timeout(10):
             while not (
                 final := [each for each in self.phone.responses if each.call_id == call_id and each.status >= 200]
             ):
                 self.phone.heard.clear()
                 await self.phone.heard.wait()
-        self._send("ACK", user, str(final[0].headers.get("To")), call_id, b"")
         return final[0]
 
     def _send(self, method: str, user: str, to: str, call_id: str, body: bytes) -> None:
