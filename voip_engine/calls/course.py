@@ -8,6 +8,7 @@ from typing import Literal
 
 from voip_engine.errors import EngineError
 from voip_engine.events import AnyEvent, CallAnswered, CallEnded, CallRinging
+from voip_engine.sip.plain_words import sentence
 from voip_engine.snapshots import CallDirection, CallState, CodecSnapshot, SecuritySnapshot
 
 
@@ -78,7 +79,7 @@ class CallCourse:
         self.state = CallState.ENDED
         self.ended_at = time.time()
         self.end_status = status
-        self.end_reason = self.end_reason or _sentence(reason)
+        self.end_reason = self.end_reason or sentence(reason)
         duration_s = self.ended_at - self.answered_at if self.answered_at is not None else 0.0
         self._publish(CallEnded(self.ended_at, self._call_id, by, status, self.end_reason, duration_s))
 
@@ -92,7 +93,3 @@ class CallCourse:
         self.require_alive()
         if not self.connected:
             raise EngineError("The call is not up yet.")
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}{'' if not words or words[-1] in '.!?…' else '.'}"

@@ -74,6 +74,11 @@ VANISHED = "The other side no longer replies."
 UNUSABLE_ANSWER = "The other side's answer could not be understood."
 
 
+def sentence(words: str) -> str:
+    """Words that fit into a sentence as one of their own: with a capital and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}{'' if not words or words[-1] in '.!?…' else '.'}"
+
+
 def plain_reason(status: int, phrase: str = "") -> str:
     """Say a final status in plain words; `phrase`, from the peer, is used for one that has no words here."""
     words = PLAIN_WORDS.get(status) or "".join(c for c in phrase[:80] if c.isprintable()).strip()

@@ -297,13 +297,20 @@ def test_retry_after_is_honoured() -> None:
     assert bench.last.retry_at == 120.0
 
 
-def test_a_name_that_does_not_resolve_is_told_in_the_transport_s_words() -> None:
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("There is no host pbx.example.", "There is no host pbx.example."),
+        ("nobody listens at 192.0.2.9:5060 over TCP", "Nobody listens at 192.0.2.9:5060 over TCP."),
+    ],
+)
+def test_why_nothing_could_be_sent_is_told_as_a_sentence_in_the_transport_s_words(words: str, told: str) -> None:
     bench = Bench(nobody)
     effects = bench.core.register(AOR, bench.local, 0.0)
     bench.apply(effects)
     [transaction] = [effect.transaction for effect in effects if isinstance(effect, SendRequest)]
-    bench.apply(bench.core.transport_failed(transaction, "There is no host pbx.example.", 0.0))
-    assert (bench.last.state, bench.last.detail) == ("failed", "There is no host pbx.example.")
+    bench.apply(bench.core.transport_failed(transaction, words, 0.0))
+    assert (bench.last.state, bench.last.detail) == ("failed", told)
     assert 1 <= (bench.last.retry_at or 0) <= 2
 
 

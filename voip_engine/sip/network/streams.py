@@ -24,6 +24,7 @@ from voip_engine.sip.network.sockets import TransportError, describe_failure, pl
 from voip_engine.sip.network.tcp import TcpConnection, TcpEvents, TcpLimits
 from voip_engine.sip.network.tls import TlsContexts, describe_tls_failure
 from voip_engine.sip.network.tls_gate import TlsGate
+from voip_engine.sip.plain_words import sentence
 
 log = logging.getLogger(__name__)
 
@@ -131,9 +132,9 @@ class Streams:
             async with asyncio.timeout(within_s):
                 await attempt.over.wait()
         except TimeoutError as error:
-            raise TransportError(f"{describe_failure(error, hop)}.") from None
+            raise TransportError(sentence(describe_failure(error, hop))) from None
         if attempt.flow is None:
-            raise TransportError(f"{attempt.failure[:1].upper()}{attempt.failure[1:]}.")
+            raise TransportError(sentence(attempt.failure))
         return attempt.flow
 
     def send(self, hop: NextHop, data: bytes, transaction: str | None) -> None:

@@ -15,7 +15,7 @@ from voip_engine.sip.flow import Flow, NextHop, Path
 from voip_engine.sip.messages.grammar import read_seconds
 from voip_engine.sip.messages.message import Headers, Request, Response
 from voip_engine.sip.messages.uri import NameAddress, SipUri
-from voip_engine.sip.plain_words import registration_reason
+from voip_engine.sip.plain_words import registration_reason, sentence
 from voip_engine.sip.registrations.binding import Binding
 from voip_engine.sip.sessions.dialog import Sequence
 from voip_engine.sip.targets import PATIENCE_S
@@ -188,7 +188,7 @@ class Registration:
             self._transaction = None
             self._endpoint.timers.stop(self._patience)
             host = self._config.registrar.host
-            detail = reason if status == 503 and reason else f"The registrar {host} does not answer."
+            detail = sentence(reason) if status == 503 and reason else f"The registrar {host} does not answer."
             self._on_failure(None, detail, expires_s, None, now)
 
         def on_silence(now: float) -> None:
