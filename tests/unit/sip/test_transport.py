@@ -290,7 +290,7 @@ async def test_keep_alives_over_udp_leave_from_the_socket_of_the_messages() -> N
 
 
 async def test_after_a_change_of_network_connections_are_probed() -> None:
-    limits = TcpLimits(pong_s=0.05)
+    limits = TcpLimits(probe_s=0.05)
     async with endpoint(limits) as here, listening() as (hop, connections):
         here.transport.send(SendRequest(OPTIONS, hop, "t"))
         reader, writer = await connections.get()

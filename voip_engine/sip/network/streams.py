@@ -278,14 +278,13 @@ class Streams:
     async def _open(self, hop: NextHop) -> TcpConnection:
         """Connect, and over TLS verify whom we reached. Raises OSError and TransportError."""
         context = await self._tls.client() if hop.transport == "TLS" else None
-        async with asyncio.timeout(2 * self._limits.connect_s if context else self._limits.connect_s):
+        async with asyncio.timeout(self._limits.connect_s):
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: self._new_connection(hop.transport, outbound=True, domain=hop.domain),
                 hop.host,
                 hop.port,
                 ssl=context,
                 server_hostname=hop.domain if context else None,
-                ssl_handshake_timeout=self._limits.connect_s if context else None,
                 ssl_shutdown_timeout=self._limits.linger_s if context else None,
             )
         if connection.refusal is not None:

@@ -47,7 +47,7 @@ class TcpLimits:
     patience_s: float = 4.0
     """Until the next server is tried, where there is one, when a connection is not made."""
     connect_s: float = 10.0
-    """Until an attempt to connect is given up, and another one to shake hands over TLS."""
+    """Until an attempt of ours to connect is given up, over TLS with hands shaken, and one of others to shake hands."""
     linger_s: float = 2.0
     """What a closed connection gets to take our last words."""
 
@@ -86,7 +86,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._limits = limits
         self._events = events
         self._framer = StreamFramer()
-        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self._buffer = self._filled = memoryview(bytearray(_BUFFER_BYTES))
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = False
@@ -198,11 +198,15 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Say where to read to (asyncio)."""
-        return self._buffer
+        # Over TLS the hint is what has come. Of that, Python 3.11 loses what is not read at once when the peer closes.
+        self._filled = self._buffer if sizehint <= _BUFFER_BYTES else memoryview(bytearray(sizehint))
+        return self._filled
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read (asyncio)."""
-        self._received(bytes(self._buffer[:nbytes]))
+        data = bytes(self._filled[:nbytes])
+        self._filled = self._buffer
+        self._received(data)
 
     def _received(self, data: bytes) -> None:
         """Frame what came and pass it on."""
