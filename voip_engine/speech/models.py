@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from voip_engine.errors import EngineError
+from voip_engine.installing import install_pocket_tts
 from voip_engine.settings import EngineSettings
 from voip_engine.speech import model_folders
 from voip_engine.speech_settings import AgentSettings
 
 Kind = Literal["whisper", "pocket", "ollama"]
 
-INSTALL_POCKET: Final = "pip install '.[agent]'"
 WHISPER_CHOICE: Final = (
     "one of tiny, tiny.en, base, base.en, small, small.en, medium, medium.en, large-v3, turbo, "
     "or to a folder that holds a whole model"
@@ -160,7 +160,7 @@ def pocket_status(name: str, voices: tuple[str, ...]) -> ModelStatus:
     """How it stands with a Pocket TTS model and the voices to be spoken with."""
     model, title = f"pocket:{name}", f"Pocket TTS {name}"
     if model_folders.pocket_package() is None:
-        return ModelStatus(model, title, False, "The package pocket-tts is not installed.", INSTALL_POCKET)
+        return ModelStatus(model, title, False, "The package pocket-tts is not installed.", install_pocket_tts())
     mend = f"voip-tui models pull {model}"
     own = model_folders.pocket_config(name)
     template = own or model_folders.pocket_template(name)

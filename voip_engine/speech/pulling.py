@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from voip_engine.installing import install_pocket_tts
 from voip_engine.speech import model_folders as folders
 from voip_engine.speech.base import ModelMissing
-from voip_engine.speech.models import INSTALL_POCKET, OnProgress, PullError, PullProgress, parse_model
+from voip_engine.speech.models import OnProgress, PullError, PullProgress, parse_model
 
 if TYPE_CHECKING:
     from httpx import AsyncClient
@@ -217,9 +218,9 @@ def _make_folders(folder: Path, files: Iterable[Path]) -> None:
 def _template(name: str) -> Path:
     if folders.pocket_package() is None:
         raise ModelMissing(
-            f"Pocket TTS is not installed. Run: {INSTALL_POCKET}",
+            f"Pocket TTS is not installed. Run: {install_pocket_tts()}",
             what="Pocket TTS",
-            mend=INSTALL_POCKET,
+            mend=install_pocket_tts(),
             model=f"pocket:{name}",
         )
     template = folders.pocket_template(name)

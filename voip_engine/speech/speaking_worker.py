@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 import msgspec
 import numpy as np
 
+from voip_engine.installing import install_pocket_tts
 from voip_engine.processes.backoff import CrashBackoff
 from voip_engine.processes.child import ChildError, ChildProcess
 from voip_engine.processes.framing import PipeError
@@ -184,7 +185,7 @@ class SpeakingWorker:
 
     def _error(self, problem: Problem, detail: str) -> SpeechError:
         if problem == "package":
-            return ModelMissing(detail, what="Pocket TTS", mend="pip install '.[agent]'")
+            return ModelMissing(detail, what="Pocket TTS", mend=install_pocket_tts())
         if problem == "model":
             model = f"pocket:{self._model}"
             return ModelMissing(detail, what="Pocket TTS", mend=f"voip-tui models pull {model}", model=model)

@@ -22,6 +22,7 @@ import threading
 
 import numpy as np
 
+from voip_engine.installing import pip_install
 from voip_engine.processes.framing import READ_BYTES, MessageReader
 from voip_engine.processes.worker import ReportOutput, leave_ending_to_the_engine, lower_priority
 from voip_engine.speech.base import ModelMissing
@@ -92,7 +93,7 @@ class _Worker:
             return LoadFailed(error.what, str(error), error.mend, error.model)
         except ImportError as error:
             return LoadFailed(
-                "faster-whisper", f"faster-whisper cannot be imported ({error}).", "pip install faster-whisper"
+                "faster-whisper", f"faster-whisper cannot be imported ({error}).", pip_install("faster-whisper")
             )
         return Loaded(self._whisper.languages)
 

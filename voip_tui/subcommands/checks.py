@@ -23,12 +23,10 @@ from voip_engine import (
     models,
 )
 from voip_engine.diagnostics import Check, callers, certificates, listening, mode, servers, stun
+from voip_engine.installing import CPU_TORCH, install_pocket_tts, pip_install
 from voip_tui.subcommands.columns import size
 
 CHECK_S: Final = 5.0
-CPU_TORCH: Final = "https://download.pytorch.org/whl/cpu"
-INSTALL_AGENT: Final = f"pip install '.[agent]' --extra-index-url {CPU_TORCH}"
-"""In a clone, as the README has it. The extra index has torch without the gigabytes of CUDA that PyPI's brings on Linux."""
 
 
 async def examine(settings: EngineSettings, file: Path) -> list[Check]:
@@ -75,13 +73,13 @@ def _terminal() -> Check:
 
 
 def _packages(settings: EngineSettings) -> Iterator[Check]:
-    yield _package("faster-whisper", "faster_whisper", _hears(settings), "pip install faster-whisper")
-    yield _package("ollama client", "ollama", _speaks(settings), "pip install ollama")
-    torch = _package("torch", "torch", _speaks(settings), INSTALL_AGENT)
+    yield _package("faster-whisper", "faster_whisper", _hears(settings), pip_install("faster-whisper"))
+    yield _package("ollama client", "ollama", _speaks(settings), pip_install("ollama"))
+    torch = _package("torch", "torch", _speaks(settings), install_pocket_tts())
     if torch.ok and "+cu" in torch.detail:
         torch = Check(torch.name, True, f"{torch.detail}; the CPU build is enough, see {CPU_TORCH}", torch.needed)
     yield torch
-    yield _package("Pocket TTS", "pocket_tts", _speaks(settings), INSTALL_AGENT)
+    yield _package("Pocket TTS", "pocket_tts", _speaks(settings), install_pocket_tts())
 
 
 def _package(name: str, module: str, needed: bool, mend: str) -> Check:
@@ -135,7 +133,7 @@ async def _models(settings: EngineSettings, file: Path) -> list[Check]:
             entry.present,
             ", ".join(filter(None, (entry.detail, size(entry.size_bytes)))),
             _hears(settings) if entry.model.startswith("whisper:") else _speaks(settings),
-            INSTALL_AGENT if entry.mend == models.INSTALL_POCKET else entry.step(str(file)),
+            entry.step(str(file)),
         )
         for entry in found
     ]
