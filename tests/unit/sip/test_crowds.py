@@ -91,6 +91,17 @@ async def test_a_stranger_who_is_to_be_kept_is_none_any_more(crowd: Crowd) -> No
     assert await reader.readexactly(len(OPTIONS)) == OPTIONS
 
 
+async def test_a_stranger_s_keep_alives_are_not_read_for_ever(crowd: Crowd) -> None:
+    for host, taken in ((STRANGER, False), (FRIEND, True)):
+        reader, writer = await asyncio.open_connection(crowd.address.host, crowd.address.port, local_addr=(host, 0))
+        writer.write(b"\r\n\r\n" * 20_000)
+        if taken:
+            assert await reader.readexactly(40_000) == b"\r\n" * 20_000
+        else:
+            await _ended(reader)
+        writer.close()
+
+
 async def test_a_stranger_s_long_message_is_not_waited_for(crowd: Crowd) -> None:
     message = b"MESSAGE sip:a@b SIP/2.0\r\nContent-Length: %d\r\n\r\n"
     for host, length, taken in ((STRANGER, 65_000, True), (STRANGER, 66_000, False), (FRIEND, 66_000, True)):

@@ -30,7 +30,7 @@ class TcpLimits:
     connections_of_strangers: int = 200
     """Of these from all sources that may not call; with one more the one that is here longest is cut off."""
     stranger_bytes: int = 64 * 1024
-    """What may be held of a message of a source that may not call: as much as a datagram brings."""
+    """What a source that may not call may bring or promise until something of it is let in: as much as a datagram brings."""
     write_bytes: int = 2 * 1024 * 1024
     """What may wait for a slow peer before it is cut off: more than the longest message."""
     first_message_s: float = 30.0
@@ -93,6 +93,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._ending = False
         self._early = b""
         self._spoken = outbound
+        self._brought_bytes = 0
         self._last_message_at = 0.0
         self._answers_pings = False
         self._doubtful = False
@@ -216,6 +217,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         if not self.usable:
             return
         self._stop_pong_timer()
+        self._brought_bytes += len(data)
         self._doubtful, self._asked_at = False, None
         try:
             for item in self._framer.receive(data):
@@ -232,7 +234,8 @@ class TcpConnection(asyncio.BufferedProtocol):
                 self._events.message(item, self.flow)
                 if not self.usable:
                     return
-            if self._framer.wanted_bytes > self._limits.stranger_bytes and self._events.is_stranger(self):
+            brought_bytes = max(self._brought_bytes, self._framer.wanted_bytes)
+            if brought_bytes > self._limits.stranger_bytes and self._events.is_stranger(self):
                 self.abort()
         except FramingError as error:
             self._events.framing_failed(error, self.flow)
