@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -13,6 +14,9 @@ from voip_engine.settings import AccountSettings
 from voip_engine.sip.flow import NextHop, Transport
 from voip_engine.sip.messages.uri import MalformedUri, SipUri
 from voip_engine.sip.sessions.dialog import transport_of as named_transport
+
+_OTHER_SCHEME = re.compile(r"(?!sips?:)([a-z][a-z0-9+.\-]*)://", re.IGNORECASE)
+"""What begins like a web address; without its slashes a user and a password, or a host and a port, begin so, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
         raise EngineError("There is nothing to dial: type a SIP address such as sip:bob@192.0.2.7.")
     if holds_password(wanted):
         raise EngineError(PASSWORD_IN_ADDRESS)
+    if (web := _OTHER_SCHEME.match(wanted)) is not None:
+        raise EngineError(_not_dialled(web[1]))
     chosen = account
     has_scheme = wanted.lower().startswith(("sip:", "sips:", "tel:"))
     if not has_scheme and "@" not in wanted and not _looks_like_host(wanted):
@@ -93,7 +99,7 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
     except MalformedUri as error:
         raise EngineError(f"{text.strip()!r} is no SIP address: {error}") from error
     if target.scheme not in ("sip", "sips"):
-        raise EngineError(f"Only sip: and sips: addresses can be dialled, not {target.scheme}:.")
+        raise EngineError(_not_dialled(target.scheme))
     if chosen is None:
         chosen = next((name for name in by_name if SipUri.parse(name).host.lower() == target.host.lower()), None)
     if chosen is None:
@@ -105,6 +111,10 @@ def destination(text: str, accounts: tuple[AccountSettings, ...], account: str |
             "dial sip:, or add ;transport=tls to the account's address."
         )
     return Destination(target, chosen, next_hop)
+
+
+def _not_dialled(scheme: str) -> str:
+    return f"Only sip: and sips: addresses can be dialled, not {scheme.lower()}:."
 
 
 def _looks_like_host(text: str) -> bool:

@@ -230,6 +230,8 @@ def _check_listen(addresses: tuple[str, ...]) -> None:
 
 
 def _check_server(text: str) -> None:
+    if "://" in text:
+        raise ValueError("no :// stands in it")
     try:
         uri = SipUri.parse(text if text.startswith(("sip:", "sips:")) else f"sip:{text}")
     except MalformedUri as error:

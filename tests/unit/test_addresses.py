@@ -84,6 +84,14 @@ def test_an_address_with_a_password_is_not_dialled_nor_repeated(typed):
     assert "PIN4711" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("typed", "scheme"), [("http://x", "http"), (" HTTPS://x.example/y ", "https"), ("tel:+49301234", "tel")]
+)
+def test_another_kind_of_address_is_said_to_be_that(typed, scheme):
+    with pytest.raises(EngineError, match=f"^Only sip: and sips: addresses can be dialled, not {scheme}:.$"):
+        destination(typed, ACCOUNTS, None)
+
+
 @pytest.mark.parametrize("typed", ["sip:bob@192.0.2.1:5062", "192.0.2.1:5062", "sip:[::1]:5062", "bob@[::1]:5062"])
 def test_a_port_is_no_password(typed):
     assert not holds_password(typed)

@@ -120,6 +120,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
             "[[accounts]]\nuri = 'sip:a@b'\nsrtp = 'always'",
             "srtp of account 1 must be off, offered or required, not 'always'",
         ),
+        ("stun = 'stun://stun.example'", "with a port or without; no :// stands in it. Example: stun ="),
         ("session_timer_s = 60", "must be 0, or 90 to 86400 seconds; RFC 4028 allows no less than 90"),
         ("[tls]\nkey_file = 'phone.key'", "key_file of [tls] needs a certificate_file beside it."),
         ("[admission]\nnetworks = ['192.0.2.1/24']", "networks of [admission] must be networks or addresses"),

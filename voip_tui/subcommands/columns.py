@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -12,6 +14,12 @@ def shortened(text: str, width: int) -> str:
         return text
     head = (width - 1) // 2
     return f"{text[:head]}…{text[head + 1 - width :]}"
+
+
+def fitting(names: Sequence[str], width: int) -> list[str]:
+    """Names for a column, longer ones shortened; those that would look like another one's stay whole."""
+    looks = Counter(shortened(name, width) for name in set(names))
+    return [name if looks[shortened(name, width)] > 1 else shortened(name, width) for name in names]
 
 
 def size(size_bytes: int | None) -> str:

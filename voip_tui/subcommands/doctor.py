@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from voip_engine.options import add_engine_options, settings_from
-from voip_tui.subcommands.columns import settings_file, shortened
+from voip_tui.subcommands.columns import fitting, settings_file
 
 if TYPE_CHECKING:
     from voip_engine.diagnostics import Check
@@ -21,6 +21,8 @@ DESCRIPTION = (
 )
 
 _NAME_COLUMNS = 30
+_LONGEST_NAME = 44
+"""Room for most addresses; of a model's folder the middle is left out."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,20 +50,22 @@ def run(options: argparse.Namespace) -> int:
 
         print(json.encode({"ok": healthy, "checks": findings}).decode())
     else:
-        for finding in findings:
-            _print(finding)
+        names = fitting([finding.name for finding in findings], _LONGEST_NAME)
+        columns = max(_NAME_COLUMNS, *(min(len(name), _LONGEST_NAME) for name in names))
+        for finding, name in zip(findings, names, strict=True):
+            _print(finding, f"{name:<{columns}}")
         print()
         print(_verdict(settings.mode, healthy, trouble))
     return 0 if healthy else 1
 
 
-def _print(finding: Check) -> None:
+def _print(finding: Check, name: str) -> None:
     mark = "✓" if finding.ok else "✗" if finding.needed else "○"
     if not (sys.stdout.encoding or "").lower().startswith("utf"):
         mark = {"✓": "ok", "✗": "NO", "○": "--"}[mark]
-    print(f"{mark} {shortened(finding.name, _NAME_COLUMNS):<{_NAME_COLUMNS}} {finding.detail}")
+    print(f"{mark} {name} {finding.detail}")
     if finding.mend:
-        print(f"{'':{len(mark)}} {'':<{_NAME_COLUMNS}} → {finding.mend}")
+        print(f"{'':{len(mark)}} {'':<{len(name)}} → {finding.mend}")
 
 
 def _verdict(mode: str, healthy: bool, trouble: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from voip_engine.interrupts import INTERRUPTED, interruptible
 from voip_engine.options import add_engine_options, settings_from
-from voip_tui.subcommands.columns import settings_file, shortened, size
+from voip_tui.subcommands.columns import fitting, settings_file, size
 
 if TYPE_CHECKING:
     from voip_engine import EngineSettings
@@ -75,8 +75,8 @@ async def _list(settings: EngineSettings, file: Path) -> int:
     from voip_engine import models
 
     found = await models.status(settings)
-    for entry in found:
-        name = shortened(entry.model, _NAME_COLUMNS)
+    names = fitting([entry.model for entry in found], _NAME_COLUMNS)
+    for entry, name in zip(found, names, strict=True):
         print(
             f"{'✓' if entry.present else '✗'} {name:<{_NAME_COLUMNS}} {entry.detail}  {size(entry.size_bytes)}".rstrip()
         )
