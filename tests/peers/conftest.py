@@ -54,8 +54,8 @@ async def make_engine() -> AsyncIterator[MakeEngine]:
     """Starts engines on loopback, and closes them in the end."""
     async with AsyncExitStack() as stack:
 
-        async def make(**settings: object) -> Engine:
+        async def make(*, modes: dict | None = None, **settings: object) -> Engine:
             wanted = EngineSettings(**{"listen": ("udp:127.0.0.1:0",), **settings})
-            return await stack.enter_async_context(Engine(wanted))
+            return await stack.enter_async_context(Engine(wanted, modes=modes))
 
         yield make

@@ -62,10 +62,13 @@ def at_telephone_rate(samples: NDArray[np.floating], rate_hz: int) -> Samples:
     return np.fft.irfft(band, count) * (count / len(samples))
 
 
-def read_wave(path: Path) -> Samples:
-    """A WAV file of 16-bit samples, its channels mixed, at RATE_HZ. Its writer need not have closed it."""
+def read_wave(path: Path, rate_hz: int | None = None) -> Samples:
+    """A WAV file of 16-bit samples, its channels mixed, at RATE_HZ. Its writer need not have closed it.
+
+    `rate_hz` is that of its samples where its header cannot be believed.
+    """
     with wave.open(str(path), "rb") as file:
-        channels, rate_hz = file.getnchannels(), file.getframerate()
+        channels, rate_hz = file.getnchannels(), rate_hz or file.getframerate()
         assert file.getsampwidth() == 2
     data = path.read_bytes()
     data = data[data.index(b"data") + 8 :]

@@ -64,9 +64,12 @@ class Linphone:
         """Wait until a call is over."""
         await self.child.wait_for(rf"Call {number} with .* ended")
 
-    def heard(self) -> Samples:
-        """What it heard, at the correlation's rate. Complete once it has ended."""
-        return read_wave(self._folder / "heard.wav")
+    def heard(self, rate_hz: int | None = None) -> Samples:
+        """What it heard, at the correlation's rate. Complete once it has ended.
+
+        After another codec was agreed on it writes on at that one's rate: `rate_hz` says whose part is wanted.
+        """
+        return read_wave(self._folder / "heard.wav", rate_hz)
 
 
 @asynccontextmanager
