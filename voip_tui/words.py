@@ -77,6 +77,17 @@ def bare_uri(uri: str) -> str:
     return clean(uri.split(";", 1)[0].split("?", 1)[0])
 
 
+def host(place: str) -> str:
+    """A host and perhaps a port without the port, in lower case."""
+    name, colon, port = place.rpartition(":")
+    return (name if colon and port.isdigit() and not name.endswith(":") else place).lower()
+
+
+def domain(account: str) -> str:
+    """Where an account is at home."""
+    return host(bare_uri(account).rpartition("@")[2])
+
+
 def identity(call: CallSnapshot) -> tuple[str, str]:
     """Name and URI of who is on the line: what a trusted network says goes before what the other side says of itself."""
     if not call.asserted_uri:
@@ -86,12 +97,15 @@ def identity(call: CallSnapshot) -> tuple[str, str]:
 
 
 def peer(call: CallSnapshot) -> str:
-    """Who is on the line: the display name, or else the telephone number, or else the address."""
+    """Who is on the line: the display name, or else the telephone number, or else the address.
+
+    The host goes without saying of a number, and of somebody at the same domain as the account.
+    """
     name, uri = identity(call)
     address = bare_uri(uri)
-    number = address.partition("@")[0]
-    if number.lstrip("+").isdigit() and "@" in address:
-        address = number
+    user, at, place = address.partition("@")
+    if at and (user.lstrip("+").isdigit() or (call.account is not None and host(place) == domain(call.account))):
+        address = user
     return clean(name) or address or "unknown"
 
 

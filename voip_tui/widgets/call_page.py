@@ -21,7 +21,7 @@ from voip_tui.pulling import Pull
 from voip_tui.security import protection
 from voip_tui.theme import Palette, blend, style
 from voip_tui.transcripts import other_side
-from voip_tui.widgets.calls_table import state_colour
+from voip_tui.widgets.call_rows import state_colour
 from voip_tui.widgets.dialogue import NAME_WIDTHS, Dialogue
 from voip_tui.widgets.facts import Facts
 from voip_tui.widgets.ladder import Ladder

@@ -15,7 +15,7 @@ from voip_tui.history import CallHistory
 from voip_tui.quality import line_quality
 from voip_tui.security import protection
 from voip_tui.theme import Palette, blend, style
-from voip_tui.widgets.calls_table import jitter_role, loss_role
+from voip_tui.widgets.call_rows import jitter_role, loss_role
 from voip_tui.widgets.lines import Pieces, strip_of
 from voip_tui.widgets.meter import sparkline
 
