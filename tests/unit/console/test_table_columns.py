@@ -23,7 +23,7 @@ def test_a_row_fits_its_table(width: int) -> None:
 
 def test_from_eighty_on_there_are_all_columns_below_only_whole_ones() -> None:
     assert 0 not in (columns(80).mode, columns(80).codec, columns(80).meter, columns(80).loss, columns(80).jitter)
-    narrow = columns(60)
+    narrow = columns(60, needs_of(busy_day()))
     assert (narrow.jitter, narrow.loss, narrow.codec, narrow.sign) == (0, 0, 0, 0)
     assert narrow.meter and narrow.mode and narrow.time
 
