@@ -219,11 +219,12 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._stop_pong_timer()
         self._brought_bytes += len(data)
         self._doubtful, self._asked_at = False, None
+        stranger = self._events.is_stranger(self)  # asked once, for a piece may hold thousands of keep-alives
         try:
             for item in self._framer.receive(data):
                 self.heard = True
                 if isinstance(item, Ping):
-                    if not self._events.is_stranger(self):
+                    if not stranger:
                         self._pong()
                     continue
                 if isinstance(item, Pong):
@@ -234,8 +235,8 @@ class TcpConnection(asyncio.BufferedProtocol):
                 self._events.message(item, self.flow)
                 if not self.usable:
                     return
-            brought_bytes = max(self._brought_bytes, self._framer.wanted_bytes)
-            if brought_bytes > self._limits.stranger_bytes and self._events.is_stranger(self):
+                stranger = self._events.is_stranger(self)
+            if stranger and max(self._brought_bytes, self._framer.wanted_bytes) > self._limits.stranger_bytes:
                 self.abort()
         except FramingError as error:
             self._events.framing_failed(error, self.flow)
