@@ -24,7 +24,7 @@ from voip_engine.addresses import destination
 from voip_engine.admission import Admission
 from voip_engine.bus import Bus, Subscription
 from voip_engine.calls.call import Call
-from voip_engine.calls.call_services import CallServices
+from voip_engine.calls.call_services import CallIdentity, CallServices
 from voip_engine.calls.dialler import Dialler
 from voip_engine.calls.leg_ports import LegPorts
 from voip_engine.calls.moving import move_calls
@@ -48,7 +48,6 @@ from voip_engine.settings import EngineSettings, ListenAddress
 from voip_engine.signalling import Signalling
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.flow import NextHop
 from voip_engine.sip.network.transport import TransportError
 from voip_engine.snapshots import AccountSnapshot, EngineSnapshot
 from voip_engine.speech.base import ModelMissing, SpeechError
@@ -364,13 +363,11 @@ class Engine:
     def _media_restarted(self, outage_s: float, legs: int) -> None:
         self._publish(events.MediaRestarted(time.time(), outage_s, legs))
 
-    async def _open_leg(
-        self, leg_id: int, peer: NextHop, account: str | None, codecs: tuple[CodecName, ...]
-    ) -> CallNegotiation:
-        """Open a leg's ports where `peer` can reach them. Raises EngineError."""
+    async def _open_leg(self, call: CallIdentity, offer: bytes | None) -> CallNegotiation:
+        """Open the ports of a call where its peer can reach them. Raises EngineError."""
         try:
-            local = await self._signalling.local_address_for(peer)
-            return await self._ports.open(leg_id, local, peer, account, codecs)
+            local = await self._signalling.local_address_for(call.peer_hop)
+            return await self._ports.open(call.number, local, call.peer_hop, call.srtp, call.codecs, offer)
         except (MediaError, TransportError) as error:
             raise EngineError(str(error)) from error
 

@@ -37,13 +37,13 @@ def audio_of(negotiation):
 async def test_peers_outside_are_told_the_address_that_they_can_reach(plane):
     async with StunServer() as server:
         ports = LegPorts(plane, EngineSettings(stun=server.address))
-        negotiation = await ports.open(1, HOME, OUTSIDE, None, ("PCMU",))
+        negotiation = await ports.open(1, HOME, OUTSIDE, "off", ("PCMU",))
         own = {address[1] for address in server.asked}
         assert len(own) == 2
         assert audio_of(negotiation) == (PUBLIC_HOST, min(own) + 1000, None)
         assert negotiation.local.host == PUBLIC_HOST
         server.asked.clear()
-        inside = await ports.open(2, HOME, INSIDE, None, ("PCMU",))
+        inside = await ports.open(2, HOME, INSIDE, "off", ("PCMU",))
         assert audio_of(inside)[0] == "127.0.0.1"
         assert server.asked == []
 
@@ -56,7 +56,7 @@ async def test_a_nat_that_tears_the_ports_apart_is_told_of(plane):
 
     async with Scattering() as server:
         ports = LegPorts(plane, EngineSettings(stun=server.address))
-        _, rtp, rtcp = audio_of(await ports.open(1, HOME, OUTSIDE, None, ("PCMU",)))
+        _, rtp, rtcp = audio_of(await ports.open(1, HOME, OUTSIDE, "off", ("PCMU",)))
         assert int(rtcp) == rtp - 1000 + 1 + 500
 
 
@@ -66,7 +66,7 @@ async def test_an_address_that_nobody_can_reach_is_told_to_nobody(plane):
 
     async with Mistaken() as server:
         ports = LegPorts(plane, EngineSettings(stun=server.address))
-        assert audio_of(await ports.open(1, HOME, OUTSIDE, None, ("PCMU",)))[0] == "127.0.0.1"
+        assert audio_of(await ports.open(1, HOME, OUTSIDE, "off", ("PCMU",)))[0] == "127.0.0.1"
         assert server.asked
 
 
@@ -74,11 +74,11 @@ async def test_a_deaf_server_costs_half_a_second_once_and_not_the_call(plane):
     async with StunServer(deaf=True) as server:
         ports = LegPorts(plane, EngineSettings(stun=server.address))
         began_s = time.monotonic()
-        negotiation = await ports.open(1, HOME, OUTSIDE, None, ("PCMU",))
+        negotiation = await ports.open(1, HOME, OUTSIDE, "off", ("PCMU",))
         assert 0.4 < time.monotonic() - began_s < 5
         assert audio_of(negotiation)[0] == "127.0.0.1"
         assert len(server.asked) == 6, "three times for each port"
-        await ports.open(2, HOME, OUTSIDE, None, ("PCMU",))
+        await ports.open(2, HOME, OUTSIDE, "off", ("PCMU",))
         assert len(server.asked) == 6
 
 
@@ -86,15 +86,15 @@ async def test_a_call_that_is_given_up_while_the_server_is_asked_frees_its_ports
     lowest = free_port_range(2)
     async with StunServer(deaf=True) as server:
         ports = LegPorts(plane, EngineSettings(stun=server.address, rtp_ports=(lowest, lowest + 1)))
-        opening = asyncio.create_task(ports.open(1, HOME, OUTSIDE, None, ("PCMU",)))
+        opening = asyncio.create_task(ports.open(1, HOME, OUTSIDE, "off", ("PCMU",)))
         async with asyncio.timeout(10):
             await server.heard.wait()
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
-        assert (await ports.open(2, HOME, INSIDE, None, ("PCMU",))).local.port == lowest
+        assert (await ports.open(2, HOME, INSIDE, "off", ("PCMU",))).local.port == lowest
 
 
 async def test_a_server_that_is_not_found_keeps_no_call_waiting(plane):
     ports = LegPorts(plane, EngineSettings(stun="no-such-host.invalid"))
-    assert audio_of(await ports.open(1, HOME, OUTSIDE, None, ("PCMU",)))[0] == "127.0.0.1"
+    assert audio_of(await ports.open(1, HOME, OUTSIDE, "off", ("PCMU",)))[0] == "127.0.0.1"

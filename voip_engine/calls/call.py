@@ -369,10 +369,7 @@ class Call:
 
     async def _open_media(self) -> CallNegotiation:
         try:
-            identity = self._identity
-            opened = await self._services.open_leg(
-                identity.number, identity.peer_hop, identity.account, identity.codecs
-            )
+            opened = await self._services.open_leg(self._identity, self._offer)
         except EngineError:
             if self._course.incoming:
                 self._perform(self._core.reject(self.session, 503, self._now))

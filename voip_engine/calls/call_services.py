@@ -12,7 +12,7 @@ from voip_engine.calls.placed_calls import PlacedCalls
 from voip_engine.media.plane import MediaPlane
 from voip_engine.modes.base import Mode
 from voip_engine.network_settings import DtmfPolicy
-from voip_engine.sdp.plan import CodecName
+from voip_engine.sdp.plan import CodecName, SrtpPolicy
 from voip_engine.signalling import Signalling
 from voip_engine.sip.effects import SessionReferred
 from voip_engine.sip.flow import LocalAddress, NextHop
@@ -39,8 +39,8 @@ class CallServices:
     language: str | None
     publish: Callable[[events.AnyEvent], None]
     monitor: Callable[[Call, bool], Awaitable[None]]
-    open_leg: Callable[[int, NextHop, str | None, tuple[CodecName, ...]], Awaitable[CallNegotiation]]
-    """Opens the ports of a call: its number, its peer, its account and its codecs. Raises EngineError."""
+    open_leg: Callable[[CallIdentity, bytes | None], Awaitable[CallNegotiation]]
+    """Opens the ports of a call that came in with that offer, or with none. Raises EngineError."""
     move_leg: Callable[[int, CallNegotiation, LocalAddress, NextHop], Awaitable[None]]
     """Binds an open leg to another address, which its negotiation names then. Raises MediaError."""
     placed: PlacedCalls
@@ -69,6 +69,8 @@ class CallIdentity:
     peer_name: str
     peer_hop: NextHop
     codecs: tuple[CodecName, ...]
+    srtp: SrtpPolicy
+    """Whether its audio is encrypted."""
     asserted_uri: str = ""
     asserted_name: str = ""
     referred_by: str = ""

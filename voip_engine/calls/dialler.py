@@ -65,7 +65,8 @@ class Dialler:
         try:
             first, *further = await signalling.paths_to(to.next_hop)
             contact = await signalling.contact_for(first)
-            negotiation = await self._ports.open(number, first.local, first.hop, to.account, codecs)
+            srtp = self._ports.policy(to.account)
+            negotiation = await self._ports.open(number, first.local, first.hop, srtp, codecs)
         except (MediaError, TransportError) as error:
             raise EngineError(str(error)) from error
         try:
@@ -97,6 +98,7 @@ class Dialler:
             peer_name="",
             peer_hop=first.hop,
             codecs=codecs,
+            srtp=srtp,
             referred_by=referred_by,
         )
         call = self._roster.add(self._services, identity, mode)

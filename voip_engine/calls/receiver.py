@@ -14,6 +14,7 @@ from voip_engine.errors import EngineError
 from voip_engine.events import CallRefused
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
+from voip_engine.sdp.plan import SrtpPolicy
 from voip_engine.settings import EngineSettings
 from voip_engine.sip.effects import SessionInvited
 from voip_engine.sip.flow import NextHop
@@ -42,15 +43,19 @@ class Receiver:
     def invited(self, effect: SessionInvited) -> None:
         """Take a call, or refuse it."""
         replaced = self._roster.by_session(effect.replaces) if effect.replaces is not None else None
-        refusal = self._refusal(effect.offer, effect.flow.local_host, effect.account, makes_room=replaced is not None)
-        signalling = self._services.signalling
+        signalling, flow = self._services.signalling, effect.flow
+        # A call that is for none of a server's accounts in particular may be for any of them.
+        accounts = (
+            (effect.account,) if effect.account else signalling.core.accounts_at(flow.remote_host, signalling.now)
+        )
+        srtp = self._ports.policy(*accounts)
+        refusal = self._refusal(effect.offer, flow.local_host, srtp, makes_room=replaced is not None)
         if refusal is not None:
             status, reason = refusal
             self._services.publish(CallRefused(time.time(), str(effect.caller.uri), status, reason))
             told = "" if status == 486 else reason
             signalling.perform(signalling.core.reject(effect.session, status, signalling.now, warning_text=told))
             return
-        flow = effect.flow
         identity = CallIdentity(
             number=self._roster.take_number(),
             session=effect.session,
@@ -60,6 +65,7 @@ class Receiver:
             peer_name=effect.caller.display_name,
             peer_hop=NextHop(flow.transport, flow.remote_host, flow.remote_port),
             codecs=self._settings.codecs,
+            srtp=srtp,
             asserted_uri=str(effect.asserted.uri) if effect.asserted is not None else "",
             asserted_name=effect.asserted.display_name if effect.asserted is not None else "",
             referred_by=effect.referred_by,
@@ -79,14 +85,14 @@ class Receiver:
             logger.warning("Call %s could not be answered: %s", call.call_id, error)
 
     def _refusal(
-        self, offer: bytes | None, local_host: str, account: str | None, *, makes_room: bool
+        self, offer: bytes | None, local_host: str, srtp: SrtpPolicy, *, makes_room: bool
     ) -> tuple[int, str] | None:
         if not (self._roster.has_room or (makes_room and not self._roster.closing)):
             return 486, "No further call is taken at present."
         if offer is None:
             return None
         try:
-            self._ports.rehearse(local_host, account, offer)
+            self._ports.rehearse(local_host, srtp, offer)
         except NotAcceptable as error:
             return 488, str(error)
         except MalformedSdp as error:

@@ -144,6 +144,10 @@ class SipCore:
         """
         self._accounts.servers_found(account, hosts, now)
 
+    def accounts_at(self, host: str, now: float) -> tuple[str, ...]:
+        """Return the accounts that a literal address is a server of."""
+        return self._accounts.of_server(host, now)
+
     def unregister(self, account: str, now: float) -> list[Effect]:
         """Take an account's binding back. Raises KeyError for an unknown account."""
         self._mailboxes.stop(account, now)
@@ -155,7 +159,7 @@ class SipCore:
         registration = self._accounts.registration(account)
         config, path = registration.config, registration.path
         contact = self._accounts.contact(account, config.contact_user, path.local, config.aor.scheme == "sips")
-        routes = registration.binding.service_route
+        routes = self._accounts.routes(account)
         where = MailboxPath(path.hop, path.local, contact, routes)
         self._mailboxes.watch(config, registration.askers, where, now)
         return self._endpoint.take_effects()
@@ -212,7 +216,7 @@ class SipCore:
             further=_like(next_hop, further),
         )
         headers = Headers([("Max-Forwards", "70")])
-        for route in self._accounts.service_route(account):
+        for route in self._accounts.routes(account):
             headers.add("Route", route)
         headers.add("From", caller.with_tag(endpoint.token()).serialize())
         headers.add("To", NameAddress("", target.without_headers()).serialize())

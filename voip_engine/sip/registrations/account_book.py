@@ -9,6 +9,7 @@ from voip_engine.sip.authentication.credentials import Credentials
 from voip_engine.sip.endpoint import Endpoint, contact_uri
 from voip_engine.sip.flow import Flow, LocalAddress
 from voip_engine.sip.messages.message import Request
+from voip_engine.sip.messages.uri import NameAddress
 from voip_engine.sip.registrations.registration import AccountConfig, Registration
 
 
@@ -42,9 +43,12 @@ class AccountBook:
         if account is not None:
             self._registrations[account].askers.found(hosts, now)
 
-    def service_route(self, account: str | None) -> tuple[str, ...]:
-        """Return the proxies that an account's registrar wants calls to go by (RFC 3608 §6.1)."""
-        return () if account is None else tuple(self._registrations[account].binding.service_route)
+    def routes(self, account: str | None) -> tuple[str, ...]:
+        """Return the way for an account's requests: its outbound proxy, then what its registrar wants (RFC 3608 §6.1)."""
+        if account is None:
+            return ()
+        ours, theirs = self._registrations[account].config.routes, self._registrations[account].binding.service_route
+        return ours + (theirs[1:] if ours and theirs and _same_place(ours[-1], theirs[0]) else theirs)
 
     def credentials(self, account: str | None) -> Callable[[], Credentials]:
         """Return what makes credentials for a request of an account's."""
@@ -67,13 +71,16 @@ class AccountBook:
             uri = uri.with_parameter("ob")  # RFC 5626 §4.3
         return f"<{uri}>"
 
+    def of_server(self, host: str, now: float) -> tuple[str, ...]:
+        """Return the accounts that a literal address is a server of."""
+        return tuple(name for name, each in self._registrations.items() if each.askers.is_server(host, now))
+
     def called_by(self, request: Request, flow: Flow, now: float) -> str | None:
         """Return the account that a request is for: one that it came from a server of, and no other source names one.
 
         Of several the one whose user and domain, or else whose user, is called. A trunk's only account takes all its numbers.
         """
-        host = flow.remote_host
-        theirs = [each.config for each in self._registrations.values() if each.askers.is_server(host, now)]
+        theirs = [self._registrations[name].config for name in self.of_server(flow.remote_host, now)]
         user, domain = request.uri.user, request.to.uri.host.lower()
         for config in theirs:
             if config.aor.user == user and config.aor.host.lower() == domain:
@@ -82,3 +89,8 @@ class AccountBook:
             if user is not None and user in (config.contact_user, config.aor.user):
                 return config.account
         return theirs[0].account if len(theirs) == 1 else None
+
+
+def _same_place(one: str, other: str) -> bool:
+    first, second = NameAddress.parse(one).uri, NameAddress.parse(other).uri
+    return (first.host.lower(), first.port) == (second.host.lower(), second.port)
