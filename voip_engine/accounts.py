@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from voip_engine.addresses import registrar_of
+from voip_engine.addresses import registers_at, registrar_of, routes_of
 from voip_engine.errors import EngineError
 from voip_engine.events import AccountChanged, AnyEvent, VoicemailChanged
 from voip_engine.instance import instance_urn
@@ -55,6 +55,8 @@ class Accounts:
                     expires_s=account.expires_s,
                     register=account.register,
                     instance=instance_urn(name),
+                    routes=routes_of(account),
+                    registers_at=registers_at(account),
                 )
             )
 
@@ -151,6 +153,8 @@ class Accounts:
         retry_s = FIRST_RETRY_S
         registrar = registrar_of(self._by_name[name])
         while True:
+            if self._snapshots[name].state is not AccountState.REGISTERED:
+                self._change(name, AccountState.REGISTERING)
             try:
                 paths = await self._signalling.paths_to(registrar)
                 break

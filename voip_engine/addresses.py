@@ -40,6 +40,27 @@ def registrar_of(account: AccountSettings) -> NextHop:
     return NextHop(transport_of(uri), hop.host, hop.port or 0)
 
 
+def routes_of(account: AccountSettings) -> tuple[str, ...]:
+    """Return what an account's requests name as the way to go: its outbound proxy (RFC 3261 §8.1.2, §20.34)."""
+    if account.outbound_proxy is None:
+        return ()
+    hop = registrar_of(account)
+    scheme = "sips" if account.outbound_proxy.startswith("sips:") else "sip"
+    uri = SipUri(scheme, None, hop.host, hop.port or None)
+    if scheme == "sip" and hop.transport != "UDP":
+        uri = uri.with_parameter("transport", hop.transport.lower())
+    return (f"<{uri.with_parameter('lr')}>",)
+
+
+def registers_at(account: AccountSettings) -> SipUri | None:
+    """Return what a REGISTER asks a proxy to go to (RFC 3261 §10.2); None for the address's domain."""
+    if account.registrar is None or account.outbound_proxy is None:
+        return None
+    server = account.registrar
+    scheme = SipUri.parse(account.uri).scheme
+    return SipUri.parse(server if server.startswith(("sip:", "sips:")) else f"{scheme}:{server}")
+
+
 def next_hop_of(uri: SipUri) -> NextHop:
     """Return where a request to a URI goes. Raises EngineError for a transport we do not speak."""
     free = not (_names_transport(uri) or uri.port or is_literal(uri.host))

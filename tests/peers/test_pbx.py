@@ -144,6 +144,25 @@ async def test_a_certificate_that_is_no_good_is_refused_in_plain_words(
         assert words in await failure(engine)
 
 
+@pytest.mark.parametrize("whose", ["ours", "nobody's", "a stranger's"])
+@pytest.mark.interop("kamailio", "TLS", "", "registration, a certificate of ours wanted: shown is {whose}")
+async def test_a_server_that_wants_a_certificate_of_ours_says_so_or_takes_it(
+    make_engine, authority: Authority, tmp_path: Path, whose: str
+) -> None:
+    issuer = Authority(tmp_path / "another") if whose == "a stranger's" else authority
+    shown = issuer.issue("client")
+    files = {} if whose == "nobody's" else {"certificate_file": str(shown.certificate), "key_file": str(shown.key)}
+    async with kamailio(tmp_path / "kamailio", PASSWORD, authority.issue("pbx"), clients=authority.ca_file) as pbx:
+        tls = TlsSettings(ca_file=str(authority.ca_file), **files)
+        engine = await make_engine(accounts=(account(pbx, "tls"),), listen=(), tls=tls)
+        if whose == "ours":
+            seen = Happenings(engine)
+            while (changed := (await seen.wait_for(AccountChanged)).account).state is not AccountState.REGISTERED:
+                assert not changed.detail, changed.detail
+        else:
+            assert "set certificate_file in the [tls] table" in await failure(engine)
+
+
 async def failure(engine: Engine) -> str:
     """Why an account is not registered."""
     seen = Happenings(engine)

@@ -1,6 +1,6 @@
 """kamailio as registrar and proxy: digest for REGISTER and INVITE, Record-Route, UDP and TCP on one loopback port.
 
-With a certificate it takes TLS on the port above.
+With a certificate it takes TLS on the port above. It also serves as an outbound proxy that only passes things on.
 """
 
 from __future__ import annotations
@@ -84,7 +84,49 @@ loadmodule "tls.so"
 modparam("tls", "tls_method", "TLSv1.2+")
 modparam("tls", "certificate", "{certificate}")
 modparam("tls", "private_key", "{key}")
+"""
+
+NO_CLIENT_CERTIFICATES = """\
 modparam("tls", "verify_certificate", 0)
+"""
+
+CLIENT_CERTIFICATES = """\
+modparam("tls", "ca_list", "{ca_file}")
+modparam("tls", "verify_certificate", 1)
+modparam("tls", "require_certificate", 1)
+"""
+
+PROXY = """\
+#!KAMAILIO
+debug=2
+log_stderror=yes
+fork=yes
+children=2
+auto_aliases=no
+disable_tcp=yes
+listen=udp:127.0.0.1:{port}
+
+loadmodule "kex.so"
+loadmodule "corex.so"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "xlog.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+
+request_route {{
+  xlog("L_WARN", "passed on: $rm $ru by $(hdr(Route)[0])\n");
+  if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
+  loose_route();
+{record_route}  t_relay();
+}}
+"""
+
+
+RECORD_ROUTE = """\
+  if (!has_totag() && is_method("INVITE")) record_route();
 """
 
 
@@ -101,10 +143,31 @@ class Kamailio:
 
 
 @asynccontextmanager
-async def kamailio(folder: Path, password: str, certificate: Certificate | None = None) -> AsyncIterator[Kamailio]:
-    """A registrar and proxy while the block runs."""
+async def kamailio(
+    folder: Path, password: str, certificate: Certificate | None = None, *, clients: Path | None = None
+) -> AsyncIterator[Kamailio]:
+    """A registrar and proxy while the block runs; whoever signs for its clients over TLS is in the file `clients`, if any."""
     port = free_port_range(2)
-    path = _write_config(folder, port, password, certificate)
+    tls = ""
+    if certificate is not None:
+        tls = TLS.format(port=port + 1, certificate=certificate.certificate, key=certificate.key)
+        tls += CLIENT_CERTIFICATES.format(ca_file=clients) if clients is not None else NO_CLIENT_CERTIFICATES
+    config = CONFIG.format(port=port, realm=REALM, password=password, tls=tls)
+    async with _running(_written(folder, config), port) as made:
+        yield made
+
+
+@asynccontextmanager
+async def outbound_proxy(folder: Path, *, record_route: bool) -> AsyncIterator[Kamailio]:
+    """A proxy over UDP that passes everything on, and logs what."""
+    port = free_port_range(2)
+    config = PROXY.format(port=port, record_route=RECORD_ROUTE if record_route else "")
+    async with _running(_written(folder, config), port) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _running(path: Path, port: int) -> AsyncIterator[Kamailio]:
     argv = (
         program("kamailio"),
         "-DD",
@@ -112,24 +175,21 @@ async def kamailio(folder: Path, password: str, certificate: Certificate | None 
         "-f",
         str(path),
         "-Y",
-        str(folder),
+        str(path.parent),
         "-m",
         "32",
         "-M",
         "4",
         "-w",
-        str(folder),
+        str(path.parent),
     )
     async with running("kamailio", *argv) as child:
         await child.wait_for("SO_RCVBUF is finally", within_s=10)  # all sockets are bound; the workers come next
         yield Kamailio(child, port)
 
 
-def _write_config(folder: Path, port: int, password: str, certificate: Certificate | None) -> Path:
+def _written(folder: Path, config: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "kamailio.cfg"
-    tls = ""
-    if certificate is not None:
-        tls = TLS.format(port=port + 1, certificate=certificate.certificate, key=certificate.key)
-    path.write_text(CONFIG.format(port=port, realm=REALM, password=password, tls=tls))
+    path.write_text(config)
     return path

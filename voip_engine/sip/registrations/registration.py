@@ -54,6 +54,10 @@ class AccountConfig:
     register: bool
     instance: str = ""
     """This phone's URN for outbound (RFC 5626 §4.1); empty for no outbound."""
+    routes: tuple[str, ...] = ()
+    """The way that requests outside of dialogs are to go by: an outbound proxy."""
+    registers_at: SipUri | None = None
+    """Where REGISTER is to get to by that way; None for the domain of `aor`."""
 
     def digest(self, random: Random) -> DigestClient | None:
         """Return a client for this account's credentials, None when it has no password."""
@@ -162,13 +166,16 @@ class Registration:
         self._binding.move(self._paths[0].local)
         aor = self._config.aor
         headers = Headers([("Max-Forwards", "70")])
+        for route in self._config.routes:
+            headers.add("Route", route)
         headers.add("From", NameAddress(self._config.display_name, aor).with_tag(self._endpoint.token()).serialize())
         headers.add("To", NameAddress("", aor).serialize())
         headers.add("Call-ID", self._call_id)
         headers.add("CSeq", f"{self._sequence.next()} REGISTER")
         self._binding.write(headers, expires_s)
         headers.add("Allow", ALLOW)
-        request = Request("REGISTER", SipUri(aor.scheme, None, aor.host, aor.port), headers)
+        domain = self._config.registers_at or SipUri(aor.scheme, None, aor.host, aor.port)
+        request = Request("REGISTER", domain, headers)
         self._credentials.sign(request)
         self._send_request(request, expires_s, now)
 
