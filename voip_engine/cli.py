@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from voip_engine.interrupts import INTERRUPTED
-from voip_engine.options import add_engine_options, settings_from
+from voip_engine.options import add_engine_options, check_mode, settings_from
 from voip_engine.standard_streams import lead_nowhere, standard_streams, unwritable
 
 if TYPE_CHECKING:
@@ -43,10 +43,12 @@ def _main(arguments: Sequence[str] | None) -> int:
 
         print(f"voip-engine {VERSION}")
         return 0
+    from voip_engine.modes.registry import available_modes
     from voip_engine.settings import SettingsError
 
     try:
         settings = settings_from(options, os.environ)
+        check_mode(settings.mode, options, os.environ, available_modes)
     except SettingsError as error:
         print(f"voip-engine: {error}", file=sys.stderr)
         return USAGE

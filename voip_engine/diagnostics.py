@@ -7,6 +7,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Iterable
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from random import Random
@@ -49,11 +50,13 @@ class Check(Struct, frozen=True):
 
 
 async def mode(settings: EngineSettings, mend: str) -> list[Check]:
-    """Whether there is a mode of that name; `mend` says where it is set."""
+    """Whether there is a mode of that name; `mend` says how to set another one."""
     modes = await asyncio.to_thread(available_modes)
     if settings.mode in modes:
         return []
+    close = get_close_matches(settings.mode, modes, n=1)
     detail = f"There is no mode {settings.mode!r}; there are {', '.join(modes)}."
+    detail += f" Did you mean {close[0]}?" if close else ""
     return [Check("mode", False, detail, mend=mend)]
 
 

@@ -8,10 +8,12 @@ Imports nothing but argparse until settings are asked for: `--help` has to be qu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voip_engine.settings import AccountSettings, EngineSettings
 
 ENVIRONMENT_KEYS = (
@@ -29,6 +31,9 @@ ENVIRONMENT_KEYS = (
     "monitor_layout",
 )
 """What the environment can hold as VOIP_LISTEN, VOIP_MODE, …, besides VOIP_SETTINGS, VOIP_ACCOUNT and VOIP_PASSWORD."""
+
+BUILT_IN_MODES = ("echo", "silence", "transcribe", "agent")
+"""Known without looking at what is installed, which takes a while."""
 
 _TRUTH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _PASSWORD_WORDS = (
@@ -82,13 +87,10 @@ def settings_from(
     `ask_password` is called with the address of each account that has no password from anywhere; what it returns may be
     empty for "there is none". Without it nothing is asked.
     """
-    from pathlib import Path
-
     from voip_engine.settings import EngineSettings
-    from voip_engine.settings_file import default_path, read_settings_file
+    from voip_engine.settings_file import read_settings_file
 
-    named = options.settings or environ.get("VOIP_SETTINGS")
-    path = Path(named).expanduser() if named else default_path(environ)
+    path, named = settings_path(options, environ)
     values = read_settings_file(path) if named or path.exists() else {}
     for key in ENVIRONMENT_KEYS:
         if text := environ.get(f"VOIP_{key.upper()}"):
@@ -100,6 +102,42 @@ def settings_from(
     accounts = _accounts(options, environ, values.get("accounts", ()))
     values["accounts"] = _with_passwords(accounts, environ.get("VOIP_PASSWORD"), ask_password)
     return EngineSettings(**values)
+
+
+def settings_path(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Path, bool]:
+    """The settings file that counts, whether it is there or not, and whether somebody named it."""
+    from pathlib import Path
+
+    from voip_engine.settings_file import default_path
+
+    named = options.settings or environ.get("VOIP_SETTINGS")
+    return (Path(named).expanduser(), True) if named else (default_path(environ), False)
+
+
+def source_of(key: str, options: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Where a setting comes from that has an option and a variable: `--mode`, `VOIP_MODE`, or the settings file's path."""
+    if getattr(options, key, None) is not None:
+        return f"--{key.replace('_', '-')}"
+    variable = f"VOIP_{key.upper()}"
+    return variable if environ.get(variable) else str(settings_path(options, environ)[0])
+
+
+def check_mode(
+    mode: str,
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+    installed: Callable[[], Iterable[str]],
+) -> None:
+    """Raise SettingsError, naming where it is set, for a mode that is neither built in nor among the installed ones."""
+    if mode in BUILT_IN_MODES or mode in (modes := tuple(installed())):
+        return
+    from difflib import get_close_matches
+
+    from voip_engine.settings import SettingsError
+
+    close = get_close_matches(mode, modes, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"The modes are {', '.join(modes)}."
+    raise SettingsError(f"{source_of('mode', options, environ)}: there is no mode {mode!r}. {hint}")
 
 
 def _from_text(source: str, key: str, given: object, example_form: str) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voip_engine.interrupts import INTERRUPTED, interruptible
-from voip_engine.options import add_engine_options, settings_from
+from voip_engine.options import add_engine_options, check_mode, settings_from
 from voip_engine.standard_streams import standard_streams
 from voip_tui.asking import ask_password
 from voip_tui.subcommands import doctor, models, say
@@ -66,14 +66,14 @@ def _main(arguments: Sequence[str] | None) -> int:
     from voip_engine.settings import SettingsError
 
     try:
-        settings = (
-            demo_settings(options) if options.command == "demo" else settings_from(options, os.environ, ask_password)
-        )
+        demo = options.command == "demo"
+        settings = demo_settings(options) if demo else settings_from(options, os.environ, ask_password)
+        check_mode(settings.mode, options, os.environ, _installed_modes)
     except SettingsError as error:
         return _refuse(str(error), USAGE)
     except EOFError:
         return INTERRUPTED
-    return _run(settings, demo=options.command == "demo", verbose=options.verbose)
+    return _run(settings, demo=demo, verbose=options.verbose)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -101,6 +101,12 @@ def command_line() -> argparse.ArgumentParser:
         command.add_options(subparser)
         subparser.set_defaults(run=command.run)
     return parser
+
+
+def _installed_modes() -> Iterable[str]:
+    from voip_engine.modes.registry import available_modes
+
+    return available_modes()
 
 
 def _add_log_option(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from voip_engine.options import ENVIRONMENT_KEYS, add_engine_options, settings_from
+from voip_engine.modes.registry import available_modes
+from voip_engine.options import BUILT_IN_MODES, ENVIRONMENT_KEYS, add_engine_options, check_mode, settings_from
 from voip_engine.settings import EngineSettings, Secret, SettingsError
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -116,6 +117,40 @@ def test_a_named_settings_file_must_be_there(settings: Read, tmp_path: Path) -> 
         settings(VOIP_SETTINGS=str(tmp_path / "none.toml"))
     (tmp_path / "other.toml").write_text("mode = 'silence'")
     assert settings("--settings", str(tmp_path / "other.toml"), file="mode = 'echo'").mode == "silence"
+
+
+MODES = ("echo", "silence", "transcribe", "agent", "parrot")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "words"),
+    [
+        ((), {}, "{file}: there is no mode 'ehco'. Did you mean echo?"),
+        ((), {"VOIP_MODE": "ehco"}, "VOIP_MODE: there is no mode 'ehco'. Did you mean echo?"),
+        (("--mode", "x"), {"VOIP_MODE": "ehco"}, "--mode: there is no mode 'x'. The modes are echo, silence,"),
+    ],
+)
+def test_a_mode_that_is_not_there_names_its_source_and_what_may_be_meant(
+    tmp_path: Path, arguments: tuple[str, ...], environ: dict[str, str], words: str
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("mode = 'ehco'")
+    parser = argparse.ArgumentParser()
+    add_engine_options(parser)
+    options = parser.parse_args(["--settings", str(file), *arguments])
+    mode = settings_from(options, environ).mode
+    with pytest.raises(SettingsError) as caught:
+        check_mode(mode, options, environ, lambda: MODES)
+    assert words.format(file=file) in str(caught.value)
+
+
+def test_installed_modes_may_be_named_and_the_built_in_ones_are_known_without_looking() -> None:
+    parser = argparse.ArgumentParser()
+    add_engine_options(parser)
+    check_mode("parrot", parser.parse_args([]), {}, lambda: MODES)
+    assert tuple(available_modes())[: len(BUILT_IN_MODES)] == BUILT_IN_MODES
+    for mode in BUILT_IN_MODES:
+        check_mode(mode, parser.parse_args([]), {}, tuple)
 
 
 # ---- accounts and passwords ----

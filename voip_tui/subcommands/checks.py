@@ -29,8 +29,11 @@ from voip_tui.subcommands.columns import size
 CHECK_S: Final = 5.0
 
 
-async def examine(settings: EngineSettings, file: Path) -> list[Check]:
-    """Look at everything at once. Only what these settings use counts as needed; `file` is where they are changed."""
+async def examine(settings: EngineSettings, file: Path, mode_source: str) -> list[Check]:
+    """Look at everything at once. Only what these settings use counts as needed; `file` is where they are changed.
+
+    `mode_source` says where the mode was set, which may be the command line or the environment.
+    """
 
     groups: list[Awaitable[list[Check]]] = [
         asyncio.to_thread(lambda: [_python(), _terminal(), *_packages(settings)]),
@@ -40,7 +43,7 @@ async def examine(settings: EngineSettings, file: Path) -> list[Check]:
         certificates(settings),
         stun(settings),
         *(_servers(account, settings.tls) for account in settings.accounts),
-        mode(settings, f"set mode in {file}"),
+        mode(settings, f"set mode in {file}" if mode_source == str(file) else f"give {mode_source} another name"),
         listening(settings.addresses_to_listen_on),
     ]
     return [check for checks in await asyncio.gather(*groups) for check in checks]

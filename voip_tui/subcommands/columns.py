@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 
 def shortened(text: str, width: int) -> str:
@@ -27,11 +25,3 @@ def size(size_bytes: int | None) -> str:
     if size_bytes is None or size_bytes < 1_000:
         return ""
     return f"{size_bytes / 1e6:,.0f} MB" if size_bytes >= 1_000_000 else f"{size_bytes / 1e3:.0f} kB"
-
-
-def settings_file(named: str | None) -> Path:
-    """The settings file that counts, whether it is there or not."""
-    from voip_engine.settings_file import default_path
-
-    path = named or os.environ.get("VOIP_SETTINGS")
-    return Path(path).expanduser() if path else default_path(os.environ)

@@ -7,8 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from voip_engine.options import add_engine_options, settings_from
-from voip_tui.subcommands.columns import fitting, settings_file
+from voip_engine.options import add_engine_options, settings_from, settings_path, source_of
+from voip_tui.subcommands.columns import fitting
 
 if TYPE_CHECKING:
     from voip_engine.diagnostics import Check
@@ -42,8 +42,11 @@ def run(options: argparse.Namespace) -> int:
         settings, trouble = settings_from(options, os.environ), ""
     except SettingsError as error:
         settings, trouble = EngineSettings(), str(error)
-    file = settings_file(options.settings)
-    findings = [settings_check(file, trouble), *asyncio.run(examine(settings, file))]
+    file, _ = settings_path(options, os.environ)
+    findings = [
+        settings_check(file, trouble),
+        *asyncio.run(examine(settings, file, source_of("mode", options, os.environ))),
+    ]
     healthy = all(finding.ok for finding in findings if finding.needed)
     if options.json:
         from msgspec import json

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voip_engine.interrupts import INTERRUPTED, interruptible
-from voip_engine.options import add_engine_options, settings_from
-from voip_tui.subcommands.columns import fitting, settings_file, size
+from voip_engine.options import add_engine_options, settings_from, settings_path
+from voip_tui.subcommands.columns import fitting, size
 
 if TYPE_CHECKING:
     from voip_engine import EngineSettings
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         return _refuse("--from needs the name of one model: voip-tui models pull whisper:base --from PATH", USAGE)
     try:
         if options.deed == "list":
-            return asyncio.run(_list(settings, settings_file(options.settings)))
+            return asyncio.run(_list(settings, settings_path(options, os.environ)[0]))
         with interruptible():
             return asyncio.run(_pull(settings, options.names, options.source))
     except KeyboardInterrupt:
