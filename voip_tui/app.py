@@ -61,7 +61,10 @@ class ConsoleApp(App[int]):
     CSS_PATH = "app.tcss"
     TITLE = "voip-tui"
     COMMANDS = {ConsoleCommands}  # noqa: RUF012 - Textual declares it so
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "leave", "Quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
+        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
+    ]
 
     def __init__(self, open_engine: OpenEngine, setup: Setup | None = None) -> None:
         super().__init__()
@@ -208,7 +211,7 @@ class ConsoleApp(App[int]):
         are = "is" if live == 1 else "are"
         question = ConfirmScreen(
             f"{count(live, 'call')} {are} up",
-            "Quitting hangs up." if live == 1 else "Quitting hangs up all of them.",
+            f"Quitting hangs up{'' if live == 1 else ' all of them'}; ^c again does so at once.",
             "Hang up and quit",
             "Stay",
         )
@@ -218,6 +221,14 @@ class ConsoleApp(App[int]):
         self._asked = False
         if leave:
             self.shut_down()
+
+    async def action_interrupt(self) -> None:
+        """Leave; who insists on it while it is asked needs not answer."""
+        question = self.screen
+        if isinstance(question, ConfirmScreen):
+            question.dismiss(True)
+        else:
+            await self.action_leave()
 
     async def action_quit(self) -> None:
         """The same as leaving."""

@@ -124,6 +124,19 @@ async def test_leaving_twice_leaves(desk: Desk, echo: Engine) -> None:
     await desk.until(lambda: desk.app.return_code == 0, "the console did not leave")
 
 
+@pytest.mark.parametrize("before", [(), ("d",), ("question_mark",)], ids=["calls", "dialling", "help"])
+async def test_ctrl_c_asks_and_a_second_one_hangs_up_and_quits(
+    desk: Desk, echo: Engine, before: tuple[str, ...]
+) -> None:
+    at_echo = Happenings(echo)
+    await connect(desk, echo)
+    await desk.press(*before, "ctrl+c")
+    await desk.shows("1 call is up", "^c again does so at once")
+    in_one_read(desk, "ctrl+c", "ctrl+c")
+    assert (await at_echo.wait_for(CallEnded)).by == "remote"
+    await desk.until(lambda: desk.app.return_code == 0, "the console did not leave")
+
+
 async def test_one_dialogue_opens_however_often_it_is_asked_for(desk: Desk, echo: Engine) -> None:
     await connect(desk, echo)
     for opening in ("d", "g", "i", "question_mark", "f", "t", "m"):
