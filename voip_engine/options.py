@@ -8,7 +8,7 @@ Imports nothing but argparse until settings are asked for: `--help` has to be qu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -47,34 +47,38 @@ class _RefusePassword(argparse.Action):
         parser.error(_PASSWORD_WORDS)
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that become EngineSettings."""
+def add_engine_options(parser: argparse.ArgumentParser, shown: Container[str] | None = None) -> None:
+    """Add the options that become EngineSettings. Help names all, or those whose settings are `shown`."""
     group = parser.add_argument_group("engine")
-    group.add_argument("--settings", metavar="FILE", help="settings file (default: ~/.config/voip-tui/settings.toml)")
-    group.add_argument(
+
+    def add(option: str, **how: Any) -> None:
+        action = group.add_argument(option, **how)
+        if shown is not None and action.dest not in shown:
+            action.help = argparse.SUPPRESS
+
+    add("--settings", metavar="FILE", help="settings file (default: ~/.config/voip-tui/settings.toml)")
+    add(
         "--account",
         action="append",
         metavar="URI",
         help="account to register, such as 'sip:alice@pbx.example;transport=tls'; repeatable. "
         "The password comes from VOIP_PASSWORD, the settings file, or is asked for",
     )
-    group.add_argument(
+    add(
         "--listen",
         action="append",
         metavar="ADDRESS",
         help="address for calls, such as udp:0.0.0.0:5060, tcp:[::]:5060 or tls:0.0.0.0:5061; repeatable",
     )
-    group.add_argument("--mode", metavar="NAME", help="what handles new calls (default: echo)")
-    group.add_argument("--auto-answer", action=argparse.BooleanOptionalAction, help="answer calls at once")
-    group.add_argument("--max-calls", metavar="N", help="calls at once before others get busy (default: 100)")
-    group.add_argument("--codecs", metavar="LIST", help="codecs, best first (default: opus,G722,PCMA,PCMU)")
-    group.add_argument("--media-host", metavar="IP", help="address for audio (default: the one a peer is reached from)")
-    group.add_argument(
-        "--rtp-ports", metavar="LOW-HIGH", help="ports for audio, such as 16384-32767 (default: any free)"
-    )
-    group.add_argument("--srtp", metavar="HOW", help="encrypted audio: off, offered or required (default: off)")
-    group.add_argument("--stun", metavar="SERVER", help="STUN server, for lines behind NAT")
-    group.add_argument("--password", action=_RefusePassword, nargs="?", help=argparse.SUPPRESS)
+    add("--mode", metavar="NAME", help="what handles new calls (default: echo)")
+    add("--auto-answer", action=argparse.BooleanOptionalAction, help="answer calls at once")
+    add("--max-calls", metavar="N", help="calls at once before others get busy (default: 100)")
+    add("--codecs", metavar="LIST", help="codecs, best first (default: opus,G722,PCMA,PCMU)")
+    add("--media-host", metavar="IP", help="address for audio (default: the one a peer is reached from)")
+    add("--rtp-ports", metavar="LOW-HIGH", help="ports for audio, such as 16384-32767 (default: any free)")
+    add("--srtp", metavar="HOW", help="encrypted audio: off, offered or required (default: off)")
+    add("--stun", metavar="SERVER", help="STUN server, for lines behind NAT")
+    add("--password", action=_RefusePassword, nargs="?", help=argparse.SUPPRESS)
 
 
 def settings_from(

@@ -30,6 +30,9 @@ DUMB_TERMINALS = ("dumb", "unknown")
 """For what is called so, rich takes a size of its own, and laying out the screen would never end."""
 
 DEMO_HELP = "the console with simulated callers: no account and no network needed"
+DEMO_SETTINGS = ("mode", "max_calls", "codecs", "rtp_ports")
+"""All that there is to set about callers on this machine."""
+DEMO_REFUSES = ("account", "settings", "listen", "auto_answer", "media_host", "srtp", "stun")
 DEMO_ADDRESSES = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
 
 
@@ -92,7 +95,7 @@ def command_line() -> argparse.ArgumentParser:
     # What stands before the command counts, too: an option that is not given again must not take it back.
     unset = argparse.SUPPRESS
     demo = commands.add_parser("demo", help=DEMO_HELP, description=DEMO_HELP, argument_default=unset)
-    add_engine_options(demo)
+    add_engine_options(demo, shown=DEMO_SETTINGS)
     _add_log_option(demo)
     for command in (doctor, models, say):
         subparser = commands.add_parser(
@@ -114,19 +117,26 @@ def _add_log_option(parser: argparse.ArgumentParser) -> None:
 
 
 def demo_settings(options: argparse.Namespace) -> EngineSettings:
-    """The demo stays on loopback and touches no account, whatever the settings file says.
+    """The demo stays on loopback and touches no account, whatever the settings file says. Raises SettingsError.
 
     Its callers are transcribed if the Whisper model is on this machine and no other mode is asked for.
     """
     from msgspec.structs import replace
 
-    from voip_engine import models
+    from voip_engine import SettingsError, models
 
-    options.settings, options.account = os.devnull, None
+    for key in DEMO_REFUSES:
+        if getattr(options, key) is not None:
+            takes = ", ".join(f"--{each.replace('_', '-')}" for each in DEMO_SETTINGS)
+            raise SettingsError(
+                f"The demo takes no --{key.replace('_', '-')}: it needs no account, no settings and no network, and "
+                f"answers its callers by itself. It takes {takes}."
+            )
+    options.settings = os.devnull
     settings = settings_from(options, {})
     if options.mode is None and models.whisper_status(settings.transcription.model).present:
         settings = replace(settings, mode="transcribe")
-    return replace(settings, accounts=(), listen=settings.listen or DEMO_ADDRESSES, auto_answer=True)
+    return replace(settings, listen=DEMO_ADDRESSES, auto_answer=True)
 
 
 def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
