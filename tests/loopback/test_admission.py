@@ -31,7 +31,7 @@ async def test_a_scanner_hears_nothing_and_is_told_of_once(make_engine):
         turned_away = await happened.wait_for(RequestTurnedAway)
         assert turned_away.source == "127.0.0.1"
         assert turned_away.reason == "who asks is no server of an account, in no listed network and no listed user"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while engine.snapshot().turned_away < 3:
                 await asyncio.sleep(0.01)
         with pytest.raises(BlockingIOError):

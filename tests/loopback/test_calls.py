@@ -337,7 +337,7 @@ async def test_calls_that_are_over_are_given_back_without_the_garbage_collector(
             await next(iter(by.calls.values())).hang_up()
             await call.wait_ended()
             del call
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while caller.calls or desk.calls or any(type(each) is Call for each in gc.get_objects()):
                     await asyncio.sleep(0.05)
     finally:

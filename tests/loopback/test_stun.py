@@ -75,7 +75,7 @@ async def test_a_deaf_server_costs_half_a_second_once_and_not_the_call(plane):
         ports = LegPorts(plane, EngineSettings(stun=server.address))
         began_s = time.monotonic()
         negotiation = await ports.open(1, HOME, OUTSIDE, "off", ("PCMU",))
-        assert 0.4 < time.monotonic() - began_s < 5
+        assert 0.4 < time.monotonic() - began_s < 10
         assert audio_of(negotiation)[0] == "127.0.0.1"
         assert len(server.asked) == 6, "three times for each port"
         await ports.open(2, HOME, OUTSIDE, "off", ("PCMU",))
