@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,8 @@ async def test_a_phone_follows_each_change(make_engine, tmp_path: Path, authorit
             assert (await seen.wait_for(MediaChanged)).codec.name == codec
             await phone.connected()
             await call.set_mode("talker")
-            heard = at_telephone_rate(await talker.hear(ITS_WORDS_S), SAMPLE_RATE_HZ)
+            async with asyncio.timeout(30):
+                heard = at_telephone_rate(await talker.hear(ITS_WORDS_S), SAMPLE_RATE_HZ)
             we_heard[codec] = find_speech(theirs.known, heard).coefficient
             await call.set_mode("silence")
         await call.hang_up()
