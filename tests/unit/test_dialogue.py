@@ -68,7 +68,8 @@ def test_a_reply_lights_up_as_it_is_heard_and_is_cut_there(dialogue: Dialogue, p
     reply.reached("first_audio", 101.25)
     reply.reached("first_packet", 101.5)
     reply.reached("first_packet", 109.0)
-    reply.heard(6)
+    reply.heard(11)
+    reply.heard(6)  # how fast the voice speaks was not known before
     assert (dialogue.lines[0].state, dialogue.lines[0].heard_characters) == (LineState.SPEAKING, 6)
     reply.pause(True)
     assert dialogue.lines[0].state is LineState.PAUSED

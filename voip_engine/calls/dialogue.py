@@ -183,9 +183,9 @@ class DialogueReply:
             self._dialogue._change(self._number, text=line.text + text)
 
     def heard(self, characters: int) -> None:
-        """So much of the text was heard by now."""
+        """So much of the text was heard by now, as far as is known: more audio of a clause may show that it was less."""
         line = self._dialogue._lines.get(self._number)
-        if line is not None and characters > line.heard_characters and line.state in _MODE_STATES:
+        if line is not None and characters != line.heard_characters and line.state in _MODE_STATES:
             self._dialogue._change(self._number, heard_characters=min(characters, len(line.text)))
             if line.state is LineState.THINKING:
                 self._dialogue._change(self._number, state=LineState.SPEAKING)
