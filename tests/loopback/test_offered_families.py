@@ -36,7 +36,7 @@ async def test_a_family_that_we_have_no_address_of_is_refused_as_ever(make_engin
     engine = await make_engine(auto_answer=True)
     happened = Happenings(engine)
     async with caller(engine) as phone:
-        for host in ("fe80::1", "::", "2001:db8::1"):  # a host beyond this machine, whose caller is on it
+        for host in ("fe80::1", "::"):
             refused = await phone.invite(description(4000, host=host))
             assert refused.status == 488
             assert "IPv6" in (await happened.wait_for(CallRefused)).reason

@@ -21,6 +21,7 @@ guess_hostname=0
 contact=sip:linphone@{host}
 root_ca={ca_file}
 media_encryption={encryption}
+srtp_crypto_suites={suites}
 use_info={info}
 use_rfc2833={events}
 
@@ -78,11 +79,16 @@ async def linphone(
     *,
     ca_file: Path,
     encryption: str = "none",
+    suites: str = "AES_CM_128_HMAC_SHA1_80",
+    ipv6: bool = False,
     keys: str = "rfc2833",
     host: str = "127.0.0.1",
     port: int | None = None,
 ) -> AsyncIterator[Linphone]:
-    """A phone while the block runs. `encryption` is `none` or `srtp`, `keys` `rfc2833` or `info`."""
+    """A phone while the block runs. `encryption` is `none` or `srtp`, with these `suites`; `keys` is `rfc2833` or `info`.
+
+    With `ipv6`, as it comes out of the box, it offers audio at an IPv6 address over signalling on IPv4.
+    """
     port = port or free_port_range(2)
     config = CONFIG.format(
         host=host,
@@ -91,13 +97,14 @@ async def linphone(
         rtp_port=free_port(),
         ca_file=ca_file,
         encryption=encryption,
+        suites=suites,
         info=int(keys == "info"),
         events=int(keys == "rfc2833"),
     )
     # Its lines are to come as they are said, not by the kilobyte.
     argv = ("stdbuf", "-oL", program("linphonec"), "-a", "-c", str(_write_files(folder, config)))
     async with running("linphonec", *argv, folder=folder, environ={"HOME": str(folder)}) as child:
-        child.write("ipv6 disable")  # it would offer audio at an IPv6 address over signalling on IPv4
+        child.write(f"ipv6 {'enable' if ipv6 else 'disable'}")
         child.write("soundcard use files")
         child.write(f"record {folder / 'heard.wav'}")
         await child.wait_for("Using wav files")

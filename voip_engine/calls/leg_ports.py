@@ -193,8 +193,9 @@ def _others(offer: bytes, local_host: str) -> list[str]:
             continue
         with contextlib.suppress(TransportError):
             source = literal(source_address(host))
-            if source is not None and source.is_loopback is own.is_loopback and not source.is_link_local:
-                found.append(str(source))
+            if source is None or source.is_link_local or (source.is_loopback and not own.is_loopback):
+                continue
+            found.append(str(source))
     return list(dict.fromkeys(found))
 
 
