@@ -51,10 +51,10 @@ class NameServer(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def name_server(*records: str) -> AsyncIterator[NameServer]:
+async def name_server(*records: str, port: int = 0) -> AsyncIterator[NameServer]:
     """A name server while the block runs."""
     transport, server = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: NameServer(list(records)), local_addr=("127.0.0.1", 0)
+        lambda: NameServer(list(records)), local_addr=("127.0.0.1", port)
     )
     try:
         yield server

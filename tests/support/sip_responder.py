@@ -57,10 +57,10 @@ class Responder(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def responder(answer: Answer) -> AsyncIterator[Responder]:
-    """A peer on loopback while the block runs."""
+async def responder(answer: Answer, host: str = "127.0.0.1") -> AsyncIterator[Responder]:
+    """A peer at an address of this machine while the block runs."""
     loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_datagram_endpoint(lambda: Responder(answer), local_addr=("127.0.0.1", 0))
+    transport, protocol = await loop.create_datagram_endpoint(lambda: Responder(answer), local_addr=(host, 0))
     try:
         yield protocol
     finally:

@@ -1,0 +1,105 @@
+"""A machine in a network of its own, with addresses and name servers that a test's own machine cannot have.
+
+Started in namespaces for network and mounts with the name of what to do; fails if that does not go as it should.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+
+from support.dns_server import name_server
+from support.moving_host import AFTER, BEFORE, DESK, be_at, ip
+from support.programs import program
+from support.sip_responder import reply, responder
+from support.stun_server import PUBLIC_HOST, StunServer
+
+from voip_engine import AccountSettings, Engine, EngineSettings
+from voip_engine.network_watch import EVERY_S
+from voip_engine.sip.messages.message import Request, Response, parse_message
+
+FAR = "9.9.9.9"
+"""Never contacted: in this network it is this machine's."""
+AT_ONCE_S = EVERY_S + 2.5
+"""What still went by the old connection would not be given up for 4 s after the change was noticed."""
+
+
+def busy(request: Request) -> Iterable[Response]:
+    return [] if request.method == "ACK" else [reply(request, 486)]
+
+
+async def account_moves() -> None:
+    """An account registers over TCP, and again at once from another address, over a connection from there."""
+    registered: asyncio.Queue[str] = asyncio.Queue()
+
+    async def grant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host = writer.get_extra_info("peername")[0]
+        try:
+            while True:
+                message = (await reader.readuntil(b"\r\n\r\n")).lstrip()
+                if message:
+                    request = parse_message(message)
+                    assert isinstance(request, Request)
+                    contact = ("Contact", request.headers.get("Contact") or "")
+                    writer.write(reply(request, 200, contact).serialize())
+                    registered.put_nowait(host)
+        except (asyncio.IncompleteReadError, OSError):
+            writer.close()
+
+    server = await asyncio.start_server(grant, DESK, 0)
+    uri = f"sip:alice@{DESK}:{server.sockets[0].getsockname()[1]};transport=tcp"
+    async with Engine(EngineSettings(accounts=(AccountSettings(uri=uri, voicemail=False),), listen=())):
+        assert await registered.get() == BEFORE
+        await asyncio.sleep(EVERY_S + 0.1)  # the address has been looked at, which nobody is told of
+        ip("address", "delete", f"{BEFORE}/32", "dev", "lo")
+        be_at(AFTER)
+        async with asyncio.timeout(AT_ONCE_S):
+            while await registered.get() != AFTER:
+                pass
+    server.close()
+
+
+async def called_far_away() -> None:
+    """Whoever is called outside is told the address that a STUN server sees."""
+    async with (
+        StunServer() as stun,
+        responder(busy, FAR) as phone,
+        Engine(EngineSettings(listen=("udp:0.0.0.0:0",), stun=stun.address)) as engine,
+    ):
+        await engine.dial(f"sip:bob@{phone.address}")
+        contact = (await phone.request("INVITE")).contacts[0].uri
+        assert contact.host == PUBLIC_HOST, contact
+
+
+async def second_server_called() -> None:
+    """A call goes to the second of the servers that a domain's records name when nobody is at the first one."""
+    async with responder(busy) as phone:
+        records = (
+            "_sip._udp.pbx.test SRV 10 0 9 first.pbx.test.",
+            f"_sip._udp.pbx.test SRV 20 0 {phone.address.rpartition(':')[2]} second.pbx.test.",
+            "first.pbx.test A 127.0.0.1",
+            "second.pbx.test A 127.0.0.1",
+        )
+        async with (
+            name_server(*records, port=53),
+            Engine(EngineSettings(listen=("udp:127.0.0.1:0",))) as engine,
+        ):
+            await engine.dial("sip:bob@pbx.test")
+            assert (await phone.request("INVITE")).uri.host == "pbx.test"
+
+
+if __name__ == "__main__":
+    ip("link", "set", "lo", "up")
+    for address in (DESK, FAR):
+        ip("address", "add", f"{address}/32", "dev", "lo")
+    be_at(BEFORE)
+    ip("route", "replace", "local", FAR, "dev", "lo", "table", "local", "src", BEFORE)
+    with tempfile.NamedTemporaryFile("w") as resolv_conf:
+        resolv_conf.write("nameserver 127.0.0.1\n")
+        resolv_conf.flush()
+        subprocess.run((program("mount"), "--bind", resolv_conf.name, "/etc/resolv.conf"), check=True)
+        to_do = {each.__name__: each for each in (account_moves, called_far_away, second_server_called)}
+        asyncio.run(to_do[sys.argv[1]]())
