@@ -156,10 +156,11 @@ async def test_a_branch_that_answers_without_ever_saying_where_audio_goes_is_hun
     happened = Happenings(engine)
     async with responder(trying) as server:
         with ExitStack() as stack:
-            one, two = (stack.enter_context(Branch(server, tag)) for tag in ("one", "two"))
+            one, two, other = (stack.enter_context(Branch(server, tag)) for tag in ("one", "two", "other"))
             await engine.dial(f"sip:bob@{server.address}")
-            invite = await rings(server, engine, one, 183)
-            await happened.wait_for(CallRinging, early_media=True)
+            for branch in (one, other):
+                invite = await rings(server, engine, branch, 183)
+                await happened.wait_for(CallRinging, early_media=True)
             answer = two.respond(invite, 200)
             answer.body = body
             server.send(answer, address_of(engine))

@@ -38,6 +38,8 @@ class EarlyDialogs:
         self._requests = requests
         self._on_new = on_new
         self._branches: dict[str, EarlyDialog] = {}
+        self._untagged: bytes | None = None
+        """The session description of responses that belong to no branch."""
         self._latest: EarlyDialog | None = None
 
     def __len__(self) -> int:
@@ -48,14 +50,27 @@ class EarlyDialogs:
         """The branch whose session description came last: what is heard is its."""
         return self._latest
 
+    @property
+    def sole_answer(self) -> bytes | None:
+        """What came, if just one session description did and nothing else was agreed on.
+
+        It has to do where a 2xx brings none: gateways leave the tag out of a 183, or give the 2xx another one.
+        """
+        if any(branch.agreed is not None for branch in self._branches.values()):
+            return None
+        came = [self._untagged, *(branch.answer for branch in self._branches.values())]
+        answers = [answer for answer in came if answer is not None]
+        return answers[0] if len(answers) == 1 else None
+
     def find(self, tag: str | None) -> EarlyDialog | None:
         """The branch of this tag."""
         return self._branches.get(tag or "")
 
     def take(self, response: Response, dialog_of: Callable[[Response, Flow], Dialog], flow: Flow, now: float) -> bool:
         """Take a 1xx, with a PRACK where it wants one; False if it says nothing new."""
-        tag = response.to.tag
+        tag, body = response.to.tag, session_body(response)
         if not tag:
+            self._untagged = body or self._untagged
             return True
         branch = self._branches.get(tag)
         if branch is None:
@@ -72,7 +87,6 @@ class EarlyDialogs:
             prack.headers.add("RAck", str(RAck(rseq, response.cseq.number, response.cseq.method)))
             self._acknowledge(branch, prack, now)
         branch.dialog.note_abilities(response)
-        body = session_body(response)
         if body is not None and branch.agreed is None:
             branch.answer = body
             self._latest = branch
@@ -95,4 +109,4 @@ class EarlyDialogs:
     def clear(self) -> None:
         """Forget all branches."""
         self._branches.clear()
-        self._latest = None
+        self._untagged = self._latest = None

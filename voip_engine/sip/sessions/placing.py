@@ -182,7 +182,7 @@ class Placing:
             return
         self._leave()
         early = self.early.find(response.to.tag)
-        answer = session_body(response) or (early.answer if early else None)
+        answer = session_body(response) or (early.answer if early else None) or self.early.sole_answer
         if early is not None and early.agreed is not None:
             answer = None  # it is older than what an UPDATE brought
         self._user.on_placed(response, dialog, answer, flow, now)
