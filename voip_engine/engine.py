@@ -146,6 +146,7 @@ class Engine:
         self._referrals = Referrals(services, self._dialler.dial)
         self._receiver = Receiver(self.settings, services, self._roster, self._ports, self._referrals)
         try:
+            await self._signalling.check_certificates()
             await self._plane.start()
             self._listening = await self._listen()
         except BaseException as error:  # whatever it was, also being cancelled: no process and no socket stays behind

@@ -46,6 +46,8 @@ class Signalling:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._traces = SipTraces()
+        self._tls_is_set = tls is not None and (tls.ca_file is not None or tls.certificate_file is not None)
+        self._tls = TlsContexts(TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file) if tls else None)
         self._transport = SipTransport(
             on_data=self._receive,
             on_failure=self._transport_failed,
@@ -53,7 +55,7 @@ class Signalling:
             on_flow_lost=self._flow_lost,
             on_sent=lambda data, flow: self._traces.sent(data, flow, time.time()),
             knows=lambda flow: core.knows(flow, self.now),
-            tls=TlsContexts(TlsFiles(tls.ca_file, tls.certificate_file, tls.key_file)) if tls else None,
+            tls=self._tls,
             resolver=resolver,
         )
 
@@ -61,6 +63,11 @@ class Signalling:
     def now(self) -> float:
         """The core's clock, in seconds."""
         return self._loop.time()
+
+    async def check_certificates(self) -> None:
+        """Read the certificates that are set, before a connection needs them. Raises TransportError in plain words."""
+        if self._tls_is_set:
+            await self._tls.client()
 
     async def listen(self, transport: Transport, host: str, port: int) -> LocalAddress:
         """Bind a listening socket. Raises TransportError in plain words."""

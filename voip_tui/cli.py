@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voip_engine.interrupts import INTERRUPTED, interruptible
-from voip_engine.options import add_engine_options, check_mode, settings_from
+from voip_engine.options import add_engine_options, check_mode, settings_from, settings_path
 from voip_engine.standard_streams import standard_streams
 from voip_tui.asking import ask_password
 from voip_tui.subcommands import doctor, models, say
@@ -76,7 +76,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _refuse(str(error), USAGE)
     except EOFError:
         return INTERRUPTED
-    return _run(settings, demo=demo, verbose=options.verbose)
+    return _run(settings, settings_path(options, os.environ)[0], demo=demo, verbose=options.verbose)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -139,7 +139,7 @@ def demo_settings(options: argparse.Namespace) -> EngineSettings:
     return replace(settings, listen=DEMO_ADDRESSES, auto_answer=True)
 
 
-def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
+def _run(settings: EngineSettings, file: Path, *, demo: bool, verbose: bool) -> int:
     from voip_tui.terminal import open_log, screen_apart, state_folder
 
     folder = state_folder(os.environ)
@@ -147,15 +147,15 @@ def _run(settings: EngineSettings, *, demo: bool, verbose: bool) -> int:
     from voip_engine.settings import SettingsError
     from voip_tui.app import ConsoleApp
     from voip_tui.preferences import Preferences
+    from voip_tui.theme import wrong_theme
 
     try:
         preferences = Preferences.parse(settings.console)
     except SettingsError as error:
-        return _refuse(str(error), USAGE)
+        return _refuse(f"{file}: {error}", USAGE)
+    if wrong := wrong_theme(preferences.theme):
+        return _refuse(f"{file}: {wrong}", USAGE)
     app = ConsoleApp(_opener(settings, demo=demo), _setup(settings, preferences, folder, log, demo=demo))
-    if preferences.theme not in app.available_themes:
-        themes = ", ".join(app.available_themes)
-        return _refuse(f"[console] theme: there is no {preferences.theme!r}; there are {themes}.", USAGE)
     with screen_apart(log.noise), interruptible():
         status = app.run()
     if log.trouble:

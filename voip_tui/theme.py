@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 
 from rich.style import Style
 from textual.color import Color
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 NIGHT = Theme(
     name="night",
@@ -64,6 +65,16 @@ DAY = Theme(
         "block-cursor-text-style": "bold",
     },
 )
+
+
+def wrong_theme(name: str) -> str:
+    """Say that there is no theme of a name, and which ones there are; nothing if there is one."""
+    themes = (NIGHT.name, DAY.name, *sorted(BUILTIN_THEMES))
+    if name in themes:
+        return ""
+    close = get_close_matches(name, themes, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"The themes are {', '.join(themes)}."
+    return f"theme of [console]: there is no theme {name!r}. {hint}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,22 @@ def test_doctor_names_a_mode_and_an_address_that_are_not_there(machine: dict[str
     assert checks["listen udp:192.0.2.1:5060"]["detail"] == elsewhere
 
 
+@pytest.mark.parametrize(
+    ("console", "words"),
+    [
+        ("theme = 'nrod'", "theme of [console]: there is no theme 'nrod'. Did you mean nord?"),
+        ("bell = 'loud'", "[console] bell is neither true nor false."),
+    ],
+)
+def test_doctor_tells_what_only_the_console_would_stumble_over(
+    machine: dict[str, str], console: str, words: str
+) -> None:
+    path = write_settings(machine, f"[console]\n{console}\n")
+    result = run(machine, "doctor", "--listen", "udp:127.0.0.1:0")
+    assert result.returncode == 1
+    assert f"{path}: {words}" in result.stdout
+
+
 def test_doctor_tells_of_settings_that_cannot_be_used(machine: dict[str, str]) -> None:
     write_settings(machine, "max_calls = 0")
     result = run(machine, "doctor")

@@ -121,6 +121,15 @@ async def test_what_is_wrong_is_said_and_nothing_starts(arguments, words):
         assert not child.lines
 
 
+async def test_authorities_that_are_not_there_keep_it_from_starting_even_if_nobody_needs_them_yet(tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text("listen = ['udp:127.0.0.1:0']\n[tls]\nca_file = '/nope.pem'\n")
+    async with running("voip-engine", sys.executable, "-m", "voip_engine", "--settings", str(settings)) as child:
+        await child.wait_for("There is no file /nope.pem, which ca_file in")
+        assert await child.wait_ended() == 1
+        assert not child.lines
+
+
 async def test_a_reader_that_goes_away_is_no_crash():
     async with running("reader", sys.executable, "-c", _READS_ONE_LINE) as child:
         assert await child.wait_ended(within_s=15) == 0

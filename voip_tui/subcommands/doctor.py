@@ -11,6 +11,9 @@ from voip_engine.options import add_engine_options, settings_from, settings_path
 from voip_tui.subcommands.columns import fitting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from voip_engine import EngineSettings
     from voip_engine.diagnostics import Check
 
 NAME = "doctor"
@@ -45,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
     file, _ = settings_path(options, os.environ)
     findings = [
         settings_check(file, trouble),
+        *_appearance(settings, file),
         *asyncio.run(examine(settings, file, source_of("mode", options, os.environ))),
     ]
     healthy = all(finding.ok for finding in findings if finding.needed)
@@ -60,6 +64,20 @@ def run(options: argparse.Namespace) -> int:
         print()
         print(_verdict(settings.mode, healthy, trouble))
     return 0 if healthy else 1
+
+
+def _appearance(settings: EngineSettings, file: Path) -> list[Check]:
+    """What is wrong with [console], which the engine does not read."""
+    from voip_engine.diagnostics import Check
+    from voip_engine.settings import SettingsError
+    from voip_tui.preferences import Preferences
+    from voip_tui.theme import wrong_theme
+
+    try:
+        wrong = wrong_theme(Preferences.parse(settings.console).theme)
+    except SettingsError as error:
+        wrong = str(error)
+    return [Check("console", False, f"{file}: {wrong}")] if wrong else []
 
 
 def _print(finding: Check, name: str) -> None:
