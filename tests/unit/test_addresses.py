@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from voip_engine import AccountSettings, EngineError
-from voip_engine.addresses import destination, registrar_of
+from voip_engine.addresses import destination, registers_at, registrar_of, routes_of
 from voip_engine.secret import holds_password
 from voip_engine.sip.flow import NextHop
 
@@ -45,6 +45,30 @@ def test_a_named_account_is_taken():
 def test_a_registrar_elsewhere():
     account = AccountSettings(uri="sip:alice@pbx.example", registrar="192.0.2.4:5066")
     assert registrar_of(account) == NextHop("UDP", "192.0.2.4", 5066)
+
+
+@pytest.mark.parametrize(
+    ("uri", "proxy", "route"),
+    [
+        ("sip:bob@192.0.2.9", "proxy.example:5080", "<sip:proxy.example:5080;lr>"),
+        ("sip:bob@192.0.2.9;transport=tcp", "proxy.example", "<sip:proxy.example;transport=tcp;lr>"),
+        ("sip:bob@192.0.2.9", "[2001:db8::1];transport=tls", "<sip:[2001:db8::1];transport=tls;lr>"),
+        ("sips:bob@192.0.2.9", "sips:edge.example", "<sips:edge.example;lr>"),
+    ],
+)
+def test_an_outbound_proxy_is_a_route(uri, proxy, route):
+    account = AccountSettings(uri=uri, outbound_proxy=proxy)
+    assert routes_of(account) == (route,)
+    assert registers_at(account) is None
+
+
+@pytest.mark.parametrize(("scheme", "registrar"), [("sip", "192.0.2.4:5066"), ("sips", "home.example")])
+def test_a_registrar_behind_an_outbound_proxy_is_asked_of_that(scheme, registrar):
+    account = AccountSettings(uri=f"{scheme}:alice@pbx.example", registrar=registrar, outbound_proxy="edge.example")
+    assert str(registers_at(account)) == f"{scheme}:{registrar}"
+    assert registrar_of(account).host == "edge.example"
+    alone = AccountSettings(uri=f"{scheme}:alice@pbx.example", registrar=registrar)
+    assert (registers_at(alone), routes_of(alone)) == (None, ())
 
 
 def test_a_sips_account_dials_sips_addresses():

@@ -38,10 +38,11 @@ def accept(request: Request, seen: tuple[str, int] | None = None, **headers: str
 class Phone:
     """A core with one account, servers that answer at once by `answer`, and a clock."""
 
-    def __init__(self, answer: Answer, *, transport: Transport = "UDP", aor: str = AOR) -> None:
+    def __init__(self, answer: Answer, *, transport: Transport = "UDP", aor: str = AOR, **account: object) -> None:
         self.answer = answer
         self.transport = transport
         self.now = 0.0
+        self.connection = 1
         self.requests: list[tuple[float, Request, NextHop]] = []
         self.kept_alive: list[tuple[float, KeepAlive]] = []
         self.changes: list[RegistrationChanged] = []
@@ -59,6 +60,7 @@ class Phone:
                 expires_s=300,
                 register=True,
                 instance=INSTANCE,
+                **account,  # type: ignore[arg-type]
             )
         )
 
@@ -83,7 +85,13 @@ class Phone:
                 self.changes.append(effect)
 
     def flow(self, host: str) -> Flow:
-        return Flow(self.transport, "10.0.0.1", 40000, host, 5060, 0 if self.transport == "UDP" else 1)
+        return Flow(self.transport, "10.0.0.1", 40000, host, 5060, 0 if self.transport == "UDP" else self.connection)
+
+    def lose_flow(self) -> None:
+        """Let the connection to the registrar go; what is sent next takes another one."""
+        lost = self.flow("192.0.2.9")
+        self.connection += 1
+        self.apply(self.core.flow_lost(lost, self.now))
 
     def pass_time(self, until: float) -> Phone:
         while (deadline := self.core.next_deadline()) is not None and deadline <= until:
@@ -281,6 +289,49 @@ def test_a_lost_flow_is_made_anew_within_seconds_then_with_back_off() -> None:
     times = [at for at, _, _ in phone.requests[1:]]
     waits = [after - before for before, after in itertools.pairwise(times)]
     assert all(later > earlier for earlier, later in itertools.pairwise(waits))
+
+
+def test_a_registrar_that_closes_each_connection_is_asked_ever_more_rarely_but_in_time() -> None:
+    phone = Phone(lambda request, hop: accept(request), transport="TCP").register()
+    while phone.now < 3600:
+        phone.now += 0.2
+        before = len(phone.requests)
+        phone.lose_flow()
+        while len(phone.requests) == before:
+            deadline = phone.core.next_deadline()
+            assert deadline is not None
+            phone.pass_time(deadline)
+    times = [at for at, _, _ in phone.requests]
+    waits = [after - before for before, after in itertools.pairwise(times)]
+    assert waits[0] < 3, "once may be chance"
+    assert waits[1] >= 15
+    assert max(waits) <= 0.9 * 300 + 0.2, "the binding must not run out"
+    assert len(phone.requests) < 30
+
+
+def test_a_flow_that_lasted_is_made_anew_within_seconds_each_time() -> None:
+    phone = Phone(lambda request, hop: accept(request), transport="TCP").register()
+    for number in range(1, 5):
+        phone.pass_time(phone.now + 130)
+        before = len(phone.requests)
+        phone.lose_flow()
+        phone.pass_time(phone.now + 2.5)
+        assert len(phone.requests) > before, number
+
+
+def test_by_an_outbound_proxy_register_is_for_the_registrar_and_calls_take_both_routes() -> None:
+    proxy = "<sip:192.0.2.9:5060;lr>"
+    phone = Phone(lambda request, hop: accept(request), routes=(proxy,), registers_at=SipUri.parse("sip:home.example"))
+    phone.register()
+    _, request, hop = phone.requests[0]
+    assert (str(request.uri), request.headers.get_all("Route"), hop.host) == ("sip:home.example", [proxy], "192.0.2.9")
+    assert phone.invite().headers.get_all("Route") == [proxy]
+    phone.answer = lambda request, hop: accept(request, Service_Route="<sip:core.example;lr>")
+    phone.register()
+    assert phone.invite().headers.get_all("Route") == [proxy, "<sip:core.example;lr>"]
+    phone.answer = lambda request, hop: accept(request, Service_Route="<sip:192.0.2.9:5060;lr>, <sip:core.example;lr>")
+    phone.register()
+    assert phone.invite().headers.get_all("Route") == [proxy, "<sip:core.example;lr>"]
 
 
 def test_from_another_address_the_account_is_bound_anew_and_the_old_binding_taken_back() -> None:
