@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 
 import pytest
 from support.certificates import Authority
 from support.dns_server import name_server
+from support.sip_endpoint import listening
 
 from voip_engine.accounts import Accounts
 from voip_engine.events import AnyEvent
@@ -180,3 +181,57 @@ async def test_after_a_sleep_the_account_registers_at_once() -> None:
             request, _ = await server.requests.get()
             await phone.registered.wait()
         assert request.cseq.number == 2
+
+
+async def test_after_a_change_of_network_a_connection_is_asked_whether_it_still_leads_anywhere() -> None:
+    async with (
+        listening() as (hop, connections),
+        line(f"sip:alice@127.0.0.1:{hop.port};transport=tcp") as phone,
+        asyncio.timeout(5),
+    ):
+        reader, writer = await connections.get()
+        request = parse_message(await reader.readuntil(b"\r\n\r\n"))
+        assert isinstance(request, Request)
+        writer.write(make_response(request, 200, to_tag="t").serialize())
+        await phone.registered.wait()
+        phone.accounts.network_changed()
+        assert await reader.readexactly(4) == b"\r\n\r\n"
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"REGISTER ")
+        writer.close()
+
+
+async def test_an_account_is_shown_as_registering_while_its_server_is_still_being_reached(tmp_path) -> None:
+    trusted = TlsSettings(ca_file=str(Authority(tmp_path).ca_file))
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        async with line(f"sip:alice@127.0.0.1:{mute.getsockname()[1]};transport=tls", tls=trusted) as phone:
+            taken, _ = await asyncio.to_thread(mute.accept)
+            with taken:
+                assert [account.state for account in phone.accounts.snapshots()] == [AccountState.REGISTERING]
+
+
+async def test_a_registrar_that_goes_is_looked_up_again_and_found_elsewhere(tmp_path) -> None:
+    """The first server is not there when the second one is found, so that the account knows only that."""
+    authority = Authority(tmp_path)
+    issued = authority.issue("pbx", "pbx.test")
+    files = TlsFiles(certificate_file=str(issued.certificate), key_file=str(issued.key))
+    trusted = TlsSettings(ca_file=str(authority.ca_file))
+    first, second = free_port(), free_port()
+    records = (
+        f"_sips._tcp.pbx.test SRV 10 0 {first} first.pbx.test.",
+        f"_sips._tcp.pbx.test SRV 20 0 {second} second.pbx.test.",
+        "first.pbx.test A 127.0.0.1",
+        "second.pbx.test A 127.0.0.1",
+    )
+    async with (
+        name_server(*records) as names,
+        AsyncExitStack() as later,
+        asyncio.timeout(15),
+    ):
+        async with registrar("TLS", second, tls=files):
+            resolver = DnsResolver(("127.0.0.1",), names.port)
+            phone = await later.enter_async_context(line("sips:alice@pbx.test", resolver=resolver, tls=trusted))
+            await phone.registered.wait()
+            phone.registered.clear()
+        server = await later.enter_async_context(registrar("TLS", first, tls=files))
+        await server.requests.get()
+        await phone.registered.wait()
