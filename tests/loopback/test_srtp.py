@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from base64 import b64encode
@@ -21,6 +22,7 @@ from voip_engine.events import (
     MediaChanged,
     MediaChangeRefused,
     MediaRestarted,
+    PacketRejected,
 )
 from voip_engine.sdp.crypto import crypto_lines
 from voip_engine.sdp.description import SessionDescription
@@ -119,3 +121,37 @@ async def test_what_has_to_be_encrypted_stays_so_when_a_change_is_answered_in_th
             ours, first = Reference(line.key), int.from_bytes(sent[0][2:4], "big")
             for packet in sent:
                 assert ours.decrypt(packet, 0 if int.from_bytes(packet[2:4], "big") >= first else 1)
+
+
+async def test_no_key_is_logged_whatever_the_level(make_engine, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    engine = await make_engine(srtp="required", auto_answer=True)
+    for name in list(logging.root.manager.loggerDict):
+        caplog.set_level(logging.DEBUG, name)
+    happened = Happenings(engine)
+    key = os.urandom(30)
+    line = f"a=crypto:1 {SUITE} inline:{b64encode(key).decode()}"
+    with AudioPort() as audio:
+        async with caller(engine) as phone:
+            phone.answer = description(audio.port, line)
+            accepted = await phone.invite(description(audio.port, line))
+            call = engine.calls[(await happened.wait_for(CallAnswered)).call_id]
+            for on in (True, False):
+                await call.hold(on)
+                await happened.wait_for(MediaChanged)
+            phone.answer = description(audio.port)
+            await call.hold(True)
+            await happened.wait_for(MediaChangeRefused)
+            await audio.packets(1)
+            audio.socket.sendto(bytes(60), ("127.0.0.1", SessionDescription.parse(accepted.body).media[0].port))
+            await happened.wait_for(PacketRejected)
+            os.kill(engine.media_process_id, signal.SIGKILL)
+            await happened.wait_for(MediaRestarted)
+            await call.hang_up()
+    [ours] = crypto_lines(SessionDescription.parse(accepted.body).media[0])
+    assert caplog.records
+    told = [record.getMessage() + repr(record.__dict__) for record in caplog.records]
+    told += [*capfd.readouterr(), repr(happened.seen), repr(call.snapshot()), repr(call.trace())]
+    for secret in (key, ours.key):
+        shown = (b64encode(secret).decode()[:20], repr(secret)[2:30], secret.hex()[:20])
+        assert not [text for text in told for form in shown if form in text]
