@@ -17,7 +17,7 @@ from voip_tui.asking import ask_password
 if TYPE_CHECKING:
     import asyncio
 
-    from voip_engine import Audio, Call, EngineError, EngineSettings, SayMode, VoiceLeg
+    from voip_engine import Audio, Call, Engine, EngineError, EngineSettings, SayMode, VoiceLeg
     from voip_engine.events import AnyEvent
 
 NAME = "say"
@@ -80,7 +80,7 @@ async def _say(settings: EngineSettings, options: argparse.Namespace, recording:
 
     from msgspec.structs import replace
 
-    from voip_engine import Engine, SayMode, models
+    from voip_engine import Engine, EngineError, SayMode, models
 
     if recording is None:
         voice = await asyncio.to_thread(
@@ -92,7 +92,20 @@ async def _say(settings: EngineSettings, options: argparse.Namespace, recording:
     if not settings.listen and not settings.accounts:
         settings = replace(settings, listen=("udp:0.0.0.0:0", "tcp:0.0.0.0:0"))  # who only dials needs no known port
     mode = SayMode(options.text, options.voice) if recording is None else Announcement(recording)
-    async with _stopped_by_signals() as stop, Engine(settings) as engine:
+    async with _stopped_by_signals() as stop:
+        try:
+            return await _call(Engine(settings), options, mode, stop)
+        except EngineError:
+            if stop.is_set():  # Ctrl-C reaches the processes that are being started, too
+                return _refuse("stopped.", INTERRUPTED)
+            raise
+
+
+async def _call(engine: Engine, options: argparse.Namespace, mode: SayMode | Announcement, stop: asyncio.Event) -> int:
+    """Call, and hang up once all is said or `stop` is set. Raises EngineError."""
+    import asyncio
+
+    async with engine:
         happenings = engine.events()
         call = await engine.dial(options.target, mode=mode)
         _tell(f"calling {options.target}")
