@@ -43,7 +43,7 @@ from voip_tui.screens.confirm import ConfirmScreen
 from voip_tui.screens.main import MainScreen
 from voip_tui.theme import DAY, NIGHT, palette_for
 from voip_tui.toasts import Toast, Toasts
-from voip_tui.words import bare_uri, clean, count, peer
+from voip_tui.words import bare_uri, brief, clean, count, peer
 
 COLLECT_AT = (10_000, 20, 100)
 OpenEngine = Callable[[], AbstractAsyncContextManager[ConsoleEngine]]
@@ -267,7 +267,7 @@ def notable(event: AnyEvent) -> tuple[str, SeverityLevel] | None:
         case ModeTroubled(trouble=trouble):
             return trouble.detail or trouble.what, "error"
         case MonitorChanged(state=MonitorState.FAILED):
-            return event.detail, "error"
+            return brief(event.detail), "error"
         case MediaTimedOut():
             return f"No audio from the other side for {event.silent_s:.0f} s.", "warning"
         case CallTransferring(transfer=transfer) if transfer.state is TransferState.DONE:

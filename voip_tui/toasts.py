@@ -57,7 +57,9 @@ class Toasts:
                 return None
             # A command that failed, with its title, and then the event that tells the same of a call.
             told_twice = just_now and not known.names and not toast.title
-            if told_twice or (known.title == toast.title and bool(known.names) == bool(toast.names)):
+            same_command = known.title == toast.title and (toast.title or bool(known.names) == bool(toast.names))
+            same_call = not toast.title and toast.names and set(toast.names) <= set(known.names)
+            if told_twice or same_command or same_call:
                 names = (*known.names, *(name for name in toast.names if name not in known.names))
                 merged = replace(toast, names=names, title=known.title)
                 self.standing = (*(other for other in alive if other is not known), merged)

@@ -6,6 +6,7 @@ characters to the operator's terminal.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
@@ -48,6 +49,12 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
         return set_cell_size(set_cell_size(text, width - 1).rstrip() + "…", width)
     padding = " " * (width - length)
     return padding + text if right else text + padding
+
+
+def brief(sentence: str) -> str:
+    """The head of a long sentence: without what stands in parentheses and what follows a semicolon."""
+    head = re.sub(r" *\([^()]*\)", "", sentence.partition(";")[0]).rstrip()
+    return head if not head or head[-1] in ".!?…" else head + "."
 
 
 def duration(seconds: float, *, short: bool = False) -> str:
@@ -107,6 +114,13 @@ def peer(call: CallSnapshot) -> str:
     if at and (user.lstrip("+").isdigit() or (call.account is not None and host(place) == domain(call.account))):
         address = user
     return clean(name) or address or "unknown"
+
+
+def gone(call: CallSnapshot) -> str:
+    """That a call is over, as a sentence that says whose it was."""
+    if call.end_reason in ("", "The other side hung up."):
+        return f"{peer(call)} has hung up."
+    return f"The call with {peer(call)} is over: {clean(call.end_reason)}"
 
 
 def direction_arrow(call: CallSnapshot) -> str:

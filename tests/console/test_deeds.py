@@ -8,10 +8,12 @@ import pytest
 from support.desk import Desk
 from support.happenings import Happenings
 from support.uris import uri_of
+from textual.widgets import Input
 
 from voip_engine import Engine
 from voip_engine.events import CallAnswered, CallEnded, CallRinging, DtmfReceived, MediaChanged, ModeChanged
 from voip_engine.snapshots import CallState
+from voip_tui.screens.dial import DialScreen
 from voip_tui.widgets.calls_table import CallsTable
 from voip_tui.widgets.incoming import IncomingBar
 
@@ -47,12 +49,28 @@ async def test_what_cannot_be_dialled_is_said_under_the_address(desk: Desk) -> N
     assert not desk.engine.calls
 
 
-async def test_a_host_that_does_not_exist_is_said_in_plain_words(desk: Desk) -> None:
+async def test_what_is_not_dialled_is_said_in_the_form_which_stays(desk: Desk, echo: Engine) -> None:
     await desk.press("d")
     await desk.type("bob@no.such.invalid")
     await desk.press("enter")
-    await desk.shows("Cannot dial", "no.such.invalid")
-    assert "Traceback" not in desk.screen
+    await desk.until(lambda: "wrong" in desk.app.screen.query_one("#problem").classes, "nothing was said")
+    assert isinstance(desk.app.screen, DialScreen)
+    assert "no.such.invalid" in desk.screen and "Traceback" not in desk.screen
+    assert not desk.app.console_state.dialled.addresses
+    desk.app.screen.query_one("#address", Input).value = ""
+    await desk.type(uri_of(echo))
+    await desk.press("enter")
+    await desk.happened.wait_for(CallAnswered)
+    await desk.until(lambda: desk.app.screen is desk.app.main, "the form stayed")
+
+
+async def test_speakers_that_cannot_be_had_are_one_short_toast(desk: Desk, far: Engine) -> None:
+    await desk.engine.set_monitor_device("no such device")
+    await connect(desk, far)
+    await desk.press("l")
+    await desk.shows("Cannot play on the speakers", "Ada Lovelace: ", "sound output device")
+    assert desk.screen.count("sound output device") == 1
+    assert "lists the devices" not in desk.screen
 
 
 async def test_answering_by_key(desk: Desk, far: Engine) -> None:

@@ -75,6 +75,23 @@ async def test_another_call_takes_over(desk: Desk, far: Engine, make_engine) -> 
     assert any(call.state is CallState.CONNECTED for call in bob.calls.values())
 
 
+async def test_who_hangs_up_while_a_transfer_is_asked_for_is_no_longer_offered(desk: Desk, far: Engine) -> None:
+    await answered_from(desk, far, ADA)
+    await answered_from(desk, far, GRACE)
+    await desk.press("k", "k", "f")
+    await desk.shows("Transfer Ada Lovelace", "or connect with")
+    await desk.press("down")
+    await next(iter(reversed(far.calls.values()))).hang_up()
+    await desk.shows("Grace Hopper has hung up.")
+    assert "or connect with" not in desk.screen
+    assert desk.app.screen.query_one("#address").has_focus
+    await next(iter(far.calls.values())).hang_up()
+    await desk.shows("Ada Lovelace has hung up. There is nobody to transfer.")
+    await desk.type(uri_of(far))
+    await desk.press("enter")
+    await desk.shows("There is nobody to transfer.")
+
+
 async def test_who_does_not_want_to_be_sent_stays_and_it_is_said(desk: Desk, make_engine) -> None:
     far = await make_engine()
     await answered_from(desk, far, ADA)

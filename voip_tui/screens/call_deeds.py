@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voip_engine import EngineError
 from voip_engine.snapshots import CallState, Holder
 from voip_tui import words
 from voip_tui.bridge import ConsoleCall
@@ -29,21 +30,26 @@ def dial(screen: MainScreen) -> None:
         modes=bridge.engine.modes,
         mode=screen.shared.setup.mode,
         history=tuple(screen.shared.dialled.addresses),
+        place=lambda request: screen.do(lambda: _place(screen, form, request), "Cannot dial"),
     )
-    screen.open(form, lambda request: _dial(screen, request))
+    screen.open(form)
 
 
-def _dial(screen: MainScreen, request: DialRequest | None) -> None:
+async def _place(screen: MainScreen, form: DialScreen, request: DialRequest) -> None:
+    """Dial, and close the form; where that is refused it stays open and says why."""
     bridge = screen.shared.bridge
-    if request is None or bridge is None:
+    if bridge is None:
+        return
+    try:
+        call = await bridge.engine.dial(request.address, account=request.account, mode=request.mode)
+    except EngineError as error:
+        if not form.is_current:
+            raise
+        form.refuse(str(error))
         return
     screen.shared.dialled.remember(request.address)
-
-    async def dial() -> None:
-        call = await bridge.engine.dial(request.address, account=request.account, mode=request.mode)
-        screen.table.select_soon(call.snapshot().call_id)
-
-    screen.do(dial, "Cannot dial")
+    screen.table.select_soon(call.snapshot().call_id)
+    form.dismiss(None)
 
 
 def answer(screen: MainScreen) -> None:
@@ -106,7 +112,14 @@ def _transfer(screen: MainScreen, call: ConsoleCall, request: TransferRequest | 
     if not request.call_id:
         screen.do(send_on, "Not transferred")
     elif (other := bridge.engine.calls.get(request.call_id)) is not None:
-        screen.do(lambda: call.transfer_to(other), "Not transferred")
+        screen.do(lambda: _join(call, other), "Not transferred")
+
+
+async def _join(call: ConsoleCall, other: ConsoleCall) -> None:
+    for each in (call.snapshot(), other.snapshot()):
+        if each.state is CallState.ENDED:
+            raise EngineError(words.gone(each))
+    await call.transfer_to(other)
 
 
 def _leave(screen: MainScreen, call_id: str) -> None:

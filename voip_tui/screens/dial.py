@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,8 +31,11 @@ class DialRequest:
     mode: str | None
 
 
-class DialScreen(Modal[DialRequest | None]):
-    """Asks for an address, an account and a mode. What cannot be dialled is said under the address as it is typed."""
+class DialScreen(Modal[None]):
+    """Asks for an address, an account and a mode. What cannot be dialled is said under the address as it is typed.
+
+    `place` is told what to dial, and then either dismisses the form or refuses.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel"),
@@ -47,8 +51,10 @@ class DialScreen(Modal[DialRequest | None]):
         modes: tuple[str, ...],
         mode: str | None,
         history: tuple[str, ...],
+        place: Callable[[DialRequest], object],
     ) -> None:
         super().__init__()
+        self._place, self._placing = place, False
         self._palette, self._accounts, self._modes, self._history = palette, accounts, modes, history[:HISTORY_SHOWN]
         self._mode = mode
 
@@ -127,6 +133,8 @@ class DialScreen(Modal[DialRequest | None]):
         address.cursor_position = len(address.value)
 
     def _dial(self) -> None:
+        if self._placing:
+            return
         account = self._account
         try:
             address = complete_address(self.query_one("#address", Input).value, account)
@@ -135,7 +143,15 @@ class DialScreen(Modal[DialRequest | None]):
             self.query_one("#address").focus()
             return
         mode = self.query_one("#mode", Choice).value if self._modes else None
-        self.dismiss(DialRequest(address, account, mode))
+        self._placing = True
+        self._say(f"dialling {address} …")
+        self._place(DialRequest(address, account, mode))
+
+    def refuse(self, reason: str) -> None:
+        """Say why it was not dialled, and let the operator mend it."""
+        self._placing = False
+        self._say(reason, wrong=True)
+        self.query_one("#address").focus()
 
     def action_cancel(self) -> None:
         """Dial nobody."""

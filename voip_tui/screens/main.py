@@ -22,6 +22,7 @@ from voip_tui.screens.help import HelpScreen
 from voip_tui.screens.info import InfoScreen, live_facts
 from voip_tui.screens.log import LogScreen
 from voip_tui.screens.message import MessageScreen
+from voip_tui.screens.transfer import TransferScreen
 from voip_tui.situation import Situation
 from voip_tui.theme import Palette
 from voip_tui.widgets.call_page import CallPage, Welcome
@@ -96,6 +97,8 @@ class MainScreen(Screen[None]):
         self._header.show(board)
         self._incoming.show(board.incoming, bright=self._bright)
         self.table.show(board, hide_ended=self._hide_ended)
+        if isinstance(dialogue := self.app.screen, TransferScreen):
+            dialogue.follow([view.call for view in board.views])
         self.show_selected()
 
     def show_selected(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voip_engine import EngineError
 from voip_engine.snapshots import MonitorState
 from voip_tui import words
 from voip_tui.screens.choose import ChooseScreen
@@ -18,7 +19,14 @@ def monitor(screen: MainScreen) -> None:
     """Put the selected call on the speakers, or take it off."""
     if screen.applies("monitor") and (call := screen.selected_call()):
         on = call.snapshot().monitor not in (MonitorState.ON, MonitorState.STARTING)
-        screen.do(lambda: call.monitor(on), "Cannot play on the speakers")
+
+        async def switch() -> None:
+            try:
+                await call.monitor(on)
+            except EngineError as error:
+                raise EngineError(words.brief(str(error))) from error  # all of it stands in the log
+
+        screen.do(switch, "Cannot play on the speakers")
 
 
 def louder(screen: MainScreen) -> None:

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from voip_engine.snapshots import CallSnapshot
+from voip_engine.snapshots import CallSnapshot, CallState
 from voip_tui import words
 from voip_tui.dialled import AddressError, complete_address
 from voip_tui.screens.modal import Modal
@@ -32,7 +32,7 @@ class TransferRequest:
 
 
 class TransferScreen(Modal[TransferRequest | None]):
-    """Asks for an address, or for one of the other calls that are up."""
+    """Asks for an address, or for one of the other calls that are up. Calls come and go while it is open."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel"),
@@ -50,9 +50,8 @@ class TransferScreen(Modal[TransferRequest | None]):
             yield Label(f"Transfer {words.peer(self._call)}", classes="title", markup=False)
             yield Input(placeholder="100, or sip:bob@pbx.example", id="address", compact=True)
             yield Label(SUGGESTION, id="problem", markup=False)
-            if self._others:
-                yield Label("or connect with", classes="quiet heading")
-                yield OptionList(*(Option(self._line(other)) for other in self._others), compact=True)
+            yield Label("or connect with", classes="quiet heading")
+            yield OptionList(compact=True)
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Transfer", id="transfer-now", variant="primary", compact=True)
@@ -64,9 +63,37 @@ class TransferScreen(Modal[TransferRequest | None]):
 
     def on_mount(self) -> None:
         """The address is typed first."""
-        if self._others:
-            self.query_one(OptionList).highlighted = None
+        self._list()
         self.query_one("#address").focus()
+
+    def follow(self, calls: Sequence[CallSnapshot]) -> None:
+        """Take in how all calls stand now: who has hung up is no longer offered, and it is said."""
+        now = {call.call_id: call for call in calls}
+        gone = [now.get(known.call_id, known) for known in self._others if not _is_up(now.get(known.call_id))]
+        own = now.get(self._call.call_id, self._call)
+        if own.state is CallState.ENDED and own.state is not self._call.state:
+            self._say(f"{words.gone(own)} There is nobody to transfer.", wrong=True)
+        elif gone:
+            self._say(" ".join(words.gone(call) for call in gone), wrong=True)
+        self._call = own
+        others = tuple(call for call in calls if _is_up(call) and call.call_id != own.call_id)
+        changed = [call.call_id for call in others] != [call.call_id for call in self._others]
+        self._others = others
+        if changed:
+            self._list()
+
+    def _list(self) -> None:
+        """List the other calls anew; the cursor stays on its call, or goes."""
+        options = self.query_one(OptionList)
+        chosen = options.highlighted_option.id if options.highlighted_option is not None else None
+        options.clear_options()
+        options.add_options(Option(self._line(other), id=other.call_id) for other in self._others)
+        ids = [other.call_id for other in self._others]
+        options.highlighted = ids.index(chosen) if chosen in ids else None
+        for part in (options, *self.query(".heading")):
+            part.display = bool(self._others)
+        if options.has_focus and not self._others:
+            self.query_one("#address").focus()
 
     def _say(self, problem: str, *, wrong: bool = False) -> None:
         label = self.query_one("#problem", Label)
@@ -103,9 +130,17 @@ class TransferScreen(Modal[TransferRequest | None]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Another call is chosen: its other side takes over."""
-        self.dismiss(TransferRequest(call_id=self._others[event.option_index].call_id))
+        if event.option_id is not None and self._is_possible():
+            self.dismiss(TransferRequest(call_id=event.option_id))
+
+    def _is_possible(self) -> bool:
+        if self._call.state is CallState.ENDED:
+            self._say(f"{words.gone(self._call)} There is nobody to transfer.", wrong=True)
+        return self._call.state is not CallState.ENDED
 
     def _transfer(self) -> None:
+        if not self._is_possible():
+            return
         try:
             address = complete_address(self.query_one("#address", Input).value, self._call.account)
         except AddressError as error:
@@ -117,3 +152,7 @@ class TransferScreen(Modal[TransferRequest | None]):
     def action_cancel(self) -> None:
         """Send nobody anywhere."""
         self.dismiss(None)
+
+
+def _is_up(call: CallSnapshot | None) -> bool:
+    return call is not None and call.state is CallState.CONNECTED

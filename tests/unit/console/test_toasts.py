@@ -40,6 +40,17 @@ def test_a_command_that_failed_and_the_event_that_tells_the_same_are_one_toast()
     assert toasts.add(Toast("No sound.", title="Cannot dial"), 3.0) is True
 
 
+def test_a_command_that_fails_again_is_still_one_toast() -> None:
+    failed, told = Toast("No sound.", title="Cannot listen"), Toast("No sound.", ("Ada",))
+    for again in ((failed, told), (told, failed)):
+        toasts = Toasts()
+        toasts.add(failed, 0.0)
+        toasts.add(told, 0.1)
+        for toast in again:
+            toasts.add(toast, 3.0)
+        assert [(toast.title, toast.message) for toast in toasts.standing] == [("Cannot listen", "Ada: No sound.")]
+
+
 def test_toasts_that_went_are_not_counted() -> None:
     toasts = Toasts()
     toasts.add(Toast("No audio.", ("Ada",)), 0.0)
