@@ -54,7 +54,8 @@ async def test_a_call_is_transferred_blindly_and_ends_here(make_engine, echo):
     await call.transfer(target)
     assert (await states(at_alice))[0] is TransferState.ASKED
     assert call.snapshot().transfer.state is TransferState.DONE
-    assert (await at_alice.wait_for(CallEnded)).reason == f"Transferred to {target}."
+    spoken = target.removeprefix("sip:").partition(";")[0]
+    assert (await at_alice.wait_for(CallEnded)).reason == f"Transferred to {spoken}."
     referred = await happened_bob.wait_for(CallReferred)
     assert (referred.call_id, referred.target, referred.refusal) == (at_bob.call_id, target, "")
     created = await happened_bob.wait_for(CallCreated)
@@ -180,6 +181,9 @@ async def test_two_calls_are_joined(make_engine, outbound):
     await happened_carol.wait_for(CallEnded, call_id=at_carol.call_id)
     await happened_bob.wait_for(CallEnded, call_id=at_bob.call_id)
     assert [call.ended for call in (to_bob, with_carol)] == [True, True]
+    assert to_bob.snapshot().end_reason.startswith("Transferred to ")
+    met = to_bob.snapshot().peer_uri.removeprefix("sip:").partition(";")[0]
+    assert with_carol.snapshot().end_reason == f"Connected to {met}."
     assert sum(not call.ended for call in bob.calls.values()) == 1
     assert sum(not call.ended for call in carol.calls.values()) == 1
 
@@ -197,6 +201,12 @@ async def test_calls_that_cannot_be_joined_go_on(make_engine, echo):
     with pytest.raises(EngineError, match="603"):
         await to_bob.transfer_to(to_carol)
     assert [call.state for call in (to_bob, to_carol)] == [CallState.CONNECTED] * 2
+    echoing = next(iter(echo.calls.values()))
+    await echoing.hang_up()
+    await to_carol.wait_ended()
+    assert to_carol.snapshot().end_reason == "The other side hung up."
+    with pytest.raises(EngineError, match="is over"):
+        await to_bob.transfer_to(to_carol)
 
 
 async def test_keys_go_by_info_where_the_account_says_so(make_engine, echo):

@@ -159,6 +159,10 @@ class Call:
         if not self.ended:
             self._give_up(reason)
 
+    def goes_over(self, reason: str) -> None:
+        """Take word that the other side will hang up because it is joined with somebody else; an empty text takes it back."""
+        self._course.goes_over = reason
+
     async def set_mode(self, mode: str | Mode) -> None:
         """Let another mode, by its name or a mode itself, handle the call from now on. RTP goes on without a gap."""
         name, factory = self._runner.find(mode)

@@ -26,6 +26,8 @@ class CallCourse:
         self.ended_at: float | None = None
         self.end_status: int | None = None
         self.end_reason = ""
+        self.goes_over = ""
+        """Why the other side will hang up: it is being joined with somebody else. Empty where nobody asked it to."""
         self._early_media = False
 
     @property
@@ -79,7 +81,8 @@ class CallCourse:
         self.state = CallState.ENDED
         self.ended_at = time.time()
         self.end_status = status
-        self.end_reason = self.end_reason or sentence(reason)
+        expected = self.goes_over if by == "remote" else ""
+        self.end_reason = self.end_reason or expected or sentence(reason)
         duration_s = self.ended_at - self.answered_at if self.answered_at is not None else 0.0
         self._publish(CallEnded(self.ended_at, self._call_id, by, status, self.end_reason, duration_s))
 

@@ -18,6 +18,7 @@ from weakref import ref
 from voip_engine.calls.call_services import CallServices
 from voip_engine.errors import EngineError
 from voip_engine.events import CallTransferring
+from voip_engine.hosts import bracketed, host_port
 from voip_engine.sip import effects
 from voip_engine.sip.messages.uri import SipUri
 from voip_engine.sip.sessions.session import SessionStateError
@@ -68,6 +69,8 @@ class CallTransfers:
         """Join the other sides of two calls, and wait for the end of it. Raises EngineError; both go on then."""
         if other is self._call:
             raise EngineError("A call cannot be transferred to itself.")
+        if other.ended:
+            raise EngineError("The other call is over: there is nobody left on it to be joined with.")
         if other.state is not CallState.CONNECTED:
             raise EngineError(
                 "The other call is not up yet: wait until it is answered, or transfer without asking first."
@@ -119,6 +122,8 @@ class CallTransfers:
         try:
             await self._hold()
             self._send(target, other)
+            if other is not None:
+                other.goes_over(self._joined)
         except (EngineError, SessionStateError) as error:
             self._fail(None, str(error))
             raise EngineError(str(error)) from error
@@ -143,6 +148,16 @@ class CallTransfers:
     @property
     def _is_under_way(self) -> bool:
         return self.snapshot is not None and self.snapshot.state not in OVER
+
+    @property
+    def _left(self) -> str:
+        assert self.snapshot is not None
+        return f"Transferred to {_spoken(self.snapshot.target)}."
+
+    @property
+    def _joined(self) -> str:
+        known = self._call.snapshot()
+        return f"Connected to {known.peer_name or _spoken(known.peer_uri)}."
 
     async def _outcome(self) -> TransferSnapshot:
         await self._over.wait()
@@ -182,15 +197,16 @@ class CallTransfers:
             return
         self._agreed = True
         target, status = self.snapshot.target, effect.status
+        self._call.goes_over(self._left)
         if not effect.final:
             state = TransferState.RINGING if 180 <= status < 200 else TransferState.TRYING
             if state is not self.snapshot.state:
                 self._change(TransferSnapshot(target=target, state=state, status=status))
         elif status < 300:
             self._done(status)
-            for call in (self._call, self._other):
-                if call is not None:
-                    call.end(f"Transferred to {target}.")
+            self._call.end(self._left)
+            if self._other is not None:
+                self._other.end(self._joined)
         else:
             self._fail(status, effect.reason)
 
@@ -211,6 +227,9 @@ class CallTransfers:
         assert self.snapshot is not None
         target = self.snapshot.target
         self._change(TransferSnapshot(target=target, state=TransferState.FAILED, status=status, detail=reason))
+        for call in (self._call, self._other):
+            if call is not None:
+                call.goes_over("")
         if self._holding and not self._call.ended:
             self._services.spawn(self._resume(), f"resume call {self._call.call_id}")
         self._over.set()
@@ -238,3 +257,10 @@ class CallTransfers:
     def _change(self, snapshot: TransferSnapshot) -> None:
         self.snapshot = snapshot
         self._services.publish(CallTransferring(time.time(), self._call.call_id, snapshot))
+
+
+def _spoken(address: str) -> str:
+    """An address as people say it: without scheme, parameters and headers."""
+    uri = SipUri.parse(address)
+    place = host_port(uri.host, uri.port) if uri.port is not None else bracketed(uri.host)
+    return "@".join(part for part in (uri.user or "", place) if part) or address
