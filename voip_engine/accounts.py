@@ -218,7 +218,8 @@ class Accounts:
         self._snapshots[name] = after
         if state in (AccountState.UNREGISTERED, AccountState.FAILED):
             self._unregistered.set()
-        self._publish(AccountChanged(time.time(), after))
+        if after != before:
+            self._publish(AccountChanged(time.time(), after))
 
     def _initial(self, name: str, account: AccountSettings) -> AccountSnapshot:
         hop = registrar_of(account)
