@@ -319,6 +319,18 @@ def test_a_flow_that_lasted_is_made_anew_within_seconds_each_time() -> None:
         assert len(phone.requests) > before, number
 
 
+def test_a_registrar_that_refuses_and_closes_the_connection_is_asked_no_sooner_for_it() -> None:
+    phone = Phone(lambda request, hop: accept(request), transport="TCP").register()
+    phone.answer = lambda request, hop: make_response(request, 403, to_tag="t")
+    phone.pass_time(300)  # the refresh is refused
+    assert phone.changes[-1].state == "failed"
+    asked = len(phone.requests)
+    for _ in range(5):
+        phone.lose_flow()
+        phone.pass_time(phone.now + 10)
+    assert len(phone.requests) == asked
+
+
 def test_by_an_outbound_proxy_register_is_for_the_registrar_and_calls_take_both_routes() -> None:
     proxy = "<sip:192.0.2.9:5060;lr>"
     phone = Phone(lambda request, hop: accept(request), routes=(proxy,), registers_at=SipUri.parse("sip:home.example"))

@@ -94,6 +94,7 @@ class Registration:
         self._moved = False
         self._wanted = False
         self._bound = False
+        self._refused = False
         self._reached = False
         self._failures = 0
         self._state: AccountState = "unregistered"
@@ -144,9 +145,10 @@ class Registration:
     def flow_lost(self, flow: Flow, now: float) -> None:
         """Refresh soon when the connection that the registrar answered on is gone: calls came in by it.
 
-        One server after the other that closes it soon is asked ever more rarely, but never later than it has to be.
+        One server after the other that closes it soon is asked ever more rarely, but never later than it has to be; one that
+        has refused us, and then closes it, no sooner for that.
         """
-        if flow == self._flow and self._wanted and self._bound and self._transaction is None:
+        if flow == self._flow and self._wanted and self._bound and self._transaction is None and not self._refused:
             self._untried = len(self._paths) - 1
             self._short_flows = self._short_flows + 1 if now - self._flow_since < STEADY_FLOW_S else 0
             random = self._endpoint.random
@@ -239,6 +241,7 @@ class Registration:
 
     def _on_success(self, response: Response, expires_s: int, now: float) -> None:
         self._failures = 0
+        self._refused = False
         self._bound = expires_s > 0
         self._untried = len(self._paths) - 1
         moved = self._binding.accepted(response, expires_s) and not self._moved
@@ -279,6 +282,7 @@ class Registration:
             return
         self._untried = len(self._paths) - 1
         self._failures += 1
+        self._refused = response is not None
         # Whether the last answers were right was never said: they must not count as refused at the next attempt.
         self._credentials = self._fresh_credentials()
         delay_s = self._back_off_s(status) * self._endpoint.random.uniform(0.5, 1)
