@@ -331,6 +331,16 @@ def test_a_registrar_that_refuses_and_closes_the_connection_is_asked_no_sooner_f
     assert len(phone.requests) == asked
 
 
+def test_a_server_that_an_account_moves_to_has_all_its_time_to_answer() -> None:
+    phone = Phone(lambda request, hop: None).register("192.0.2.1", "192.0.2.2")
+    phone.pass_time(3)
+    phone.register("192.0.2.3", "192.0.2.4")  # the first one's four seconds are nobody's any more
+    phone.pass_time(6)
+    assert {hop.host for _, _, hop in phone.requests if hop.host != "192.0.2.1"} == {"192.0.2.3"}
+    phone.pass_time(8)
+    assert phone.requests[-1][2].host == "192.0.2.4"
+
+
 def test_by_an_outbound_proxy_register_is_for_the_registrar_and_calls_take_both_routes() -> None:
     proxy = "<sip:192.0.2.9:5060;lr>"
     phone = Phone(lambda request, hop: accept(request), routes=(proxy,), registers_at=SipUri.parse("sip:home.example"))

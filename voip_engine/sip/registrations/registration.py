@@ -122,6 +122,7 @@ class Registration:
         if self._transaction is not None and paths[0] not in self._paths[:1]:
             self._transaction.abandon(now)
             self._transaction = None
+            self._endpoint.timers.stop(self._patience)
         self._paths = paths
         self.askers.found([path.hop.host for path in paths], now)
         self._untried = len(paths) - 1
