@@ -182,6 +182,24 @@ async def test_after_a_change_of_network_a_connection_takes_nothing_new_until_so
         assert here.lost.empty()
 
 
+async def test_what_went_by_another_connection_to_the_same_server_does_not_fail_with_the_older_one() -> None:
+    async with endpoint(TcpLimits(probe_s=0)) as here, listening() as (hop, connections), asyncio.timeout(5):
+        here.transport.send(SendRequest(OPTIONS, hop, "t"))
+        reader, writer = await connections.get()
+        writer.write(ANSWER)
+        await here.data.get()
+        here.transport.network_changed()
+        assert await reader.readexactly(len(OPTIONS) + 4) == OPTIONS + PING
+        here.transport.send(SendRequest(OPTIONS, hop, "u"))
+        _, newer = await connections.get()
+        writer.close()
+        await here.lost.get()
+        assert (await here.failures.get())[0] == "t"
+        newer.write(ANSWER)
+        await here.data.get()
+        assert here.failures.empty()
+
+
 async def test_over_tls_a_long_message_is_heard_that_the_other_side_closes_after(authority: Authority) -> None:
     body = b"x" * 60_000
     long = ANSWER.replace(b"Length: 0", b"Length: %d" % len(body)) + body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from random import Random
 from typing import Generic, TypeVar
 
@@ -126,8 +126,12 @@ class PendingTransactions:
         sent = self._sent.get(transaction)
         return None if sent is None else sent[1:]
 
-    def take(self, transport: Transport, remote: Remote) -> list[str]:
-        """Forget those that wait for a remote address; give those young enough to care."""
+    def take(self, transport: Transport, remote: Remote, among: Container[str] | None = None) -> list[str]:
+        """Forget those, or those `among` some, that wait for a remote address; give those young enough to care."""
         oldest = asyncio.get_running_loop().time() - PENDING_S
-        waiting = [name for name, (_, over, to) in self._sent.items() if over == transport and to == remote]
+        waiting = [
+            name
+            for name, (_, over, to) in self._sent.items()
+            if over == transport and to == remote and (among is None or name in among)
+        ]
         return [name for name in waiting if self._sent.pop(name)[0] >= oldest]

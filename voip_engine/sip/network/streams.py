@@ -165,6 +165,10 @@ class Streams:
         if connection is not None and connection.deaf:
             connection.forsake()
 
+    def carried_by(self, flow: Flow) -> set[str]:
+        """The transactions whose requests went by the connection of a flow."""
+        return {transaction for transaction, number in self._carriers.items() if number == flow.connection}
+
     def send_on(self, flow: Flow, data: bytes) -> bool:
         """Send on the connection of a flow; False when it is gone."""
         connection = self._connections.get(flow.connection)

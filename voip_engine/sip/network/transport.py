@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
 from dataclasses import replace
 from itertools import groupby
 from random import Random
@@ -50,9 +50,8 @@ class SipTransport:
     """Owns every SIP socket. Its callbacks run in the event loop and must not block.
 
     `on_failure` gets a transaction and plain words; it is called after `send` has returned. `on_flow_lost` gets plain words,
-    too. `on_sent` gets what really went
-    out, and which way: names were looked up by then, and a connection made. Hosts in the flows are literal addresses;
-    `local_host` is one that the peer can reach, on a wildcard socket too.
+    too. `on_sent` gets what really went out, and which way: names were looked up by then, and a connection made. Hosts in the
+    flows are literal addresses; `local_host` is one that the peer can reach, on a wildcard socket too.
     """
 
     def __init__(
@@ -319,7 +318,8 @@ class SipTransport:
 
     def _stream_lost(self, flow: Flow, reason: str) -> None:
         if not self._closed:
-            self._fail_pending(flow.transport, (flow.remote_host, flow.remote_port), reason)
+            carried = self._streams.carried_by(flow)
+            self._fail_pending(flow.transport, (flow.remote_host, flow.remote_port), reason, carried)
             self._on_flow_lost(flow, reason)
 
     # ---- addresses --------------------------------------------------------------------------------------------------
@@ -368,8 +368,10 @@ class SipTransport:
 
     # ---- failures and tasks -----------------------------------------------------------------------------------------
 
-    def _fail_pending(self, transport: Transport, remote: Remote, reason: str) -> None:
-        waiting = self._pending.take(transport, remote)
+    def _fail_pending(
+        self, transport: Transport, remote: Remote, reason: str, among: Container[str] | None = None
+    ) -> None:
+        waiting = self._pending.take(transport, remote, among)
         if waiting:
             self._routes.put_last(transport, remote)
         for transaction in waiting:
