@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 from support.happenings import Happenings
+from support.sip_caller import description
 from support.sip_responder import reply, responder
 from support.uris import uri_of
 
@@ -13,6 +14,7 @@ from voip_engine import EngineError
 from voip_engine.events import CallAnswered, CallEnded
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.sip.messages.message import Request, Response
+from voip_engine.sip.network.sockets import source_address
 
 ANYWHERE = DiallingSettings(redirect=("*",))
 
@@ -33,6 +35,25 @@ async def test_a_redirected_call_reaches_the_one_it_was_sent_to(make_engine, ech
         await happened.wait_for(CallAnswered)
     assert call.snapshot().peer_uri == uri_of(echo, "tcp")
     assert call.snapshot().transport == "TCP"
+
+
+async def test_a_call_to_where_we_have_another_address_is_not_taken_for_one_that_lost_its_own(make_engine):
+    def answer(request: Request) -> Iterable[Response]:
+        if request.method == "ACK":
+            return []
+        body = description(4000) if request.method == "INVITE" else b""
+        return [reply(request, 200, ("Contact", f"<sip:bob@{phone.address}>"), body=body)]
+
+    caller = await make_engine(dialling=ANYWHERE, listen=("udp:127.0.0.1:0", "udp:[::1]:0"))
+    happened = Happenings(caller)
+    async with responder(answer, "::1") as phone, responder(sends_to(f"sip:bob@{phone.address}")) as server:
+        call = await caller.dial(f"sip:bob@{server.address}")
+        await happened.wait_for(CallAnswered)
+        assert call.snapshot().remote_signalling == phone.address
+        assert not call.is_stranded(source_address)
+        assert call.is_stranded(lambda host: "192.0.2.1")
+        assert not call.is_stranded(lambda host: "")
+        await call.hang_up()
 
 
 async def test_only_those_are_called_that_may_be_called(make_engine, echo):

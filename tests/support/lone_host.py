@@ -12,17 +12,22 @@ import tempfile
 from collections.abc import Iterable
 
 from support.dns_server import name_server
+from support.happenings import Happenings
 from support.moving_host import AFTER, BEFORE, DESK, be_at, ip
 from support.programs import program
+from support.sip_caller import AudioPort, caller, description
 from support.sip_responder import reply, responder
 from support.stun_server import PUBLIC_HOST, StunServer
 
 from voip_engine import AccountSettings, Engine, EngineSettings
+from voip_engine.events import CallAnswered
 from voip_engine.network_watch import EVERY_S
+from voip_engine.sdp.description import SessionDescription
 from voip_engine.sip.messages.message import Request, Response, parse_message
 
 FAR = "9.9.9.9"
 """Never contacted: in this network it is this machine's."""
+FAR_IPV6, BEFORE_IPV6, AFTER_IPV6 = "fd00:7::1", "fd00:8::1", "fd00:8::2"
 AT_ONCE_S = EVERY_S + 2.5
 """What still went by the old connection would not be given up for 4 s after the change was noticed."""
 
@@ -60,6 +65,31 @@ async def account_moves() -> None:
             while await registered.get() != AFTER:
                 pass
     server.close()
+
+
+def be_at_ipv6(address: str) -> None:
+    """Take an address, and reach the far one from it."""
+    ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+    ip("route", "replace", "local", FAR_IPV6, "dev", "lo", "table", "local", "src", address)
+
+
+async def audio_moves() -> None:
+    """A call that is signalled over IPv4 goes on from another address of IPv6, where its audio is."""
+    ip("address", "add", f"{FAR_IPV6}/128", "dev", "lo", "nodad")
+    ip("-6", "route", "delete", "local", FAR_IPV6, "dev", "lo", "table", "local")  # there it is reached from itself
+    be_at_ipv6(BEFORE_IPV6)
+    with AudioPort(FAR_IPV6) as audio:
+        async with Engine(EngineSettings(listen=("udp:127.0.0.1:0",), auto_answer=True)) as engine:
+            happened = Happenings(engine)
+            async with caller(engine) as phone:
+                phone.answer = offer = description(audio.port, host=FAR_IPV6)
+                accepted = await phone.invite(offer)
+                await happened.wait_for(CallAnswered)
+                ip("address", "delete", f"{BEFORE_IPV6}/128", "dev", "lo")
+                be_at_ipv6(AFTER_IPV6)
+                told = await phone.phone.request("INVITE")
+                hosts = [SessionDescription.parse(body).host for body in (accepted.body, told.body)]
+                assert hosts == [BEFORE_IPV6, AFTER_IPV6], hosts
 
 
 async def called_far_away() -> None:
@@ -101,5 +131,5 @@ if __name__ == "__main__":
         resolv_conf.write("nameserver 127.0.0.1\n")
         resolv_conf.flush()
         subprocess.run((program("mount"), "--bind", resolv_conf.name, "/etc/resolv.conf"), check=True)
-        to_do = {each.__name__: each for each in (account_moves, called_far_away, second_server_called)}
+        to_do = {each.__name__: each for each in (account_moves, audio_moves, called_far_away, second_server_called)}
         asyncio.run(to_do[sys.argv[1]]())

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import cast
 
+from voip_engine.hosts import host_port
 from voip_engine.sip.messages.message import Request, Response, make_response, parse_message
 
 Answer = Callable[[Request], Iterable[Response]]
@@ -26,8 +27,7 @@ class Responder(asyncio.DatagramProtocol):
     @property
     def address(self) -> str:
         """Its `host:port`."""
-        host, port = self._transport.get_extra_info("sockname")
-        return f"{host}:{port}"
+        return host_port(*self._transport.get_extra_info("sockname")[:2])
 
     def send(self, message: Request | Response, to: tuple[str, int]) -> None:
         """Say something unasked."""

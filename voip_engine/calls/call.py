@@ -241,7 +241,7 @@ class Call:
 
     def is_stranded(self, address_towards: Callable[[str], str]) -> bool:
         """Whether this machine's address towards the other side, empty for none, is not the one that the call was made from."""
-        return self._media.is_stranded(address_towards(self._identity.peer_hop.host))
+        return self._media.is_stranded(address_towards)
 
     async def move(self) -> None:
         """Go on from this machine's present address. Raises MediaError and TransportError; then the call is where it was."""
@@ -353,7 +353,7 @@ class Call:
     def _go_over(self, hop: NextHop) -> None:
         """Note over which hop the call's signalling goes."""
         self._identity = replace(self._identity, peer_hop=hop)
-        self._media.secure_signalling = hop.transport == "TLS"
+        self._media.go_over(hop)
 
     def _give_up(self, reason: str) -> None:
         self._course.will_end(reason)

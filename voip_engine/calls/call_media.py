@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 
 from voip_engine.calls.call_services import CallIdentity, CallServices
 from voip_engine.calls.figures import MediaMeter, codec_snapshot
@@ -10,14 +12,15 @@ from voip_engine.calls.negotiation import CallNegotiation
 from voip_engine.calls.voice import CallVoice
 from voip_engine.errors import EngineError
 from voip_engine.events import MediaChanged, MediaChangeRefused
-from voip_engine.hosts import host_port
+from voip_engine.hosts import host_port, is_unspecified
 from voip_engine.media import protocol
 from voip_engine.sdp.description import MalformedSdp
 from voip_engine.sdp.negotiation import NotAcceptable
 from voip_engine.sdp.plan import CodecName, MediaPlan
 from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
-from voip_engine.sip.flow import Path
+from voip_engine.sip.flow import NextHop, Path
+from voip_engine.sip.network.sockets import family_of
 from voip_engine.snapshots import CodecSnapshot, Holder, SecuritySnapshot
 
 
@@ -27,12 +30,15 @@ class CallMedia:
     def __init__(self, services: CallServices, session: str, voice: CallVoice) -> None:
         self._services = services
         self._session = session
-        self.secure_signalling = False
+        self._secure_signalling = False
         """Whether the session's signalling is encrypted, as far as the next hop."""
         self._voice = voice
         self.negotiation: CallNegotiation | None = None
         """None while there is no leg."""
         self._offered_late = False
+        self._ways: dict[str, tuple[str, str]] = {}
+        """The other side's host for signalling, and for audio of the other family, each with our own address on the way."""
+        self._moving = asyncio.Lock()
         self.meter = MediaMeter()
 
     @property
@@ -49,7 +55,7 @@ class CallMedia:
     def security(self) -> SecuritySnapshot:
         """What is encrypted."""
         srtp = self.plan.srtp if self.plan is not None else None
-        return SecuritySnapshot(signalling=self.secure_signalling, suite=srtp.suite if srtp is not None else "")
+        return SecuritySnapshot(signalling=self._secure_signalling, suite=srtp.suite if srtp is not None else "")
 
     @property
     def held_by(self) -> Holder:
@@ -75,6 +81,14 @@ class CallMedia:
             parties = self._core.features.parties(self._session)
             self._services.plane.send(protocol.ConfigureLeg(self._voice.leg_id, self.plan, timeout_s, parties=parties))
             self._voice.configure(codec_snapshot(self.plan).audio_rate_hz)
+            host, (signalling_host, _) = self.plan.remote_rtp.host, self._ways["signalling"]
+            if family_of(host) is not family_of(signalling_host) and not is_unspecified(host):
+                self._note_way("audio", host)
+
+    def go_over(self, hop: NextHop) -> None:
+        """Note over which hop the session's signalling goes."""
+        self._secure_signalling = hop.transport == "TLS"
+        self._note_way("signalling", hop.host)
 
     def progressed(self, answer: bytes) -> bool:
         """Follow what a branch answers that has not taken the call, for as long as no other one does; False for nonsense."""
@@ -140,27 +154,34 @@ class CallMedia:
         """Offer other codecs. Raises EngineError while another offer is out."""
         self._reoffer(self._negotiable().offer(codecs=codecs))
 
-    def is_stranded(self, here: str) -> bool:
-        """Whether `here`, our address towards the peer if there is any, is not the one that the leg was opened from."""
-        return self.negotiation is not None and here not in ("", self.negotiation.home)
+    def is_stranded(self, address_towards: Callable[[str], str]) -> bool:
+        """Whether our address on the way to the other side, empty for no way, is another one than it was."""
+        return any(address_towards(host) not in ("", ours) for host, ours in self._ways.values())
 
     async def move(self, identity: CallIdentity) -> None:
-        """Bind the leg to our present address towards the call's peer, and tell the peer.
+        """Bind the leg to our present address towards the call's peer, and tell the peer, unless the call is over by then.
 
         Raises MediaError and TransportError, and then the leg is where it was, and stays there until the address changes again.
         """
         signalling, hop, negotiation = self._services.signalling, identity.peer_hop, self.negotiation
         if negotiation is None:
             return
-        negotiation.home = signalling.source_address(hop.host)
-        local = await signalling.local_address_for(hop)
-        contact = await signalling.contact_for(Path(hop, local))
-        await self._services.move_leg(identity.number, negotiation, local, hop)
-        offer = negotiation.offer()
-        moved = self._core.move(
-            self._session, offer, account=identity.account, local=local, contact=contact, now=self._now
-        )
-        self._perform(moved)
+        self._ways = {what: (host, signalling.source_address(host)) for what, (host, _) in self._ways.items()}
+        async with self._moving:
+            local = await signalling.local_address_for(hop)
+            contact = await signalling.contact_for(Path(hop, local))
+            await self._services.move_leg(identity.number, negotiation, local, hop)
+            if self._voice.hung_up.is_set():
+                return
+            moved = self._core.move(
+                self._session,
+                negotiation.offer(),
+                account=identity.account,
+                local=local,
+                contact=contact,
+                now=self._now,
+            )
+            self._perform(moved)
 
     def reoffered(self, offer: bytes | None, branch: str, *, connected: bool) -> None:
         """Answer their re-INVITE or UPDATE, one that a branch sends while a call of ours rings too."""
@@ -215,6 +236,10 @@ class CallMedia:
             return False
         self.follow()
         return True
+
+    def _note_way(self, what: str, host: str) -> None:
+        if self._ways.get(what, ("", ""))[0] != host:
+            self._ways[what] = host, self._services.signalling.source_address(host)
 
     def _agreed(self) -> tuple[MediaPlan | None, Holder]:
         return self.plan, self.held_by

@@ -91,7 +91,7 @@ class LegPorts:
         except BaseException:  # whoever wanted the leg does so no more
             self._plane.send(CloseLeg(leg_id))
             raise
-        return CallNegotiation(seen, codecs, srtp=srtp, rtcp_port=rtcp_port, home=_home(peer))
+        return CallNegotiation(seen, codecs, srtp=srtp, rtcp_port=rtcp_port)
 
     async def move(self, leg_id: int, negotiation: CallNegotiation, local: LocalAddress, peer: NextHop) -> None:
         """Bind an open leg to `local`, or where its audio is of the other family, and let its negotiation name that.
@@ -197,13 +197,6 @@ def _others(offer: bytes, local_host: str) -> list[str]:
                 continue
             found.append(str(source))
     return list(dict.fromkeys(found))
-
-
-def _home(peer: NextHop) -> str:
-    try:
-        return source_address(peer.host)
-    except TransportError:
-        return ""
 
 
 def _request() -> bytes:

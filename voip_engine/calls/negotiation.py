@@ -34,12 +34,8 @@ class CallNegotiation:
         *,
         srtp: SrtpPolicy = "off",
         rtcp_port: int | None = None,
-        home: str = "",
     ) -> None:
-        """`local` is where RTP is to come, `rtcp_port` where RTCP is if not one above. Keys are made for this call alone.
-
-        `home` is this machine's own address towards the peer, which neither knows of NATs nor of what the settings show.
-        """
+        """`local` is where RTP is to come, `rtcp_port` where RTCP is if not one above. Keys are made for this call alone."""
         session_id = secrets.randbits(31)
         self._media = LocalMedia(
             host=local.host,
@@ -59,7 +55,6 @@ class CallNegotiation:
         self._held = self._wants_hold = self._held_by_them = False
         self._agreed_codecs = codecs
         self.local = local
-        self.home = home
         self.plan: MediaPlan | None = None
 
     @property
