@@ -106,6 +106,19 @@ def test_a_redirected_call_is_not_told_as_lost_for_an_acknowledgement_that_was()
     assert [(by, status) for by, status, _ in ends(bench)] == [("remote", 302)]
 
 
+def test_a_bye_that_shows_the_connection_to_be_dead_goes_by_a_new_one() -> None:
+    bench = Bench(transport="TCP")
+    bench.connect()
+    bench.apply(bench.core.hang_up(bench.session, bench.now))
+    [first] = bench.take_requests("BYE")
+    lose(bench)
+    [second] = bench.take_requests("BYE")
+    assert (second.cseq, second.vias[0].branch != first.vias[0].branch) == (first.cseq, True)
+    lose(bench)
+    assert bench.take_requests() == [], "there is nobody any more"
+    bench.finish()
+
+
 def test_a_reinvite_that_was_lost_leaves_the_call_as_it_was() -> None:
     bench = Bench(transport="TCP")
     bench.connect()

@@ -1,7 +1,8 @@
 """Requests of ours within a dialog, other than INVITE and ACK: sent, challenged, sent again, answered (RFC 3261 §12.2.1).
 
-They go to names that may stand for several servers (RFC 3263 §4.3). What the transport cannot send is sent again under a new
-branch, for the transport then prefers another one of the name's.
+They go to names that may stand for several servers (RFC 3263 §4.3), or by a connection that is dead by then, which only shows
+when something is sent. What the transport cannot send is sent again under a new branch, for the transport then prefers another
+one of the name's, or makes a new connection.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 from voip_engine.hosts import is_literal
 from voip_engine.sip.authentication.credentials import Credentials
-from voip_engine.sip.flow import Flow
+from voip_engine.sip.flow import Flow, NextHop
 from voip_engine.sip.messages.message import Request, Response
 from voip_engine.sip.sessions.dialog import Dialog
 from voip_engine.sip.sessions.session_context import SessionContext
@@ -19,6 +20,8 @@ OnFinal = Callable[[int, Response | None, float], None]
 """Takes the status, the response (None where none came: 408 or 503 then) and the time."""
 SERVERS = 3
 """How many servers of one name are tried."""
+CONNECTIONS = 2
+"""How many connections to one address are tried."""
 
 
 class DialogRequests:
@@ -49,7 +52,7 @@ class DialogRequests:
         credentials: Credentials,
         on_final: OnFinal,
         now: float,
-        servers: int = SERVERS,
+        failed: int = 0,
     ) -> None:
         def on_response(response: Response, flow: Flow, now: float) -> None:
             if response.status < 200:
@@ -66,9 +69,9 @@ class DialogRequests:
             on_final(response.status, response, now)
 
         def on_failure(status: int, reason: str, now: float) -> None:
-            if status == 503 and servers > 1 and not is_literal(hop.host):
+            if status == 503 and failed + 1 < _tries(hop):
                 again = Request(request.method, request.uri, request.headers.copy(), request.body)
-                self._send(dialog, again, credentials, on_final, now, servers - 1)
+                self._send(dialog, again, credentials, on_final, now, failed + 1)
             else:
                 on_final(status, None, now)
 
@@ -87,6 +90,12 @@ class DialogRequests:
             on_failure=on_failure,
             on_end=on_end,
         )
+
+
+def _tries(hop: NextHop) -> int:
+    if not is_literal(hop.host):
+        return SERVERS
+    return 1 if hop.transport == "UDP" else CONNECTIONS
 
 
 def _ignore(status: int, response: Response | None, now: float) -> None:
