@@ -21,3 +21,7 @@ class AccountNews:
             return False
         self._told[account.account] = says
         return True
+
+    def forget(self, account: str) -> None:
+        """Tell of this account whatever comes next: somebody asked for it."""
+        self._told.pop(account, None)

@@ -24,6 +24,7 @@ from voip_engine.events import (
     CallEnded,
     CallEvent,
     CallReferred,
+    CallRefused,
     CallTransferring,
     MediaChangeRefused,
     MediaRestarted,
@@ -260,6 +261,8 @@ def notable(event: AnyEvent) -> tuple[str, SeverityLevel] | None:
             return f"{bare_uri(account.account)}: {account.detail}", "error"
         case CallEnded(status=status, reason=reason) if status is not None and status >= 400 and status != 487:
             return reason or f"The call failed with {status}.", "warning"
+        case CallRefused(caller=caller, status=status, reason=reason):
+            return f"Refused a call of {bare_uri(caller)} ({status}): {reason}", "warning"
         case MediaChangeRefused():
             return f"The other side refused the change: {event.reason}", "warning"
         case ModeFailed():

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
-from voip_engine.events import AccountChanged, AnyEvent, CallEvent, EngineStarted, MediaChanged
-from voip_engine.snapshots import AccountSnapshot, CallSnapshot, CallState, EngineSnapshot
+from voip_engine.events import AccountChanged, AnyEvent, CallEvent, CallRefused, EngineStarted, MediaChanged
+from voip_engine.snapshots import AccountSnapshot, AccountState, CallSnapshot, CallState, EngineSnapshot
 from voip_tui.account_news import AccountNews
 from voip_tui.happenings import SPEECH_EVENTS, log_line
 from voip_tui.history import CallHistory, CallView, LogLine
+from voip_tui.refusals import Refusals
 from voip_tui.transcripts import other_side
 from voip_tui.words import peer
 
@@ -146,6 +147,10 @@ class ConsoleEngine(Protocol):
         """Call somebody."""
         ...
 
+    def register(self, account: str) -> None:
+        """Register an account now, whenever it was to be tried again. Raises `EngineError`."""
+        ...
+
     async def pull_model(self, model: str, on_progress: Callable[[PullProgressLike], None]) -> object:
         """Fetch what a `Trouble.model` names, then let the calls that waited for it go on. Raises `EngineError`."""
         ...
@@ -171,6 +176,8 @@ class Board:
     accounts: tuple[AccountSnapshot, ...] = ()
     engine: EngineSnapshot | None = None
     now: int = 0
+    refused_calls: int = 0
+    """Calls that were refused before anybody could answer, of those who may call here."""
 
     @property
     def live(self) -> int:
@@ -224,6 +231,7 @@ class Bridge:
         self._now = now
         self._histories: dict[str, CallHistory] = {}
         self._account_news = AccountNews()
+        self._refusals = Refusals()
         self._events = engine.events()
         self.lines.append(log_line(EngineStarted(now(), engine.snapshot().listening)))
 
@@ -248,6 +256,7 @@ class Bridge:
             accounts=self.engine.accounts(),
             engine=self.engine.snapshot(),
             now=int(now) if counting else self.board.now,
+            refused_calls=self._refusals.count,
         )
         if board != self.board or any(history.audible for history in self._histories.values()):
             self.board = board
@@ -257,10 +266,24 @@ class Bridge:
     async def follow(self) -> None:
         """Pass on the engine's events until it stops."""
         async for event in self._events:
-            news = not isinstance(event, AccountChanged) or self._account_news.is_new(event.account)
-            if news:
+            match event:
+                case AccountChanged(account=account):
+                    written = news = self._account_news.is_new(account)
+                case CallRefused():
+                    written, news = True, self._refusals.is_new(event)
+                case _:
+                    written = news = True
+            if written:
                 self._write(event)
             self._post(EngineHappened(event, news=news))
+
+    def register_again(self) -> tuple[str, ...]:
+        """Register every account that failed to, and give their names. Raises `EngineError`."""
+        failed = tuple(each.account for each in self.engine.accounts() if each.state is AccountState.FAILED)
+        for account in failed:
+            self._account_news.forget(account)
+            self.engine.register(account)
+        return failed
 
     def _write(self, event: AnyEvent) -> None:
         if not isinstance(event, CallEvent):

@@ -31,6 +31,8 @@ class Situation:
     pulling: bool = False
     """Whether the model that the selected call lacks is being fetched."""
     ended_hidden: bool = False
+    accounts: int = 0
+    failed_accounts: int = 0
 
 
 def always(_: Situation) -> str | None:
@@ -59,6 +61,20 @@ def live(verb: str) -> Callable[[Situation], str | None]:
         return None
 
     return why_not
+
+
+def over(situation: Situation) -> str | None:
+    """What needs a selected call that has ended."""
+    if situation.selected is None:
+        return "No call is selected."
+    return None if situation.selected.state is CallState.ENDED else "This call is not over yet."
+
+
+def unregistered(situation: Situation) -> str | None:
+    """What needs an account that could not register."""
+    if not situation.accounts:
+        return "There is no account to register."
+    return None if situation.failed_accounts else "No account has failed to register."
 
 
 def answered(verb: str) -> Callable[[Situation], str | None]:
@@ -159,8 +175,8 @@ def worth_keeping(situation: Situation) -> str | None:
 
 
 def save_hint(situation: Situation) -> str:
-    """Save, where what would be saved is in sight."""
-    shown = situation.page_shown and situation.pane in ("dialogue", "sip")
+    """Save, where what would be saved is in sight, or the call is over and little else applies."""
+    shown = over(situation) is None or (situation.page_shown and situation.pane in ("dialogue", "sip"))
     return "save" if shown and worth_keeping(situation) is None else ""
 
 

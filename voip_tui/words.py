@@ -51,6 +51,15 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return padding + text if right else text + padding
 
 
+def head(text: str, width: int) -> str:
+    """The beginning of `text` that fits into `width` cells, up to a space or a mark where there is one in its later half."""
+    fitting = text
+    while cell_len(fitting) > width:
+        fitting = fitting[:-1]
+    ends = [place + 1 for place, letter in enumerate(fitting) if letter in " ;,:@·" and place + 1 > len(fitting) // 2]
+    return fitting[: ends[-1]] if ends and len(fitting) < len(text) else fitting
+
+
 def brief(sentence: str) -> str:
     """The head of a long sentence: without what stands in parentheses and what follows a semicolon."""
     head = re.sub(r" *\([^()]*\)", "", sentence.partition(";")[0]).rstrip()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from support.desk import Desk
 from support.happenings import Happenings
+from support.sip_responder import reply, responder
 from support.uris import uri_of
 from textual.widgets import Input
 
 from voip_engine import Engine
 from voip_engine.events import CallAnswered, CallEnded, CallRinging, DtmfReceived, MediaChanged, ModeChanged
+from voip_engine.settings import AccountSettings
+from voip_engine.sip.messages.message import Request, Response
 from voip_engine.snapshots import CallState
 from voip_tui.screens.dial import DialScreen
 from voip_tui.widgets.calls_table import CallsTable
@@ -159,6 +163,40 @@ async def test_hanging_up(desk: Desk, far: Engine) -> None:
     await desk.press("x")
     assert (await at_far.wait_for(CallEnded)).by == "remote"
     await desk.shows("ended")
+
+
+async def test_a_call_that_is_over_is_called_back(desk: Desk, echo: Engine) -> None:
+    await connect(desk, echo, caller=f'"Ada Lovelace" <{uri_of(echo)}>')
+    await desk.press("enter", "c")
+    await desk.shows("This call is not over yet.")
+    await desk.press("x")
+    await desk.shows("c call back", "w save as text")
+    assert "1 echo" not in desk.screen
+    await desk.press("c")
+    await desk.shows("Dial", uri_of(echo).partition(";")[0])
+    await desk.press("enter")
+    await desk.happened.wait_for(CallAnswered)
+    await desk.happened.wait_for(CallAnswered)
+    await desk.shows("1 call")
+
+
+async def test_an_account_that_failed_is_registered_by_a_key(tmp_path: Path) -> None:
+    statuses = iter((403, 403))
+
+    def registrar(request: Request) -> list[Response]:
+        bound = ("Contact", f"{request.headers.get('Contact')};expires=600")
+        return [reply(request, next(statuses, 200), bound)]
+
+    async with responder(registrar) as server:
+        account = AccountSettings(uri=f"sip:desk@{server.address}", voicemail=False)
+        async with Desk.open(tmp_path, accounts=(account,)) as desk:
+            await desk.shows("refuses this account (403)", "n register")
+            for attempt in (2, 3):
+                await desk.press("n")
+                await server.request("REGISTER", attempt)
+            await desk.until(lambda: "n register" not in desk.screen, "the account is not registered")
+            await desk.press("n")
+            await desk.shows("No account has failed to register.")
 
 
 async def test_ended_calls_can_be_hidden(desk: Desk, far: Engine) -> None:

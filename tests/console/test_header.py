@@ -5,17 +5,20 @@ from __future__ import annotations
 from msgspec.structs import replace
 from support.still_engine import NOON, REFUSED, REGISTERED, StillEngine
 
+from voip_engine.events import CallRefused
 from voip_tui.app import ConsoleApp
 from voip_tui.context import Setup
 from voip_tui.widgets.header import Header
 
 
-async def header_of(*accounts: object, width: int = 80) -> str:
-    engine = StillEngine((), accounts)
-    app = ConsoleApp(engine.open, Setup(poll_s=None, now=lambda: NOON, bell=False))
+async def header_of(*accounts: object, width: int = 80, line: int = 0, **engine: object) -> str:
+    still = StillEngine((), accounts, **engine)
+    app = ConsoleApp(still.open, Setup(poll_s=None, now=lambda: NOON, bell=False))
     async with app.run_test(size=(width, 24)) as pilot:
         await pilot.pause()
-        return app.main.query_one(Header).render_line(0).text
+        app.console_state.bridge.poll()
+        await pilot.pause()
+        return app.main.query_one(Header).render_line(line).text
 
 
 async def test_accounts_that_do_not_fit_are_counted_and_the_failed_one_is_shown() -> None:
@@ -30,3 +33,27 @@ async def test_accounts_that_fit_are_shown_without_a_count() -> None:
     assert "desk@pbx.example" in shown
     assert "wrong password (403)" in shown
     assert " of " not in shown
+
+
+async def test_why_an_account_failed_has_a_line_of_its_own_where_it_is_long() -> None:
+    why = "The registrar localhost did not accept the name or the password (403)."
+    refused = replace(REFUSED, detail=why, retry_at=NOON + 7200)
+    assert why in await header_of(refused, line=1)
+    assert "Next try at 17:06." in await header_of(refused, width=120, line=1)
+    both = replace(refused, account="sip:reception@second.pbx.example", detail="No answer.")
+    assert "sales: The registrar" in await header_of(refused, both, line=1)
+
+
+async def test_calls_that_come_over_a_registration_are_not_called_unheard() -> None:
+    assert "calls come in over 2 accounts" in await header_of(REGISTERED, REGISTERED, line=1, listening=())
+    assert "not listening" in await header_of(line=1, listening=())
+
+
+async def test_refused_calls_are_counted() -> None:
+    refused = [CallRefused(NOON + at, f"sip:{who}@x.example", 488, "No.") for at, who in enumerate("aabc" * 5)]
+    app = ConsoleApp(StillEngine((), (REGISTERED,), happened=refused).open, Setup(poll_s=None, now=lambda: NOON))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.pause()
+        app.console_state.bridge.poll()
+        await pilot.pause()
+        assert "20 refused" in app.main.query_one(Header).render_line(1).text

@@ -121,6 +121,8 @@ class StillEngine:
     async def dial(self, target: str, *, account: str | None = None, mode: str | None = None) -> StillCall:
         raise AssertionError("nobody dials in a picture")
 
+    def register(self, account: str) -> None: ...
+
     async def pull_model(self, model: str, on_progress: Callable[[PullProgressLike], None]) -> None:
         raise AssertionError("nobody pulls in a picture")
 

@@ -21,8 +21,32 @@ PULL_LOOK_S = 0.2
 
 def dial(screen: MainScreen) -> None:
     """Ask whom to call."""
+    if screen.applies("dial"):
+        _open_form(screen)
+
+
+def call_back(screen: MainScreen) -> None:
+    """Ask whether to call the other side of a call that is over, by the same account."""
+    if screen.applies("call_back") and (call := screen.selected_call()):
+        _open_form(screen, words.identity(call.snapshot())[1], call.snapshot().account)
+
+
+def register_again(screen: MainScreen) -> None:
+    """Register now what failed to."""
     bridge = screen.shared.bridge
-    if not screen.applies("dial") or bridge is None:
+    if not screen.applies("register_again") or bridge is None:
+        return
+
+    async def register() -> None:
+        names = ", ".join(words.bare_uri(account) for account in bridge.register_again())
+        screen.notify(f"Registering {names} …", markup=False, timeout=4)
+
+    screen.do(register, "Cannot register")
+
+
+def _open_form(screen: MainScreen, address: str = "", account: str | None = None) -> None:
+    bridge = screen.shared.bridge
+    if bridge is None:
         return
     form = DialScreen(
         screen.shared.palette,
@@ -30,6 +54,8 @@ def dial(screen: MainScreen) -> None:
         modes=bridge.engine.modes,
         mode=screen.shared.setup.mode,
         history=tuple(screen.shared.dialled.addresses),
+        address=address,
+        account=account,
         place=lambda request: screen.do(lambda: _place(screen, form, request), "Cannot dial"),
     )
     screen.open(form)

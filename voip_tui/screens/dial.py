@@ -52,8 +52,13 @@ class DialScreen(Modal[None]):
         mode: str | None,
         history: tuple[str, ...],
         place: Callable[[DialRequest], object],
+        address: str = "",
+        account: str | None = None,
     ) -> None:
         super().__init__()
+        self._begin_with = address
+        direct = len(accounts) if address else 0
+        self._from = accounts.index(account) if account in accounts else direct
         self._place, self._placing = place, False
         self._palette, self._accounts, self._modes, self._history = palette, accounts, modes, history[:HISTORY_SHOWN]
         self._mode = mode
@@ -62,13 +67,13 @@ class DialScreen(Modal[None]):
         """The form from top to bottom."""
         with Vertical(classes="dialogue", id="dial"):
             yield Label("Dial", classes="title")
-            yield Input(placeholder="sip:bob@192.0.2.7:5060", id="address", compact=True)
+            yield Input(self._begin_with, placeholder="sip:bob@192.0.2.7:5060", id="address", compact=True)
             yield Label("", id="problem", markup=False)
             if self._accounts:
                 with Horizontal(classes="field"):
                     yield Label("from")
                     names = tuple(words.bare_uri(account) for account in self._accounts)
-                    yield Choice(self._palette, (*names, DIRECT), id="account")
+                    yield Choice(self._palette, (*names, DIRECT), index=self._from, id="account")
             if self._modes:
                 with Horizontal(classes="field"):
                     yield Label("mode")

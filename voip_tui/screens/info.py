@@ -55,6 +55,8 @@ class InfoScreen(Modal[None]):
 def _account(account: AccountSnapshot) -> Iterator[tuple[str, str]]:
     by = f"by {account.transport}" if account.state is AccountState.REGISTERED else words.clean(account.detail)
     yield words.bare_uri(account.account), f"{account.state.value} {by}".strip()
+    if account.retry_at is not None and account.state is AccountState.FAILED:
+        yield "", f"next try at {words.clock(account.retry_at)}; n tries now"
     if account.public_address:
         yield "", f"seen as {words.clean(account.public_address)}"
     if account.voicemail is not None:

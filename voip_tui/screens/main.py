@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
-from voip_engine.snapshots import CallState, MonitorState
+from voip_engine.snapshots import AccountState, CallState, MonitorState
 from voip_tui.actions import ACTIONS, BY_NAME, hints
 from voip_tui.bridge import Board, ConsoleCall
 from voip_tui.commanding import explain
@@ -68,6 +68,7 @@ class MainScreen(Screen[None]):
         self._hints = HintBar(palette)
         self.board = Board()
         self._hide_ended = False
+        self._any_calls = False
         self._bright = True
         self.pulls = Pulls()
 
@@ -94,6 +95,7 @@ class MainScreen(Screen[None]):
     def show(self, board: Board) -> None:
         """Show how everything stands."""
         self.board = board
+        self._any_calls = self._any_calls or bool(board.views)
         self._header.show(board)
         self._incoming.show(board.incoming, bright=self._bright)
         self.table.show(board, hide_ended=self._hide_ended)
@@ -108,7 +110,7 @@ class MainScreen(Screen[None]):
         empty = view is None
         if empty:
             self.remove_class("-page")
-            self._welcome.show(board.engine.listening if board.engine else None)
+            self._welcome.show(board.engine.listening if board.engine else None, any_before=self._any_calls)
         if empty != self.has_class("-empty"):
             self.set_class(empty, "-empty")
         if view is not None and bridge is not None:
@@ -178,6 +180,8 @@ class MainScreen(Screen[None]):
             traced=bool(selected and self._trace()),
             pulling=pull is not None and pull.running,
             ended_hidden=self._hide_ended,
+            accounts=len(board.accounts),
+            failed_accounts=sum(account.state is AccountState.FAILED for account in board.accounts),
         )
 
     def applies(self, name: str) -> bool:
@@ -218,6 +222,14 @@ class MainScreen(Screen[None]):
     def action_dial(self) -> None:
         """Ask whom to call."""
         call_deeds.dial(self)
+
+    def action_call_back(self) -> None:
+        """Ask whether to call the other side of a call that is over."""
+        call_deeds.call_back(self)
+
+    def action_register_again(self) -> None:
+        """Register now what failed to."""
+        call_deeds.register_again(self)
 
     def action_answer(self) -> None:
         """Take the incoming call, and select it."""

@@ -25,7 +25,7 @@ def dialogue(screen: MainScreen) -> None:
     except OSError as error:
         _say_why_not(screen, folder, error, "Not saved")
     else:
-        screen.notify(f"Saved as {file}", markup=False)
+        screen.notify(f"Saved as {file.resolve()}", markup=False)
 
 
 def picture(screen: MainScreen) -> None:

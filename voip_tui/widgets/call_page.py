@@ -42,6 +42,8 @@ TALL_FROM_HEIGHT = 44
 WAVE_FROM_HEIGHT = 34
 """From here on a dialogue leaves room for the wave."""
 NARROW_BELOW_WIDTH = 100
+FACTS_BESIDE_A_WAVE = 10
+"""How many lines of facts, with those of the notes, leave room for the wave on a page of 21 lines (80x24)."""
 
 
 class CallPage(Vertical):
@@ -126,6 +128,7 @@ class CallPage(Vertical):
         self._wave.show(history.levels)
         self._controls.show(view, modes)
         self._facts.show(view.call, history)
+        self.set_class(self._facts.lines + self._notes.display > FACTS_BESIDE_A_WAVE, "-crowded")
         self._log.show(history.lines)
         if pane is Pane.SIP:
             self._ladder.show(call.call_id, trace())
@@ -289,15 +292,20 @@ class Controls(Widget):
         if self._view is None or y != self.size.height // 2:
             return Strip.blank(width, ground)
         call = self._view.call
-        live = call.state is not CallState.ENDED
-        pieces: Pieces = [(" mode      " if width >= NARROW_BELOW_WIDTH else " ", ground)]
+        if call.state is CallState.ENDED:
+            pieces: Pieces = [(" over      " if width >= NARROW_BELOW_WIDTH else " ", ground)]
+            for key, word, action in (("c", "call back", "call_back"), ("w", "save as text", "save_dialogue")):
+                pieces += self._button(key, word, False, _click(action))
+            pieces += self._button("tab", "other panes", False, _click("next_pane"))
+            return strip_of(pieces, width, ground)
+        pieces = [(" mode      " if width >= NARROW_BELOW_WIDTH else " ", ground)]
         for number, mode in enumerate(self._modes, start=1):
             click = Style.from_meta({"@click": f"screen.switch_mode({number})"})
-            pieces += self._button(f"{number}", words.clean(mode), mode == call.mode and live, click)
+            pieces += self._button(f"{number}", words.clean(mode), mode == call.mode, click)
         pieces.append(("   " if width >= NARROW_BELOW_WIDTH else " ", ground))
         listening = call.monitor in (MonitorState.ON, MonitorState.STARTING)
         pieces += self._button("l", "on speakers" if listening else "listen", listening, _click("monitor"))
-        holding = live and call.held_by in (Holder.US, Holder.BOTH)
+        holding = call.held_by in (Holder.US, Holder.BOTH)
         pieces += self._button("h", "on hold" if holding else "hold", holding, _click("hold"))
         return strip_of(pieces, width, ground)
 
@@ -318,11 +326,12 @@ class Welcome(Widget):
         super().__init__()
         self.palette = palette
         self._listening: tuple[str, ...] | None = None
+        self._any_before = False
 
-    def show(self, listening: tuple[str, ...] | None) -> None:
-        """Say where calls can come in; None while the engine starts."""
-        if listening != self._listening:
-            self._listening = listening
+    def show(self, listening: tuple[str, ...] | None, *, any_before: bool) -> None:
+        """Say where calls can come in, None while the engine starts; `any_before` is whether there have been calls."""
+        if (listening, any_before) != (self._listening, self._any_before):
+            self._listening, self._any_before = listening, any_before
             self.refresh()
 
     def repaint(self, palette: Palette) -> None:
@@ -347,7 +356,10 @@ class Welcome(Widget):
         key = style(palette.accent, palette.background, bold=True)
         if self._listening is None:
             return [[("Starting …", quiet)]]
-        lines: list[Pieces] = [[("No calls yet", style(palette.text, palette.background, bold=True))], []]
+        lines: list[Pieces] = [
+            [(f"No calls {'now' if self._any_before else 'yet'}", style(palette.text, palette.background, bold=True))],
+            [],
+        ]
         if self._listening:
             lines.append([("Call this address from any SIP phone:", quiet)])
             lines += [[("    ", quiet), (dialable(address), plain)] for address in self._listening]

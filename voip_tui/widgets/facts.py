@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from textual.geometry import Region
+from rich.cells import cell_len
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -51,8 +52,8 @@ class Facts(Widget):
         """Show a call's facts; draws only the lines on which one differs."""
         columns = facts_of(call, history, self.size.width)
         if [len(column) for column in columns] != [len(column) for column in self._columns]:
-            self._columns = columns
-            self.refresh()
+            lines, self._columns = self.lines, columns
+            self.refresh(layout=self.lines != lines)
             return
         changed = {
             line
@@ -63,6 +64,15 @@ class Facts(Widget):
         self._columns = columns
         if changed:
             self.refresh(*(Region(0, line, self.size.width, 1) for line in changed))
+
+    @property
+    def lines(self) -> int:
+        """How many lines the longest column has."""
+        return max((len(column) for column in self._columns), default=0)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as there are facts, and what is too long for one."""
+        return self.lines
 
     def repaint(self, palette: Palette) -> None:
         """Draw anew in other colours."""
@@ -85,7 +95,7 @@ class Facts(Widget):
 
 def _pieces(fact: Fact, room: int, palette: Palette) -> Pieces:
     label = style(palette.muted, palette.background)
-    value_width = GRAPH_AFTER if fact.graph else room - LABEL_WIDTH - 3
+    value_width = GRAPH_AFTER if fact.graph else _value_width(room)
     pieces: Pieces = [
         (" " + words.fit(fact.label, LABEL_WIDTH), label),
         (words.fit(fact.value, value_width), style(getattr(palette, fact.role), palette.background)),
@@ -97,11 +107,28 @@ def _pieces(fact: Fact, room: int, palette: Palette) -> Pieces:
     return pieces
 
 
+def _value_width(room: int) -> int:
+    return room - LABEL_WIDTH - 3
+
+
+def _wrapped(column: list[Fact], room: int) -> list[Fact]:
+    """The facts of a column `room` cells wide; what is too long for a line goes on below."""
+    lines: list[Fact] = []
+    for fact in column:
+        rest = replace(fact)
+        while not fact.graph and cell_len(rest.value) > max(8, _value_width(room)):
+            head = words.head(rest.value, max(8, _value_width(room)))
+            lines.append(replace(rest, value=head))
+            rest = replace(rest, label="", value=rest.value[len(head) :])
+        lines.append(rest)
+    return lines
+
+
 def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[Fact]]:
     """The columns of facts for a page of `width` cells."""
     line, packets, route = _line(call, history), _packets(call), _route(call)
     if width >= THREE_COLUMNS_FROM:
-        return [line, route, packets]
+        return [_wrapped(column, width // 3) for column in (line, route, packets)]
     figures = call.media
     short = [
         Fact("packets", f"{figures.received_packets:,} in, {figures.sent_packets:,} out"),
@@ -111,7 +138,7 @@ def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[
             "muted",
         ),
     ]
-    return [[*line, *short], [*route, *packets[-2:]]]
+    return [_wrapped(column, width // 2) for column in ([*line, *short], [*route, *packets[-2:]])]
 
 
 def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:

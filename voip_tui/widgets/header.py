@@ -7,7 +7,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.snapshots import AccountSnapshot, AccountState, EngineSnapshot
+from voip_engine.snapshots import AccountSnapshot, AccountState
 from voip_tui import words
 from voip_tui.bridge import Board
 from voip_tui.theme import Palette, style
@@ -41,7 +41,7 @@ class Header(Widget):
             board.accounts,
             board.live,
             len(board.views),
-            _health(board.engine),
+            _health(board),
             board.engine and board.engine.listening,
         )
         if drawn != self._drawn:
@@ -57,47 +57,82 @@ class Header(Widget):
         """Line 0 has the accounts, line 1 the engine."""
         palette, width = self.palette, self.size.width
         ground = style(palette.text, palette.surface)
+        calls = [(f" {words.count(self._board.live, 'call')} ", style(palette.text, palette.surface, bold=True))]
+        brand: Pieces = [
+            (" ▚ ", style(palette.accent, palette.surface, bold=True)),
+            (self._title, style(palette.text, palette.surface, bold=True)),
+            ("   ", ground),
+        ]
+        accounts, trouble = self._accounts(width - _width(brand) - _width(calls))
         if y == 0:
-            brand: Pieces = [
-                (" ▚ ", style(palette.accent, palette.surface, bold=True)),
-                (self._title, style(palette.text, palette.surface, bold=True)),
-                ("   ", ground),
-            ]
-            calls = [(f" {words.count(self._board.live, 'call')} ", style(palette.text, palette.surface, bold=True))]
-            room = width - sum(cell_len(text) for text, _ in (*brand, *calls))
-            return ends(brand + self._accounts(room), calls, width, ground)
-        engine = self._board.engine
-        muted = style(palette.muted, palette.surface)
-        if engine is None:
-            return ends([("   starting …", muted)], [], width, ground)
-        where = " · ".join(words.listening(address) for address in engine.listening)
-        text, role = _health(engine)
-        health: Style = style(getattr(palette, role), palette.surface)
-        return ends([(f"   {where or 'not listening'}", muted)], [(f"  {text} ", health)], width, ground)
+            return ends(brand + accounts, calls, width, ground)
+        if self._board.engine is None:
+            return ends([("   starting …", style(palette.muted, palette.surface))], [], width, ground)
+        left: Pieces = [("   ", ground), trouble or (self._where(), style(palette.muted, palette.surface))]
+        return ends(left, self._figures(width - _width(left), least=0 if trouble else 1), width, ground)
 
-    def _accounts(self, room: int) -> Pieces:
-        """All accounts, the failed ones first; before them how many are registered where they are more than fit."""
+    def _where(self) -> str:
+        """Where calls come in."""
+        engine = self._board.engine
+        if engine is not None and engine.listening:
+            return " · ".join(words.listening(address) for address in engine.listening)
+        accounts = len(self._board.accounts)
+        return f"calls come in over {words.count(accounts, 'account')}" if accounts else "not listening"
+
+    def _figures(self, room: int, *, least: int) -> Pieces:
+        """What there is to say of the engine; where that is more than fits, what matters least goes, until `least` are left."""
+        figures = _health(self._board)
+        while len(figures) > least and sum(len(text) + 2 for text, _, _ in figures) + 1 > room:
+            figures.remove(min(figures, key=lambda figure: figure[2]))
+        surface = self.palette.surface
+        return [(f"  {text}", style(getattr(self.palette, role), surface)) for text, role, _ in figures] + [
+            (" ", style(self.palette.text, surface))
+        ]
+
+    def _accounts(self, room: int) -> tuple[Pieces, tuple[str, Style] | None]:
+        """All accounts, the failed ones first; before them how many are registered where they are more than fit.
+
+        Why an account failed stands behind its name, or, where there is no room for that, comes second: for the line below.
+        """
         surface = self.palette.surface
         if not self._board.accounts:
-            return [("no account, direct calls only" if self._board.engine else "", style(self.palette.muted, surface))]
-        pieces: Pieces = []
-        for account in sorted(self._board.accounts, key=lambda account: account.state is not AccountState.FAILED):
-            sign, role = ACCOUNT_SIGNS[account.state]
-            pieces.append((f"{sign} ", style(getattr(self.palette, role), surface)))
-            pieces.append((words.bare_uri(account.account), style(self.palette.text, surface)))
-            if account.voicemail is not None and account.voicemail.waiting:
-                new = f" {account.voicemail.new}" if account.voicemail.new else ""
-                pieces.append((f" ✉{new}", style(self.palette.accent, surface)))
-            detail = account_detail(account)
-            if detail:
-                colour = self.palette.bad if account.state is AccountState.FAILED else self.palette.muted
-                pieces.append((f" {detail}", style(colour, surface)))
-            pieces.append(("   ", style(self.palette.text, surface)))
-        if len(self._board.accounts) == 1 or sum(cell_len(text) for text, _ in pieces[:-1]) <= room:
-            return pieces
-        registered = sum(account.state is AccountState.REGISTERED for account in self._board.accounts)
-        summary = f"{registered} of {len(self._board.accounts)} registered   "
-        return [(summary, style(self.palette.text, surface)), *pieces]
+            none = "no account, direct calls only" if self._board.engine else ""
+            return [(none, style(self.palette.muted, surface))], None
+        accounts = sorted(self._board.accounts, key=lambda account: account.state is not AccountState.FAILED)
+        whole = [piece for account in accounts for piece in self._account(account, whole=True)]
+        if _width(whole[:-1]) <= room:
+            return whole, None
+        pieces = [piece for account in accounts for piece in self._account(account, whole=False)]
+        if len(accounts) > 1 and _width(pieces[:-1]) > room:
+            registered = sum(account.state is AccountState.REGISTERED for account in accounts)
+            summary = f"{registered} of {len(accounts)} registered   "
+            pieces.insert(0, (summary, style(self.palette.text, surface)))
+        first = accounts[0]
+        if first.state is not AccountState.FAILED:
+            return pieces, None
+        several = sum(account.state is AccountState.FAILED for account in accounts) > 1
+        whose = f"{words.bare_uri(first.account).partition('@')[0]}: " if several else ""
+        return pieces, (whose + account_detail(first), style(self.palette.bad, surface))
+
+    def _account(self, account: AccountSnapshot, *, whole: bool) -> Pieces:
+        """Sign and name, waiting messages, and what is wrong if `whole`."""
+        surface = self.palette.surface
+        sign, role = ACCOUNT_SIGNS[account.state]
+        failed = account.state is AccountState.FAILED
+        pieces: Pieces = [
+            (f"{sign} ", style(getattr(self.palette, role), surface)),
+            (words.bare_uri(account.account), style(self.palette.text, surface)),
+        ]
+        if account.voicemail is not None and account.voicemail.waiting:
+            new = f" {account.voicemail.new}" if account.voicemail.new else ""
+            pieces.append((f" ✉{new}", style(self.palette.accent, surface)))
+        if (detail := account_detail(account)) and (whole or not failed):
+            pieces.append((f" {detail}", style(self.palette.bad if failed else self.palette.muted, surface)))
+        return [*pieces, ("   ", style(self.palette.text, surface))]
+
+
+def _width(pieces: Pieces) -> int:
+    return sum(cell_len(text) for text, _ in pieces)
 
 
 def account_detail(account: AccountSnapshot) -> str:
@@ -106,21 +141,27 @@ def account_detail(account: AccountSnapshot) -> str:
         case AccountState.REGISTERED:
             return ""
         case AccountState.FAILED:
-            return words.clean(account.detail) or f"refused with {account.status}"
+            again = f" Next try at {words.clock(account.retry_at)[:5]}." if account.retry_at is not None else ""
+            return (words.clean(account.detail) or f"refused with {account.status}") + again
     return str(account.state.value)
 
 
-def _health(engine: EngineSnapshot | None) -> tuple[str, str]:
-    """The media clock's health in words, and the colour's role."""
+def _health(board: Board) -> list[tuple[str, str, int]]:
+    """What there is to say of the engine: in words, the colour's role, and how much it matters."""
+    engine = board.engine
     if engine is None:
-        return "", "muted"
+        return []
     if not engine.media_running:
-        return "media is restarting", "bad"
+        return [("media is restarting", "bad", 9)]
     late = engine.lateness_p99_ms
     role = "muted" if late < LATE_MS else "fair" if late < VERY_LATE_MS else "bad"
-    text = f"clock {words.milliseconds(late)}  load {engine.busy_fraction * 100:.0f} %"
-    if engine.turned_away:
-        text = f"{engine.turned_away:,} turned away  {text}"
+    figures = []
     if engine.media_restarts:
-        text = f"{words.count(engine.media_restarts, 'media restart')}  {text}"
-    return text, role
+        figures.append((words.count(engine.media_restarts, "media restart"), "muted", 2))
+    if board.refused_calls:
+        figures.append((f"{board.refused_calls:,} refused", "fair", 4))
+    if engine.turned_away:
+        figures.append((f"{engine.turned_away:,} turned away", "muted", 3))
+    figures.append((f"clock {words.milliseconds(late)}", role, 1 if role == "muted" else 5))
+    figures.append((f"load {engine.busy_fraction * 100:.0f} %", "muted", 0))
+    return figures

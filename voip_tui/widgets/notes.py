@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textual.strip import Strip
 from textual.widget import Widget
 
-from voip_engine.snapshots import CallSnapshot, CallState, TransferState
+from voip_engine.snapshots import CallSnapshot, CallState, Holder, TransferState
 from voip_tui import words
 from voip_tui.theme import Palette, style
 from voip_tui.widgets.lines import Pieces, strip_of
@@ -52,6 +52,13 @@ def notes_of(call: CallSnapshot) -> Iterator[Note]:
     if call.transfer is not None:
         failed = call.transfer.state is TransferState.FAILED
         yield f"→ {words.transfer(call.transfer)}", "fair" if failed else "accent"
+    if call.state is CallState.CONNECTED and call.on_hold and call.mode != "silence":
+        # RFC 3264 §8.4: whoever holds may go on sending, and is heard; nothing goes out while the other side holds.
+        heard = call.held_by is Holder.US
+        yield (
+            ("what we play is heard there, as music on hold" if heard else "what we play waits: nothing is sent"),
+            "fair",
+        )
     if call.early_media and call.state is CallState.RINGING:
         yield "early media is heard", "accent"
     if call.asserted_uri:
