@@ -218,7 +218,7 @@ class Streams:
             await server.wait_closed()
 
     def _put(self, connection: TcpConnection, data: bytes, transaction: str | None = None) -> None:
-        connection.send(data, asks=bool(transaction))
+        connection.send(data, asks=bool(transaction) and not data.startswith(b"ACK "))  # which nobody answers
         if transaction:
             self._carriers[transaction] = connection.number
             if len(self._carriers) > _CARRIERS_REMEMBERED:
