@@ -44,7 +44,7 @@ def is_public(host: str) -> bool:
 
 
 def is_unspecified(host: str) -> bool:
-    """Say whether a host is the "any address" of a family, which is nowhere to send to."""
+    """Say whether a host is the "any address" of a family: all of this machine's to listen on, nowhere to send to."""
     address = literal(host)
     return address is not None and address.is_unspecified
 

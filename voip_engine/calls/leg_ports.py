@@ -29,7 +29,7 @@ from voip_engine.sdp.plan import CodecName, HostPort, SrtpPolicy
 from voip_engine.settings import EngineSettings
 from voip_engine.sip.flow import LocalAddress, NextHop
 from voip_engine.sip.messages.uri import SipUri
-from voip_engine.sip.network.sockets import TransportError, source_address
+from voip_engine.sip.network.sockets import TransportError, source_address, wildcard_like
 from voip_engine.stun.messages import TRANSACTION_ID_BYTES, MalformedStun, binding_request, seen_address
 
 _log = logging.getLogger(__name__)
@@ -83,8 +83,7 @@ class LegPorts:
                     host = self._host_for(offer, host, srtp)
             rtp = await self._plane.open_leg(leg_id, HostPort(host, 0), self._settings.rtp_ports)
         else:
-            wildcard = "::" if ":" in shown else "0.0.0.0"
-            bound = await self._plane.open_leg(leg_id, HostPort(wildcard, 0), self._settings.rtp_ports)
+            bound = await self._plane.open_leg(leg_id, HostPort(wildcard_like(shown), 0), self._settings.rtp_ports)
             rtp = HostPort(shown, bound.port)
         try:
             seen, rtcp_port = await self._seen_from_outside(leg_id, rtp, peer)

@@ -140,7 +140,7 @@ def _bind(made: socket.socket, host: str, port: int) -> None:
 
 def connect_twin(rtp: socket.socket, remote: HostPort) -> socket.socket | None:
     """Open a socket on the same port, connected to the peer; None where that is impossible, or nothing leads to the peer."""
-    if not _SHARES_PORTS or remote.host in ("0.0.0.0", "::"):  # an old-fashioned hold names no host (RFC 3264 §8.4)
+    if not _SHARES_PORTS:
         return None
     twin = _udp_socket(rtp.getsockname()[0])
     try:

@@ -24,11 +24,6 @@ class TransportError(Exception):
     """Something about addresses or sockets failed. The text is for people and says what to do."""
 
 
-def is_wildcard(host: str) -> bool:
-    """Say whether a host is the "any address" of its family."""
-    return host in ("0.0.0.0", "::")
-
-
 def is_loopback(host: str) -> bool:
     """Say whether a literal address is one of this machine only."""
     return ipaddress.ip_address(host).is_loopback

@@ -17,6 +17,7 @@ from itertools import groupby
 from random import Random
 from typing import Any
 
+from voip_engine.hosts import is_unspecified
 from voip_engine.sip.effects import KeepAlive, SendOnFlow, SendRequest, Unanswered
 from voip_engine.sip.flow import DEFAULT_PORTS, Flow, LocalAddress, NextHop, Path, Transport
 from voip_engine.sip.messages.framing import FramingError
@@ -30,7 +31,6 @@ from voip_engine.sip.network.sockets import (
     describe_failure,
     family_of,
     is_loopback,
-    is_wildcard,
     look_up,
     open_socket,
     source_address,
@@ -238,7 +238,7 @@ class SipTransport:
 
     def _flow(self, udp: UdpSocket, host: str, port: int) -> Flow:
         local = udp.address.host
-        if is_wildcard(local):
+        if is_unspecified(local):
             try:
                 local = self._routes.source(host)
             except TransportError:
@@ -345,7 +345,7 @@ class SipTransport:
             bound = self._best([udp.address for udp in self._udp], remote_host)
         else:
             bound = self._best(self._streams.addresses(transport), remote_host)
-        if bound is None or not is_wildcard(bound.host):
+        if bound is None or not is_unspecified(bound.host):
             return bound
         return LocalAddress(transport, self._routes.source(remote_host), bound.port)
 
