@@ -166,17 +166,17 @@ async def test_after_a_change_of_network_a_connection_that_does_not_answer_is_cu
         assert (await here.lost.get()).remote_port == hop.port
 
 
-@pytest.mark.parametrize("last_words", [b"", OPTIONS.replace(b"OPTIONS", b"ACK")], ids=["", "ACK"])
-async def test_after_a_change_of_network_a_connection_takes_nothing_new_until_something_comes(last_words: bytes) -> None:
+@pytest.mark.parametrize("last", [b"", OPTIONS.replace(b"OPTIONS", b"ACK")], ids=["", "ACK"])
+async def test_after_a_change_of_network_a_connection_takes_nothing_new_until_something_comes(last: bytes) -> None:
     async with endpoint(TcpLimits(probe_s=0)) as here, listening() as (hop, connections), asyncio.timeout(5):
         here.transport.send(SendRequest(OPTIONS, hop, "t"))
         reader, writer = await connections.get()
         writer.write(ANSWER)  # nothing is owed to us, and keep-alives need no answer
         _, flow = await here.data.get()
-        if last_words:
-            here.transport.send(SendRequest(last_words, hop, "t"))
+        if last:
+            here.transport.send(SendRequest(last, hop, "t"))
         here.transport.network_changed()
-        asked = OPTIONS + last_words + PING
+        asked = OPTIONS + last + PING
         assert await reader.readexactly(len(asked)) == asked
         here.transport.send(SendRequest(OPTIONS, hop, "u"))
         newer, _ = await connections.get()
