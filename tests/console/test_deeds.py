@@ -205,7 +205,7 @@ async def test_ended_calls_can_be_hidden(desk: Desk, far: Engine) -> None:
     await at_far.wait_for(CallEnded)
     await desk.shows("ended")
     await desk.press("e")
-    await desk.shows("No calls")
+    await desk.shows("No calls now")
     await desk.press("e")
     await desk.shows("Ada Lovelace")
 

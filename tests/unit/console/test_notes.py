@@ -33,6 +33,19 @@ def test_an_ordinary_call_has_no_notes() -> None:
     assert notes(ADA) == []
 
 
+def test_who_holds_while_something_is_played_learns_who_hears_it() -> None:
+    assert notes(replace(ADA, held_by=Holder.US)) == ["what we play is heard there, as music on hold"]
+    for holder in (Holder.THEM, Holder.BOTH):
+        assert notes(replace(ADA, held_by=holder)) == ["what we play waits: nothing is sent"]
+    assert notes(replace(ADA, held_by=Holder.US, mode="silence")) == []
+
+
+def test_who_is_gone_is_said_with_the_reason_where_it_is_another_one() -> None:
+    over = replace(ADA, state=CallState.ENDED, end_reason="The other side hung up.")
+    assert words.gone(over) == "Ada Lovelace has hung up."
+    assert words.gone(replace(over, end_reason="No audio.")) == "The call with Ada Lovelace is over: No audio."
+
+
 def test_what_the_network_says_goes_before_what_a_caller_says_of_itself() -> None:
     known = replace(ADA, asserted_uri="sip:+49301234@pbx.example")
     assert words.peer(known) == "+49301234"
