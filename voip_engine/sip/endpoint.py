@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from voip_engine.hosts import is_unspecified
 from voip_engine.sip.effects import Effect, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.messages.message import Headers, Request, Response, Via, make_response
@@ -16,7 +17,6 @@ from voip_engine.sip.transactions.transaction_layer import MAGIC_COOKIE, ServerT
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, REFER, NOTIFY, INFO"
 SUPPORTED = "100rel, timer, replaces, norefersub"
 """The extensions that others may require of us, and that we say we have."""
-WILDCARDS = ("0.0.0.0", "::")
 WITHOUT_TCP_S = 300.0
 """How long a server is asked for no TCP that took none: its owner may have opened that by then."""
 SESSION_DESCRIPTION = "application/sdp"
@@ -70,7 +70,8 @@ class Endpoint:
 
         A connection we opened ourselves has a port of its own that nobody listens on.
         """
-        ports = [a.port for a in self._addresses if a.transport == transport and a.host in (host, *WILDCARDS)]
+        there = [a for a in self._addresses if a.transport == transport and (a.host == host or is_unspecified(a.host))]
+        ports = [a.port for a in there]
         return LocalAddress(transport, host, port if port in ports or not ports else ports[0])
 
     def note_without_tcp(self, hop: NextHop, now: float) -> None:
