@@ -11,7 +11,9 @@ from support.programs import program
 
 
 @pytest.mark.peer("ip", "mount", "unshare")
-@pytest.mark.parametrize("what", ["account_moves", "audio_moves", "called_far_away", "second_server_called"])
+@pytest.mark.parametrize(
+    "what", ["account_moves", "audio_moves", "redirected_call_moves", "called_far_away", "second_server_called"]
+)
 async def test_in_a_network_of_its_own(what: str) -> None:
     own_network = (
         program("unshare"),

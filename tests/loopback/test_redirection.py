@@ -37,7 +37,7 @@ async def test_a_redirected_call_reaches_the_one_it_was_sent_to(make_engine, ech
     assert call.snapshot().transport == "TCP"
 
 
-async def test_a_call_to_where_we_have_another_address_is_not_taken_for_one_that_lost_its_own(make_engine):
+async def test_a_call_sent_on_to_the_other_family_is_not_taken_for_one_that_lost_its_address(make_engine):
     def answer(request: Request) -> Iterable[Response]:
         if request.method == "ACK":
             return []

@@ -21,6 +21,7 @@ from support.stun_server import PUBLIC_HOST, StunServer
 
 from voip_engine import AccountSettings, Engine, EngineSettings
 from voip_engine.events import CallAnswered
+from voip_engine.network_settings import DiallingSettings
 from voip_engine.network_watch import EVERY_S
 from voip_engine.sdp.description import SessionDescription
 from voip_engine.sip.messages.message import Request, Response, parse_message
@@ -92,6 +93,24 @@ async def audio_moves() -> None:
                 assert hosts == [BEFORE_IPV6, AFTER_IPV6], hosts
 
 
+async def redirected_call_moves() -> None:
+    """A call that is sent on to where we have another address goes on from that one: its offer named the first."""
+
+    def send_on(request: Request) -> Iterable[Response]:
+        contact = ("Contact", f"<sip:bob@{near.address}>")
+        return [reply(request, 302, contact)] if request.method == "INVITE" else []
+
+    def answer(request: Request) -> Iterable[Response]:
+        body = description(4000) if request.method == "INVITE" else b""
+        return [] if request.method == "ACK" else [reply(request, 200, ("Contact", f"<sip:{near.address}>"), body=body)]
+
+    settings = EngineSettings(listen=("udp:0.0.0.0:0",), dialling=DiallingSettings(redirect=("*",)))
+    async with responder(answer) as near, responder(send_on, FAR) as server, Engine(settings) as engine:
+        await engine.dial(f"sip:bob@{server.address}")
+        hosts = [SessionDescription.parse((await near.request("INVITE", count)).body).host for count in (1, 2)]
+        assert hosts == [BEFORE, "127.0.0.1"], hosts
+
+
 async def called_far_away() -> None:
     """Whoever is called outside is told the address that a STUN server sees."""
     async with (
@@ -131,5 +150,6 @@ if __name__ == "__main__":
         resolv_conf.write("nameserver 127.0.0.1\n")
         resolv_conf.flush()
         subprocess.run((program("mount"), "--bind", resolv_conf.name, "/etc/resolv.conf"), check=True)
-        to_do = {each.__name__: each for each in (account_moves, audio_moves, called_far_away, second_server_called)}
+        known = account_moves, audio_moves, redirected_call_moves, called_far_away, second_server_called
+        to_do = {each.__name__: each for each in known}
         asyncio.run(to_do[sys.argv[1]]())

@@ -81,14 +81,18 @@ class CallMedia:
             parties = self._core.features.parties(self._session)
             self._services.plane.send(protocol.ConfigureLeg(self._voice.leg_id, self.plan, timeout_s, parties=parties))
             self._voice.configure(codec_snapshot(self.plan).audio_rate_hz)
-            host, (signalling_host, _) = self.plan.remote_rtp.host, self._ways["signalling"]
-            if family_of(host) is not family_of(signalling_host) and not is_unspecified(host):
-                self._note_way("audio", host)
+            self._watch_audio(self.plan.remote_rtp.host)
 
     def go_over(self, hop: NextHop) -> None:
-        """Note over which hop the session's signalling goes."""
+        """Note over which hop the session's signalling goes.
+
+        To one of the same family that we have another address towards, the leg has to move: the peer may not reach this one.
+        """
         self._secure_signalling = hop.transport == "TLS"
-        self._note_way("signalling", hop.host)
+        host, ours = self._ways.get("signalling", ("", ""))
+        if not ours or family_of(host) is not family_of(hop.host):
+            ours = self._services.signalling.source_address(hop.host)
+        self._ways["signalling"] = hop.host, ours
 
     def progressed(self, answer: bytes) -> bool:
         """Follow what a branch answers that has not taken the call, for as long as no other one does; False for nonsense."""
@@ -237,9 +241,11 @@ class CallMedia:
         self.follow()
         return True
 
-    def _note_way(self, what: str, host: str) -> None:
-        if self._ways.get(what, ("", ""))[0] != host:
-            self._ways[what] = host, self._services.signalling.source_address(host)
+    def _watch_audio(self, host: str) -> None:
+        """Note our address on the way to the other side's audio where that is of the other family than signalling."""
+        apart = family_of(host) is not family_of(self._ways["signalling"][0])
+        if apart and not is_unspecified(host) and self._ways.get("audio", ("", ""))[0] != host:
+            self._ways["audio"] = host, self._services.signalling.source_address(host)
 
     def _agreed(self) -> tuple[MediaPlan | None, Holder]:
         return self.plan, self.held_by
