@@ -1,7 +1,8 @@
 """The engine's end of the media plane: starts the media process, talks to it, and replaces it if it dies.
 
 A second process waits in reserve, started and loaded: replacing the live one then takes as long as opening the legs, some
-tens of milliseconds, where starting one would take several hundred.
+tens of milliseconds, where starting one would take several hundred. It is started a little later than the live one, when the
+machine has less to do.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ _WATCH_S: Final = 1.0
 _SILENT_CHECKS: Final = 2
 """Figures come ten times a second while legs are open; a process from which nothing came at so many checks hangs."""
 _SHORT_LIFE_S: Final = 5.0
+_SPARE_AFTER_S: Final = 3.0
+"""How long the live process runs before the one in reserve is started."""
 _RETRY_S: Final = 1.0
 """Pause before replacing a process that lived for a short time only."""
 
@@ -80,7 +83,10 @@ class MediaPlane:
         self._random = random.SystemRandom()
         self._ledger = Ledger()
         self._live: ChildProcess[AnyReport] | None = None
-        self._spare: asyncio.Task[ChildProcess[AnyReport]] | None = None
+        self._spare: asyncio.Task[ChildProcess[AnyReport] | None] | None = None
+        self._wanted = asyncio.Event()
+        """No time is to be lost with the process in reserve: the live one is gone, or the plane closes."""
+        self._closing = False
         self._server: asyncio.Task[None] | None = None
         self._opening: dict[int, asyncio.Future[HostPort]] = {}
         self._abandoned: list[int] = []
@@ -103,12 +109,14 @@ class MediaPlane:
         """Start the media process. Raises MediaError."""
         self._live = await _start_worker()
         self.running = True
-        self._spare = asyncio.create_task(_start_worker(), name="spare media process")
+        self._reserve()
         self._server = asyncio.create_task(self._serve(), name="media plane")
 
     async def close(self) -> None:
         """Close every leg with RTCP BYE and end the processes."""
         self.running = False
+        self._closing = True
+        self._wanted.set()
         if self._server is not None:
             self._server.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -123,7 +131,8 @@ class MediaPlane:
             await live.end()
         if self._spare is not None:
             with contextlib.suppress(MediaError):
-                await (await self._spare).end()
+                if (spare := await self._spare) is not None:
+                    await spare.end()
 
     async def open_leg(self, leg_id: int, local: HostPort, ports: tuple[int, int] | None = None) -> HostPort:
         """Open a leg and give the address it is bound to. Raises MediaError in plain words.
@@ -236,11 +245,23 @@ class MediaPlane:
         except (PipeError, msgspec.MsgspecError) as error:
             _log.error("the media process sent what is no report: %s", error)
 
+    def _reserve(self) -> None:
+        """Have a process started that waits for the live one's end."""
+        self._wanted.clear()
+        self._spare = asyncio.create_task(self._start_spare(), name="spare media process")
+
+    async def _start_spare(self) -> ChildProcess[AnyReport] | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SPARE_AFTER_S):
+                await self._wanted.wait()
+        return None if self._closing else await _start_worker()
+
     async def _replacement(self) -> ChildProcess[AnyReport]:
         while True:
+            self._wanted.set()
             spare, self._spare = self._spare, None
             try:
-                return await (spare if spare is not None else _start_worker())
+                return (await spare if spare is not None else None) or await _start_worker()
             except MediaError as error:
                 _log.error("%s Another attempt follows.", error)
                 await asyncio.sleep(_RETRY_S)
@@ -257,7 +278,7 @@ class MediaPlane:
         self.running = True
         if not self._reopening:
             self._on_restart(time.monotonic() - self._died_s, 0)
-        self._spare = asyncio.create_task(_start_worker(), name="spare media process")
+        self._reserve()
 
     def _handle(self, report: AnyReport) -> None:
         if isinstance(report, LegOpened | LegFailed):
