@@ -12,7 +12,16 @@ from support.programs import program
 
 @pytest.mark.peer("ip", "mount", "unshare")
 @pytest.mark.parametrize(
-    "what", ["account_moves", "audio_moves", "redirected_call_moves", "called_far_away", "second_server_called"]
+    "what",
+    [
+        "call_moves udp off",
+        "call_moves tcp required",
+        "account_moves",
+        "audio_moves",
+        "redirected_call_moves",
+        "called_far_away",
+        "second_server_called",
+    ],
 )
 async def test_in_a_network_of_its_own(what: str) -> None:
     own_network = (
@@ -21,6 +30,7 @@ async def test_in_a_network_of_its_own(what: str) -> None:
         "--mount",
         *(() if os.geteuid() == 0 else ("--map-root-user",)),
     )
+    host = (sys.executable, "-m", "support.lone_host", *what.split())
     environ = {"PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests")))}
-    async with running(what, *own_network, sys.executable, "-m", "support.lone_host", what, environ=environ) as child:
+    async with running(what, *own_network, *host, environ=environ) as child:
         assert await child.wait_ended(within_s=40) == 0, child.transcript()

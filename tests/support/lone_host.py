@@ -1,6 +1,7 @@
 """A machine in a network of its own, with addresses and name servers that a test's own machine cannot have.
 
-Started in namespaces for network and mounts with the name of what to do; fails if that does not go as it should.
+Started in namespaces for network and mounts with the name of what to do and its arguments; fails if that does not go as it
+should.
 """
 
 from __future__ import annotations
@@ -13,28 +14,70 @@ from collections.abc import Iterable
 
 from support.dns_server import name_server
 from support.happenings import Happenings
-from support.moving_host import AFTER, BEFORE, DESK, be_at, ip
 from support.programs import program
 from support.sip_caller import AudioPort, caller, description
 from support.sip_responder import reply, responder
 from support.stun_server import PUBLIC_HOST, StunServer
+from support.talker import Talker
 
 from voip_engine import AccountSettings, Engine, EngineSettings
-from voip_engine.events import CallAnswered
-from voip_engine.network_settings import DiallingSettings
+from voip_engine.demo.speech import load_speech
+from voip_engine.events import CallAnswered, CallEnded, MediaChanged
+from voip_engine.network_settings import AdmissionSettings, DiallingSettings
 from voip_engine.network_watch import EVERY_S
 from voip_engine.sdp.description import SessionDescription
 from voip_engine.sip.messages.message import Request, Response, parse_message
 
+DESK, BEFORE, AFTER = "10.7.0.1", "10.7.1.1", "10.7.1.2"
 FAR = "9.9.9.9"
 """Never contacted: in this network it is this machine's."""
 FAR_IPV6, BEFORE_IPV6, AFTER_IPV6 = "fd00:7::1", "fd00:8::1", "fd00:8::2"
-AT_ONCE_S = EVERY_S + 2.5
+AT_ONCE_S = EVERY_S + 3.5
 """What still went by the old connection would not be given up for 4 s after the change was noticed."""
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run((program("ip"), *arguments), check=True)
+
+
+def be_at(address: str) -> None:
+    """Take an address, and reach the desk from it."""
+    ip("address", "add", f"{address}/32", "dev", "lo")
+    ip("route", "replace", "local", DESK, "dev", "lo", "table", "local", "src", address)
 
 
 def busy(request: Request) -> Iterable[Response]:
     return [] if request.method == "ACK" else [reply(request, 486)]
+
+
+async def call_moves(transport: str, srtp: str) -> None:
+    """A call goes on from another address, on both sides' word, and with its audio in both directions."""
+    settings = EngineSettings(
+        listen=(f"{transport}:{DESK}:5060",),
+        srtp=srtp,
+        auto_answer=True,
+        admission=AdmissionSettings(networks=("10.7.0.0/16",)),  # a call's other end may speak from there all the while
+    )
+    async with (
+        Engine(settings) as desk,
+        Engine(EngineSettings(listen=("udp:0.0.0.0:0", "tcp:0.0.0.0:0"), srtp=srtp, mode="echo")) as laptop,
+    ):
+        at_desk, at_laptop = Happenings(desk), Happenings(laptop)
+        call = await laptop.dial(f"sip:desk@{DESK};transport={transport}")
+        answered = await at_desk.wait_for(CallAnswered)
+        await at_laptop.wait_for(CallAnswered)
+        ip("address", "delete", f"{BEFORE}/32", "dev", "lo")
+        be_at(AFTER)
+        await at_desk.wait_for(MediaChanged)
+        theirs = desk.calls[answered.call_id]
+        assert call.snapshot().local_rtp.startswith(f"{AFTER}:"), call.snapshot().local_rtp
+        assert call.snapshot().security == theirs.snapshot().security
+        talker = Talker(load_speech("ben_saturday"))
+        await call.set_mode(talker)
+        assert await talker.own_words() > 0.8
+        assert theirs.snapshot().remote_rtp.startswith(f"{AFTER}:"), theirs.snapshot().remote_rtp
+        await theirs.hang_up()
+        assert (await at_laptop.wait_for(CallEnded)).by == "remote"
 
 
 async def account_moves() -> None:
@@ -150,6 +193,6 @@ if __name__ == "__main__":
         resolv_conf.write("nameserver 127.0.0.1\n")
         resolv_conf.flush()
         subprocess.run((program("mount"), "--bind", resolv_conf.name, "/etc/resolv.conf"), check=True)
-        known = account_moves, audio_moves, redirected_call_moves, called_far_away, second_server_called
+        known = call_moves, account_moves, audio_moves, redirected_call_moves, called_far_away, second_server_called
         to_do = {each.__name__: each for each in known}
-        asyncio.run(to_do[sys.argv[1]]())
+        asyncio.run(to_do[sys.argv[1]](*sys.argv[2:]))
