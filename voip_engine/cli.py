@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URI",
         help="call this address once started; repeatable. Without --listen and --account the program ends with these calls",
     )
-    parser.add_argument("--verbose", action="store_true", help="log what the planes say, too")
+    parser.add_argument("--verbose", action="store_true", help="log in more detail, for finding faults")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     return parser
 

@@ -5,12 +5,14 @@ A rule that `msgspec.Meta` cannot express is a function, added by `check`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+_ITEM = re.compile(r"at `\$\[([0-9]+)\]`$")
 _CHECKS: dict[tuple[type[msgspec.Struct], str], Callable[[Any], None]] = {}
 
 
@@ -38,8 +40,9 @@ def convert_field(settings_type: type[msgspec.Struct], key: str, value: object, 
     hint = get_type_hints(settings_type, include_extras=True)[key]
     try:
         converted = msgspec.convert(value, hint, strict=not from_text)
-    except msgspec.ValidationError:
-        raise ValueError(f"must be {metadata(settings_type, key).description}{_shown(key, value)}") from None
+    except msgspec.ValidationError as error:
+        wrong = _item_named_in(error, value)
+        raise ValueError(f"must be {metadata(settings_type, key).description}{_shown(key, wrong)}") from None
     if (check := _CHECKS.get((settings_type, key))) and converted is not None:
         try:
             check(converted)
@@ -57,8 +60,14 @@ def check_fields(settings: msgspec.Struct) -> None:
             raise SettingsError(f"{key} {error}.") from None
 
 
+def _item_named_in(error: msgspec.ValidationError, value: object) -> object:
+    """Of a list the item that is wrong, which msgspec names by its place; else the value itself."""
+    place = _ITEM.search(str(error))
+    return value[int(place[1])] if place and isinstance(value, Sequence) else value
+
+
 def _shown(key: str, value: object) -> str:
     """What stands there instead, where that is short and can hold no secret."""
-    if key in ("uri", "password") or not isinstance(value, bool | int | float | str):
+    if key in ("accounts", "users", "uri", "password") or not isinstance(value, bool | int | float | str):
         return ""
     return f", not {value[:60]!r}" if isinstance(value, str) else f", not {value}"

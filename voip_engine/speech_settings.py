@@ -127,7 +127,12 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, le=1_000, description="turns that the model is shown, 1 to 1000", examples=[20])
     ] = 20
     keep_alive: Annotated[
-        str, Meta(pattern=r"^-?[0-9]+(ms|s|m|h)?$", description="how long the server keeps the model", examples=["30m"])
+        str,
+        Meta(
+            pattern=r"^-?[0-9]+(ms|s|m|h)?$",
+            description="a time in seconds, or with its unit as in 500ms, 90s, 30m, 2h; -1 is for ever",
+            examples=["30m"],
+        ),
     ] = "30m"
     connect_timeout_s: Annotated[float, Meta(gt=0, le=60, description="up to 60 seconds", examples=[3])] = 3.0
     load_timeout_s: Annotated[float, Meta(gt=0, le=3_600, description="up to 3600 seconds", examples=[120])] = 120.0

@@ -113,7 +113,7 @@ def _installed_modes() -> Iterable[str]:
 
 
 def _add_log_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--verbose", action="store_true", help="log what the planes say, too")
+    parser.add_argument("--verbose", action="store_true", help="log in more detail, for finding faults")
 
 
 def demo_settings(options: argparse.Namespace) -> EngineSettings:

@@ -126,10 +126,14 @@ FULL_DISK = Path("/dev/full")
 
 @pytest.mark.parametrize(
     "arguments",
-    [("voip_engine", "--listen", "udp:127.0.0.1:0"), ("voip_tui", "doctor", "--listen", "udp:127.0.0.1:0")]
+    [
+        ("voip_engine", "--listen", "udp:127.0.0.1:0"),
+        ("voip_tui", "doctor", "--listen", "udp:127.0.0.1:0"),
+        ("voip_tui", "--help"),
+    ]
     if FULL_DISK.exists()
     else [],
-    ids=lambda arguments: arguments[0],
+    ids=lambda arguments: " ".join(arguments[:2]),
 )
 def test_a_full_disk_is_said_and_ends_it(arguments: tuple[str, ...]) -> None:
     with FULL_DISK.open("w") as full:
@@ -141,6 +145,7 @@ def test_a_full_disk_is_said_and_ends_it(arguments: tuple[str, ...]) -> None:
             text=True,
             timeout=30,
             check=False,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
     *_, last = result.stderr.splitlines()
     assert last == f"{arguments[0].replace('_', '-')}: Standard output cannot be written: No space left on device."

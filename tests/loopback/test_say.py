@@ -91,7 +91,8 @@ async def test_without_a_voice_nobody_is_called_and_the_command_that_mends_it_is
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("sip:a@127.0.0.1",), "one of the two is needed"),
+        (("sip:a@127.0.0.1",), "Give a text in quotes behind the address"),
+        (("sip:a@127.0.0.1", "Hello", "--wav", __file__), "a text and --wav FILE cannot both be said"),
         (("sip:a@127.0.0.1", " "), "the text is empty"),
         (("sip:a@127.0.0.1", "😀"), "nothing that can be said"),
         (("sip:a@127.0.0.1", "**  **"), "nothing that can be said"),

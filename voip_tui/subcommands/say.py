@@ -28,6 +28,7 @@ DESCRIPTION = (
 )
 
 FAILED, USAGE = 1, 2
+NEEDED: Final = 'Give a text in quotes behind the address, such as "Good morning.", or a recording with --wav FILE.'
 LAST_PACKETS_S: Final = 0.5
 """Between a recording's end and hanging up: the far end's jitter buffer is behind."""
 
@@ -55,9 +56,9 @@ def run(options: argparse.Namespace) -> int:
     from voip_engine import EngineError, SettingsError
 
     if (options.text is None) == (options.wav is None):
-        return _refuse(
-            'one of the two is needed: a text to say, in quotes, or --wav FILE. Example: "Good morning."', USAGE
-        )
+        both = options.text is not None
+        wrong = "a text and --wav FILE cannot both be said: leave one out." if both else f"what is to be said? {NEEDED}"
+        return _refuse(wrong, USAGE)
     if options.text is not None and (trouble := _unsayable(options.text)):
         return _refuse(trouble, USAGE)
     if options.voice is not None and (trouble := _no_voice(options.voice)):
