@@ -14,7 +14,12 @@ from voip_engine.sip.effects import Effect, RegistrationChanged, SendRequest
 from voip_engine.sip.flow import Flow, LocalAddress, NextHop, Transport
 from voip_engine.sip.messages.message import Headers, Request, Response, make_response, parse_message
 from voip_engine.sip.messages.uri import SipUri
-from voip_engine.sip.registrations.registration import LONGEST_RETRY_S, WRONG_PASSWORD_RETRY_S, AccountConfig
+from voip_engine.sip.registrations.registration import (
+    LONGEST_RETRY_S,
+    UNHEARD_RETRIES_S,
+    WRONG_PASSWORD_RETRY_S,
+    AccountConfig,
+)
 
 AOR = "sip:alice@pbx.example"
 Answer = Callable[[Request], Response | None]
@@ -26,6 +31,7 @@ class Bench:
     def __init__(self, answer: Answer, *, password: str | None = "secret", transport: Transport = "UDP") -> None:
         self.answer = answer
         self.now = 0.0
+        self.nobody_listens = False
         self.requests: list[tuple[float, Request]] = []
         self.changes: list[tuple[float, RegistrationChanged]] = []
         self.core = SipCore(Random(7), user_agent="test")
@@ -52,7 +58,9 @@ class Bench:
                 assert isinstance(request, Request)
                 self.requests.append((self.now, request))
                 response = self.answer(request)
-                if response is not None:
+                if self.nobody_listens:
+                    self.apply(self.core.transport_failed(effect.transaction, "nobody listens", self.now))
+                elif response is not None:
                     self.apply(self.core.receive(response.serialize(), self.flow, self.now))
             elif isinstance(effect, RegistrationChanged):
                 self.changes.append((self.now, effect))
@@ -255,10 +263,11 @@ def test_a_registrar_never_reached_is_tried_again_soon_then_ever_more_rarely() -
     failures = [(at, change.retry_at or 0) for at, change in bench.changes if change.state == "failed"]
     assert bench.changes[1][1].detail == "The registrar pbx.example does not answer."
     assert failures[0][0] == 32.0
+    waits_s = (*UNHEARD_RETRIES_S, 60, 120, 240, 480, 960)
     for number, (at, retry_at) in enumerate(failures):
-        longest_s = min(1800, 2 * 2**number)
+        longest_s = waits_s[number] if number < len(waits_s) else LONGEST_RETRY_S
         assert longest_s / 2 <= retry_at - at <= longest_s
-    assert len(failures) > 10
+    assert len(failures) > len(waits_s)
 
 
 def test_a_registrar_gone_and_back_is_told_each_time() -> None:
@@ -267,10 +276,37 @@ def test_a_registrar_gone_and_back_is_told_each_time() -> None:
     bench.pass_time(400)
     assert bench.states == ["registering", "registered", "failed", *bench.states[3:]]
     failed_at, failed = next(item for item in bench.changes if item[1].state == "failed")
-    assert 15 <= (failed.retry_at or 0) - failed_at <= 30
+    assert 1 <= (failed.retry_at or 0) - failed_at <= 2
     bench.answer = accept
     bench.pass_time(800)
     assert bench.states[-1] == "registered"
+
+
+@pytest.mark.parametrize("registered_before", [True, False], ids=["registered before", "never registered"])
+@pytest.mark.parametrize(("outage_s", "within_s"), [(2.0, 4.0), (5.0, 8.0), (20.0, 30.0), (60.0, 30.0), (150.0, 30.0)])
+def test_a_registrar_that_restarts_has_the_account_back_soon(
+    registered_before: bool, outage_s: float, within_s: float
+) -> None:
+    bench = Bench(accept if registered_before else nobody, transport="TCP")
+    bench.nobody_listens = not registered_before
+    bench.register()
+    bench.answer, bench.nobody_listens = nobody, True
+    bench.apply(bench.core.flow_lost(bench.flow, 0.0))
+    bench.pass_time(outage_s)
+    assert bench.last.state == "failed"
+    bench.answer, bench.nobody_listens = accept, False
+    bench.pass_time(outage_s + within_s)
+    assert bench.last.state == "registered"
+
+
+def test_a_registrar_that_refuses_while_it_starts_is_not_left_for_what_went_unanswered_before() -> None:
+    bench = Bench(nobody, transport="TCP")
+    bench.nobody_listens = True
+    bench.register().pass_time(40)
+    bench.answer, bench.nobody_listens = refuse(503), False
+    while bench.last.status != 503:
+        bench.pass_time(bench.now + 1)
+    assert (bench.last.retry_at or 0) - bench.now <= 30
 
 
 def test_an_answer_lost_in_mid_digest_does_not_count_as_a_wrong_password() -> None:

@@ -288,7 +288,8 @@ def test_a_lost_flow_is_made_anew_within_seconds_then_with_back_off() -> None:
     phone.pass_time(1000)
     times = [at for at, _, _ in phone.requests[1:]]
     waits = [after - before for before, after in itertools.pairwise(times)]
-    assert all(later > earlier for earlier, later in itertools.pairwise(waits))
+    assert waits[0] < 32 + 2, "nothing is heard for 32 s each time"
+    assert waits[-1] > 32 + 30
 
 
 def test_a_registrar_that_closes_each_connection_is_asked_ever_more_rarely_but_in_time() -> None:

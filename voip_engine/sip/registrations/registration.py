@@ -21,8 +21,9 @@ from voip_engine.sip.sessions.dialog import Sequence
 from voip_engine.sip.targets import PATIENCE_S
 from voip_engine.sip.transactions.transaction_layer import ClientTransaction
 
-FIRST_RETRY_S = 2.0
-"""Base of the back-off before the registrar has ever answered: it or we may just be starting."""
+UNHEARD_RETRIES_S = (2.0, 4.0, 8.0, 16.0, *(30.0,) * 10)
+"""How long to wait at most while nothing is answered: a server that restarts is back within minutes, and what nobody hears
+loads nobody. The back-off follows."""
 RETRY_S = 30.0
 LONGEST_RETRY_S = 1800.0
 """Base and limit of the back-off (RFC 5626 §4.5)."""
@@ -95,8 +96,8 @@ class Registration:
         self._wanted = False
         self._bound = False
         self._refused = False
-        self._reached = False
         self._failures = 0
+        self._unheard = 0
         self._state: AccountState = "unregistered"
 
     @property
@@ -127,8 +128,7 @@ class Registration:
         self.askers.found([path.hop.host for path in paths], now)
         self._untried = len(paths) - 1
         self._wanted = True
-        self._failures = self._short_flows = 0
-        self._reached = False
+        self._failures = self._unheard = self._short_flows = 0
         self._credentials = self._fresh_credentials()
         self._attempt(now)
 
@@ -185,7 +185,7 @@ class Registration:
     def _send_request(self, request: Request, expires_s: int, now: float) -> None:
         def on_response(response: Response, flow: Flow, now: float) -> None:
             if response.status >= 200:
-                self._reached = True
+                self._unheard = 0
                 if flow != self._flow:
                     self._flow, self._flow_since = (flow, now) if flow.transport != "UDP" else (None, now)
                 self._transaction = None
@@ -282,7 +282,10 @@ class Registration:
             self._send(expires_s, now)
             return
         self._untried = len(self._paths) - 1
-        self._failures += 1
+        if response is None:
+            self._unheard += 1
+        else:
+            self._failures += 1
         self._refused = response is not None
         # Whether the last answers were right was never said: they must not count as refused at the next attempt.
         self._credentials = self._fresh_credentials()
@@ -298,7 +301,11 @@ class Registration:
             return WRONG_PASSWORD_RETRY_S
         if status is not None and _lasts(status):
             return LONGEST_RETRY_S
-        return _grown(RETRY_S if self._reached else FIRST_RETRY_S, self._failures)
+        if status is not None:
+            return _grown(RETRY_S, self._failures)
+        if self._unheard <= len(UNHEARD_RETRIES_S):
+            return UNHEARD_RETRIES_S[self._unheard - 1]
+        return _grown(2 * RETRY_S, self._unheard - len(UNHEARD_RETRIES_S))
 
     def _follow_up(self, now: float) -> None:
         if self._wanted:
