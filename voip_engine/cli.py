@@ -77,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="URI",
-        help="call this address once started; repeatable. Without --listen and --account the program ends with these calls",
+        help="call this address once started; repeatable. "
+        "With no address to listen on and no account to keep registered, the program ends with these calls",
     )
     parser.add_argument("--verbose", action="store_true", help="log in more detail, for finding faults")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
@@ -90,8 +91,9 @@ async def _run(settings: EngineSettings, dial: Sequence[str]) -> int:
     from voip_engine.engine import Engine
     from voip_engine.errors import EngineError
 
-    calls_end_it = bool(dial) and not settings.listen and not settings.accounts
-    if calls_end_it:
+    others_call = bool(settings.listen) or any(account.register for account in settings.accounts)
+    calls_end_it = bool(dial) and not others_call
+    if calls_end_it and not settings.accounts:
         settings = replace(settings, listen=("udp:0.0.0.0:0",))  # who only dials needs no port that others know
     try:
         engine = Engine(settings)

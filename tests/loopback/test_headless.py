@@ -52,6 +52,19 @@ async def test_it_ends_with_what_it_dialled():
             assert await second.child.wait_ended() == 1
 
 
+async def test_it_ends_with_what_it_dialled_through_an_account_that_does_not_register(tmp_path):
+    settings = tmp_path / "settings.toml"
+    async with headless("--listen", "udp:127.0.0.1:0", "--max-calls", "1") as desk:
+        host, port = desk.listening["udp"]
+        account = f"uri = 'sip:alice@{host}:{port};transport=udp'\nregister = false"
+        settings.write_text(f"[[accounts]]\n{account}\n")
+        async with headless("--listen", "udp:127.0.0.1:0", "--dial", desk.uri("a", "udp")) as first:
+            await first.event("CallRinging")
+            async with headless("--settings", str(settings), "--dial", "100") as second:
+                assert (await second.event("CallEnded"))["status"] == 486
+                assert await second.child.wait_ended() == 1
+
+
 async def test_a_signal_while_it_rings_is_no_failure():
     async with (
         headless("--listen", "udp:127.0.0.1:0") as desk,
