@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 from rich.style import Style
 from textual.strip import Strip
@@ -22,6 +24,9 @@ ACCOUNT_SIGNS = {
     AccountState.FAILED: ("●", "bad"),
     AccountState.UNREGISTERED: ("○", "muted"),
 }
+
+SMALLEST_CAUSE, CAUSE_GAP = 24, "   "
+"""Cells for a name and why its account failed: of what would get less, the first ones are told."""
 
 
 class Header(Widget):
@@ -90,7 +95,7 @@ class Header(Widget):
         ]
 
     def _accounts(self, room: int) -> tuple[Pieces, tuple[str, Style] | None]:
-        """All accounts, the failed ones first; before them how many are registered where they are more than fit.
+        """All accounts in the order of the settings; where they are more than fit, how many are registered, and who is not.
 
         Why an account failed stands behind its name, or, where there is no room for that, comes second: for the line below.
         """
@@ -98,30 +103,31 @@ class Header(Widget):
         if not self._board.accounts:
             none = "no account, direct calls only" if self._board.engine else ""
             return [(none, style(self.palette.muted, surface))], None
-        accounts = sorted(self._board.accounts, key=lambda account: account.state is not AccountState.FAILED)
+        accounts = self._board.accounts
         whole = [piece for account in accounts for piece in self._account(account, whole=True)]
         if _width(whole[:-1]) <= room:
             return whole, None
         pieces = [piece for account in accounts for piece in self._account(account, whole=False)]
+        failed = [account for account in accounts if account.state is AccountState.FAILED]
         if len(accounts) > 1 and _width(pieces[:-1]) > room:
             registered = sum(account.state is AccountState.REGISTERED for account in accounts)
-            summary = f"{registered} of {len(accounts)} registered   "
-            pieces.insert(0, (summary, style(self.palette.text, surface)))
-        first = accounts[0]
-        if first.state is not AccountState.FAILED:
-            return pieces, None
-        several = sum(account.state is AccountState.FAILED for account in accounts) > 1
-        whose = f"{words.bare_uri(first.account).partition('@')[0]}: " if several else ""
-        return pieces, (whose + account_detail(first), style(self.palette.bad, surface))
+            summary = (f"{registered} of {len(accounts)} registered   ", style(self.palette.text, surface))
+            for short in (False, True):
+                named = [self._account(account, whole=False, short=short) for account in failed or accounts]
+                pieces = [summary, *(piece for account in named for piece in account)]
+                if _width(pieces[:-1]) <= room:
+                    break
+        causes = _causes(failed, self.size.width - 4)
+        return pieces, (causes, style(self.palette.bad, surface)) if causes else None
 
-    def _account(self, account: AccountSnapshot, *, whole: bool) -> Pieces:
-        """Sign and name, waiting messages, and what is wrong if `whole`."""
+    def _account(self, account: AccountSnapshot, *, whole: bool, short: bool = False) -> Pieces:
+        """Sign and name (without the host if `short`), waiting messages, and what is wrong if `whole`."""
         surface = self.palette.surface
         sign, role = ACCOUNT_SIGNS[account.state]
         failed = account.state is AccountState.FAILED
         pieces: Pieces = [
             (f"{sign} ", style(getattr(self.palette, role), surface)),
-            (words.bare_uri(account.account), style(self.palette.text, surface)),
+            (_user(account) if short else words.bare_uri(account.account), style(self.palette.text, surface)),
         ]
         if account.voicemail is not None and account.voicemail.waiting:
             new = f" {account.voicemail.new}" if account.voicemail.new else ""
@@ -133,6 +139,23 @@ class Header(Widget):
 
 def _width(pieces: Pieces) -> int:
     return sum(cell_len(text) for text, _ in pieces)
+
+
+def _user(account: AccountSnapshot) -> str:
+    return words.bare_uri(account.account).partition("@")[0]
+
+
+def _causes(failed: Sequence[AccountSnapshot], room: int) -> str:
+    """Why accounts failed, with their names where they are several. What is too long for its share of the room is cut."""
+    if len(failed) < 2:
+        return "".join(map(account_detail, failed))
+    causes = [f"{_user(account)}: {account_detail(account)}" for account in failed[: max(1, room // SMALLEST_CAUSE)]]
+    room -= len(CAUSE_GAP) * (len(causes) - 1)
+    shares = [cell_len(cause) for cause in causes]
+    for number, place in enumerate(sorted(range(len(causes)), key=shares.__getitem__)):  # what short ones leave goes on
+        shares[place] = min(shares[place], room // (len(causes) - number))
+        room -= shares[place]
+    return CAUSE_GAP.join(map(words.fit, causes, shares))
 
 
 def account_detail(account: AccountSnapshot) -> str:
