@@ -10,6 +10,7 @@ from voip_engine.snapshots import (
     CodecSnapshot,
     DialogueLine,
     Holder,
+    MediaChange,
     MonitorState,
     SecuritySnapshot,
     TransferSnapshot,
@@ -98,9 +99,15 @@ class MediaChanged(CallEvent, frozen=True, tag=True, tag_field="event"):
 
 
 class MediaChangeRefused(CallEvent, frozen=True, tag=True, tag_field="event"):
-    """The other side refused our re-INVITE (hold, resume); the call goes on as it was."""
+    """Our re-INVITE (hold, resume …) came to nothing; the call goes on as it was.
+
+    `by` is "remote" where the other side refused it, "local" where it could not be sent. `change` says what we wanted, None
+    where the other side had asked for an offer.
+    """
 
     reason: str
+    by: str = "remote"
+    change: MediaChange | None = None
 
 
 class ModeChanged(CallEvent, frozen=True, tag=True, tag_field="event"):

@@ -85,6 +85,16 @@ class Holder(StrEnum):
     BOTH = "both"
 
 
+class MediaChange(StrEnum):
+    """What an offer of ours is to change in a call that is up."""
+
+    HOLD = "hold"
+    RESUME = "resume"
+    CODECS = "codecs"
+    ADDRESS = "address"
+    """Where we are."""
+
+
 class TransferState(StrEnum):
     """How far a transfer of ours is."""
 

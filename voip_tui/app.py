@@ -44,7 +44,7 @@ from voip_tui.screens.confirm import ConfirmScreen
 from voip_tui.screens.main import MainScreen
 from voip_tui.theme import DAY, NIGHT, palette_for
 from voip_tui.toasts import Toast, Toasts
-from voip_tui.words import bare_uri, brief, clean, count, peer
+from voip_tui.words import bare_uri, brief, clean, count, peer, unchanged
 
 COLLECT_AT = (10_000, 20, 100)
 OpenEngine = Callable[[], AbstractAsyncContextManager[ConsoleEngine]]
@@ -264,7 +264,7 @@ def notable(event: AnyEvent) -> tuple[str, SeverityLevel] | None:
         case CallRefused(caller=caller, status=status, reason=reason):
             return f"Refused a call of {bare_uri(caller)} ({status}): {reason}", "warning"
         case MediaChangeRefused():
-            return f"The other side refused the change: {event.reason}", "warning"
+            return unchanged(event), "warning"
         case ModeFailed():
             return f"Mode {event.mode} failed, the call goes on in silence: {event.reason}", "error"
         case ModeTroubled(trouble=trouble):

@@ -109,8 +109,8 @@ def sentence(event: AnyEvent, other_side: str = "Caller", held_by: Holder = Hold
             if held_by is not Holder.NOBODY:
                 return "Taken back from hold" if held_by is Holder.THEM else "Call resumed", Tone.PLAIN
             return f"Media now {words.codec(codec)}" if codec else "Media changed", Tone.PLAIN
-        case MediaChangeRefused(reason=reason):
-            return f"The other side refused the change: {reason}", Tone.FAIR
+        case MediaChangeRefused():
+            return words.unchanged(event), Tone.FAIR
         case ModeChanged(mode=mode):
             return f"Mode is {mode}", Tone.PLAIN
         case ModeFailed(mode=mode, reason=reason):

@@ -11,12 +11,14 @@ from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
 
+from voip_engine.events import MediaChangeRefused
 from voip_engine.snapshots import (
     CallDirection,
     CallSnapshot,
     CallState,
     CodecSnapshot,
     Holder,
+    MediaChange,
     TransferSnapshot,
     TransferState,
 )
@@ -28,6 +30,14 @@ BREAKS = str.maketrans("\n\r\t\v\f\u2028\u2029\u00a0", " " * 8)
 
 CODEC_TITLES = {"opus": "Opus", "G722": "G.722", "PCMA": "G.711 A", "PCMU": "G.711 µ"}
 SHORT_CODEC_WIDTH = 5
+IN_VAIN = {
+    MediaChange.HOLD: "Could not hold the call",
+    MediaChange.RESUME: "Could not resume the call",
+    MediaChange.CODECS: "Could not change the codec",
+    MediaChange.ADDRESS: "Could not tell the other side where we are now",
+    None: "Could not change the call",
+}
+"""What came of a change that nobody refused."""
 
 
 def clean(text: str) -> str:
@@ -167,6 +177,13 @@ def transfer(transfer: TransferSnapshot) -> str:
             return f"transferred to {target}"
         case TransferState.FAILED:
             return f"not transferred to {target}: {clean(transfer.detail)}"
+
+
+def unchanged(event: MediaChangeRefused) -> str:
+    """Why a call goes on as it was, in a sentence."""
+    if event.by == "remote":
+        return f"The other side refused the change: {event.reason}"
+    return f"{IN_VAIN[event.change]}: {event.reason}"
 
 
 def length(call: CallSnapshot, now: float) -> float:

@@ -7,6 +7,7 @@ from support.happenings import Happenings
 from support.uris import uri_of
 
 from voip_engine.events import CallAnswered, CallCreated, CallEnded, CallRefused, MediaChangeRefused
+from voip_engine.snapshots import MediaChange
 
 
 @pytest.mark.parametrize(
@@ -49,5 +50,6 @@ async def test_whoever_changes_a_call_is_told_why_it_stays_as_it_was(make_engine
     await at_caller.wait_for(CallAnswered)
     await call.set_codecs(("G722",))
     refused = await at_caller.wait_for(MediaChangeRefused)
+    assert (refused.by, refused.change) == ("remote", MediaChange.CODECS)
     assert refused.reason == "Nothing acceptable, the other side says: The offer names none of our codecs (PCMU) (488)."
     assert [event for event in at_caller.seen if isinstance(event, CallEnded)] == []

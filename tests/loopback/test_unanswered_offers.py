@@ -12,7 +12,7 @@ from support.sip_responder import Responder, reply, responder
 from voip_engine import Engine, EngineError
 from voip_engine.events import CallAnswered, CallCreated, CallEnded, MediaChanged, MediaChangeRefused
 from voip_engine.sip.messages.message import Request, Response, parse_message
-from voip_engine.snapshots import Holder
+from voip_engine.snapshots import Holder, MediaChange
 
 AUDIO = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
 NO_AUDIO = AUDIO.replace(b"m=audio 9", b"m=audio 0")
@@ -87,6 +87,23 @@ async def test_a_hold_that_gets_no_answer_of_use_can_be_tried_again(make_engine,
         assert call.snapshot().held_by is Holder.NOBODY
         await call.hold(True)
         await happened.wait_for(MediaChanged, held_by=Holder.US)
+
+
+async def test_a_hold_that_nobody_could_be_told_of_was_not_refused(make_engine):
+    engine = await make_engine()
+    happened = Happenings(engine)
+    async with responder(agreeable) as phone:
+        call = await engine.dial(f"sip:bob@{phone.address}")
+        await happened.wait_for(CallAnswered)
+        await phone.request("ACK")
+        address = phone.address
+    await call.hold(True)
+    failed = await happened.wait_for(MediaChangeRefused)
+    assert (failed.by, failed.change, failed.reason) == (
+        "local",
+        MediaChange.HOLD,
+        f"nobody listens at {address} over UDP",
+    )
 
 
 async def test_a_caller_who_never_describes_its_audio_is_hung_up_on(make_engine):

@@ -265,8 +265,8 @@ class Call:
                 self._confirmed(body)
             case effects.SessionReoffered(offer=offer, branch=branch):
                 self._media.reoffered(offer, branch, connected=self._course.connected)
-            case effects.SessionReofferFailed(reason=reason):
-                self._media.reoffer_refused(reason)
+            case effects.SessionReofferFailed(reason=reason, by=by):
+                self._media.reoffer_refused(reason, by)
             case effects.SessionEnded():
                 self._end(effect.by, effect.status, effect.reason)
             case effects.SessionDigitPressed():

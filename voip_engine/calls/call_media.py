@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from voip_engine.calls.call_services import CallIdentity, CallServices
 from voip_engine.calls.figures import MediaMeter, codec_snapshot
@@ -21,7 +22,7 @@ from voip_engine.sip import effects
 from voip_engine.sip.core import SipCore
 from voip_engine.sip.flow import NextHop, Path
 from voip_engine.sip.network.sockets import family_of
-from voip_engine.snapshots import CodecSnapshot, Holder, SecuritySnapshot
+from voip_engine.snapshots import CodecSnapshot, Holder, MediaChange, SecuritySnapshot
 
 
 class CallMedia:
@@ -36,6 +37,8 @@ class CallMedia:
         self.negotiation: CallNegotiation | None = None
         """None while there is no leg."""
         self._offered_late = False
+        self._wanted: MediaChange | None = None
+        """What our last offer was to change."""
         self._ways: dict[str, tuple[str, str]] = {}
         """The other side's host for signalling, and for audio of the other family, each with our own address on the way."""
         self._moving = asyncio.Lock()
@@ -152,11 +155,11 @@ class CallMedia:
     def hold(self, on: bool) -> None:
         """Hold or resume by re-INVITE. Raises EngineError while another offer is out."""
         if on is not (self.held_by in (Holder.US, Holder.BOTH)):
-            self._reoffer(self._negotiable().offer(hold=on))
+            self._reoffer(self._negotiable().offer(hold=on), MediaChange.HOLD if on else MediaChange.RESUME)
 
     def set_codecs(self, codecs: tuple[CodecName, ...]) -> None:
         """Offer other codecs. Raises EngineError while another offer is out."""
-        self._reoffer(self._negotiable().offer(codecs=codecs))
+        self._reoffer(self._negotiable().offer(codecs=codecs), MediaChange.CODECS)
 
     def is_stranded(self, address_towards: Callable[[str], str]) -> bool:
         """Whether our address on the way to the other side, empty for no way, is another one than it was."""
@@ -185,6 +188,7 @@ class CallMedia:
                 contact=contact,
                 now=self._now,
             )
+            self._wanted = MediaChange.ADDRESS
             self._perform(moved)
 
     def reoffered(self, offer: bytes | None, branch: str, *, connected: bool) -> None:
@@ -205,18 +209,20 @@ class CallMedia:
             self._reject(488, f"The offer could not be read: {error}")
             return
         self._offered_late = offer is None
+        if offer is None:
+            self._wanted = None
         self.follow(early=not connected)
         self._perform(self._core.accept_reoffer(self._session, body, self._now))
         if ours_waits:  # with what has been agreed on meanwhile
-            self._reoffer(negotiation.offer())
+            self._reoffer(negotiation.offer(), self._wanted)
         if offer is not None:
             self._tell_change(before)
 
-    def reoffer_refused(self, reason: str) -> None:
-        """Go on as it was."""
+    def reoffer_refused(self, reason: str, by: Literal["local", "remote"] = "remote") -> None:
+        """Go on as it was; `by` says on which side the offer failed."""
         if self.negotiation is not None:
             self.negotiation.drop_offer()
-        self._services.publish(MediaChangeRefused(time.time(), self._voice.call_id, reason))
+        self._services.publish(MediaChangeRefused(time.time(), self._voice.call_id, reason, by, self._wanted))
 
     def measured(self, figures: protocol.LegFigures) -> None:
         """Keep the latest figures of the leg."""
@@ -262,7 +268,8 @@ class CallMedia:
             raise EngineError("The call is being renegotiated; try again in a moment.")
         return self.negotiation
 
-    def _reoffer(self, offer: bytes) -> None:
+    def _reoffer(self, offer: bytes, wanted: MediaChange | None) -> None:
+        self._wanted = wanted
         self._perform(self._core.reoffer(self._session, offer, self._now))
 
     def _reject(self, status: int, why: str = "") -> None:

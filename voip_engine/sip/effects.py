@@ -119,11 +119,15 @@ class SessionReoffered:
 
 @dataclass(frozen=True, slots=True)
 class SessionReofferFailed:
-    """Our re-INVITE or UPDATE was refused; the session goes on as it was. `reason` is plain words."""
+    """Our re-INVITE or UPDATE was refused; the session goes on as it was. `reason` is plain words.
+
+    `by` is "local" where nobody refused it: it could not be sent, or its connection was lost.
+    """
 
     session: str
     status: int
     reason: str
+    by: Literal["local", "remote"] = "remote"
 
 
 @dataclass(frozen=True, slots=True)

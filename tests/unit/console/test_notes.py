@@ -12,10 +12,11 @@ from voip_engine.events import (
     CallRefused,
     CallTransferring,
     MediaChanged,
+    MediaChangeRefused,
     RequestTurnedAway,
     VoicemailChanged,
 )
-from voip_engine.snapshots import CallState, Holder, TransferSnapshot, TransferState, VoicemailSnapshot
+from voip_engine.snapshots import CallState, Holder, MediaChange, TransferSnapshot, TransferState, VoicemailSnapshot
 from voip_tui import words
 from voip_tui.app import notable
 from voip_tui.happenings import log_line
@@ -119,6 +120,10 @@ def test_early_media_and_who_sent_a_call_are_noted() -> None:
         (MediaChanged(NOON, "1", None, True, Holder.BOTH), "Both sides hold the call"),
         (RequestTurnedAway(NOON, "198.51.100.9", "it is not admitted"), "Turned 198.51.100.9 away: it is not admitted"),
         (CallRefused(NOON, "sip:ada@x", 488, "No codec."), "Refused a call of ada@x (488): No codec."),
+        (MediaChangeRefused(NOON, "1", "Busy (486)."), "The other side refused the change: Busy (486)."),
+        (MediaChangeRefused(NOON, "1", "no.", "local", MediaChange.HOLD), "Could not hold the call: no."),
+        (MediaChangeRefused(NOON, "1", "no.", "local", MediaChange.RESUME), "Could not resume the call: no."),
+        (MediaChangeRefused(NOON, "1", "no.", "local"), "Could not change the call: no."),
     ],
 )
 def test_the_log_says_it_in_a_sentence(event: object, text: str) -> None:
@@ -134,6 +139,11 @@ def test_the_log_says_it_in_a_sentence(event: object, text: str) -> None:
             "information",
         ),
         (CallReferred(NOON, "1", "sip:bob@x"), "Sends us to bob@x.", "information"),
+        (
+            MediaChangeRefused(NOON, "1", "no.", "local", MediaChange.CODECS),
+            "Could not change the codec: no.",
+            "warning",
+        ),
         (CallReferred(NOON, "1", "sip:bob@x", "It is forbidden."), "to bob@x, refused: It is forbidden.", "warning"),
         (
             VoicemailChanged(NOON, REGISTERED.account, VoicemailSnapshot(waiting=True, new=2)),

@@ -128,7 +128,7 @@ def test_a_reinvite_that_was_lost_leaves_the_call_as_it_was() -> None:
     lose(bench)
     bench.wait(33)
     [failed] = bench.take_told(SessionReofferFailed)
-    assert (failed.status, failed.reason) == (503, LOST)
+    assert (failed.status, failed.reason, failed.by) == (503, LOST, "local")
     bench.apply(bench.core.hang_up(bench.session, bench.now))
     assert len(bench.take_requests("BYE")) == 1
 

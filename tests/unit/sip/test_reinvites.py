@@ -31,7 +31,7 @@ def test_a_refused_reoffer_leaves_the_call_up() -> None:
     bob.apply(bob.core.reject_reoffer(session, 488, wire.now))
     wire.run(until=2.0)
     [failed] = alice.of(SessionReofferFailed)
-    assert failed.status == 488
+    assert (failed.status, failed.by) == (488, "remote")
     assert failed.reason == "Nothing acceptable: no common codec, or no encryption that both sides have (488)."
     assert ends(alice) == ends(bob) == []
 

@@ -131,7 +131,7 @@ def test_a_refused_update_leaves_the_call_as_it_was(status: int) -> None:
     bench.apply(bench.core.reoffer(bench.session, b"ours", bench.now))
     [update] = bench.take_requests("UPDATE")
     bench.respond(update, status)
-    assert [f.status for f in bench.take_told(SessionReofferFailed)] == [status]
+    assert [(f.status, f.by) for f in bench.take_told(SessionReofferFailed)] == [(status, "remote")]
     bench.respond(invite, 200)
     assert len(bench.take_told(SessionAnswered)) == 1
 

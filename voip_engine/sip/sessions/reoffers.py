@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from voip_engine.sip.effects import SessionAnswered, SessionConfirmed, SessionReoffered, SessionReofferFailed
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, session_body
@@ -179,7 +180,10 @@ class Reoffers:
         else:
             self._timer.refused(now)
             if self._waiting is None and not self._sent_refreshes:
-                self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
+                by: Literal["local", "remote"] = "remote"
+                if self._ours is not None and self._ours.failed_here:
+                    by = "local"
+                self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason, by))
             self.send_waiting(now)
 
     def _try_again(self, now: float) -> None:

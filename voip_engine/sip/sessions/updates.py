@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from voip_engine.sip.effects import SessionAnswered, SessionReoffered, SessionReofferFailed
 from voip_engine.sip.endpoint import ALLOW, SESSION_DESCRIPTION, SUPPORTED, session_body
@@ -120,8 +121,10 @@ class Updates:
                 self._on_agreed(dialog, body)
                 self._context.endpoint.emit(SessionAnswered(self._context.session, session_body(response)))
             else:
-                reason = plain_reason(status) if response is None else refusal_reason(request, response)
-                self._context.endpoint.emit(SessionReofferFailed(self._context.session, status, reason))
+                failed = SessionReofferFailed(self._context.session, status, plain_reason(status), "local")
+                if response is not None:
+                    failed = replace(failed, reason=refusal_reason(request, response), by="remote")
+                self._context.endpoint.emit(failed)
 
         self._requests.send(dialog, request, now, on_final)
 
