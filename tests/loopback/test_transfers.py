@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from support.happenings import Happenings
-from support.sip_responder import reply, responder
+from support.sip_responder import Responder, reply, responder
 from support.uris import uri_of
 
 from voip_engine import Engine, EngineError, VoiceLeg
@@ -22,11 +22,54 @@ from voip_engine.events import (
 )
 from voip_engine.network_settings import DiallingSettings
 from voip_engine.settings import AccountSettings
-from voip_engine.sip.messages.message import Request, Response
+from voip_engine.sip.messages.message import Request, Response, parse_message
 from voip_engine.snapshots import CallState, Holder, TransferState
 
 ANYWHERE = DiallingSettings(transfer=("*",))
 HERE_ONLY = DiallingSettings(transfer=("*@127.0.0.1",), deny=("premium",))
+
+
+def description(request: Request) -> bytes:
+    """A phone's answer to an offer, which may hold it."""
+    direction = "recvonly" if b"sendonly" in request.body else "sendrecv"
+    lines = ("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", "m=audio 9 RTP/AVP 0")
+    return "\r\n".join((*lines, f"a={direction}", "")).encode()
+
+
+def deaf_to_refer(request: Request) -> list[Response]:
+    """What a phone answers that takes calls and holding, and says nothing to REFER."""
+    if request.method in ("ACK", "REFER"):
+        return []
+    contact = ("Contact", f"<{request.uri}>")
+    return [reply(request, 200, contact, body=description(request) if request.method == "INVITE" else b"")]
+
+
+def address_of(engine: Engine) -> tuple[str, int]:
+    """Where an engine takes calls."""
+    host, _, port = engine.snapshot().listening[0].removeprefix("udp:").rpartition(":")
+    return host, int(port)
+
+
+def within(phone: Responder, refer: Request, method: str, cseq: int, *lines: str, body: str = "") -> Request:
+    """A phone's own request in the dialog that it was sent `refer` in."""
+    text = "\r\n".join(
+        (
+            f"{method} {refer.contacts[0].uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {phone.address};branch=z9hG4bK{method}{cseq}",
+            f"From: {refer.headers.get('To')}",
+            f"To: {refer.headers.get('From')}",
+            f"Call-ID: {refer.call_id}",
+            f"CSeq: {cseq} {method}",
+            "Max-Forwards: 70",
+            *lines,
+            f"Content-Length: {len(body)}",
+            "",
+            body,
+        )
+    )
+    message = parse_message(text.encode())
+    assert isinstance(message, Request)
+    return message
 
 
 async def call_up(caller: Engine, callee: Engine, **settings: object) -> tuple[object, object]:
@@ -86,11 +129,6 @@ async def test_a_transfer_to_somebody_who_is_busy_gives_the_call_back(make_engin
 
 
 async def test_a_caller_who_goes_on_hold_after_the_transfer_failed_is_taken_back(make_engine):
-    def description(request: Request) -> bytes:
-        direction = "recvonly" if b"sendonly" in request.body else "sendrecv"
-        lines = ("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", "m=audio 9 RTP/AVP 0")
-        return "\r\n".join((*lines, f"a={direction}", "")).encode()
-
     def accept(request: Request) -> Response:
         return reply(request, 200, ("Contact", f"<sip:bob@{phone.address}>"), body=description(request))
 
@@ -106,8 +144,7 @@ async def test_a_caller_who_goes_on_hold_after_the_transfer_failed_is_taken_back
         await happened.wait_for(CallAnswered)
         with pytest.raises(EngineError, match="603"):
             await call.transfer("sip:carol@127.0.0.1:9")
-        host, _, port = alice.snapshot().listening[0].removeprefix("udp:").rpartition(":")
-        phone.send(accept(await phone.request("INVITE", 2)), (host, int(port)))
+        phone.send(accept(await phone.request("INVITE", 2)), address_of(alice))
         async with asyncio.timeout(10):
             await happened.wait_for(MediaChanged, held_by=Holder.US)
             await happened.wait_for(MediaChanged, held_by=Holder.NOBODY)
@@ -186,6 +223,59 @@ async def test_two_calls_are_joined(make_engine, outbound):
     assert with_carol.snapshot().end_reason == f"Connected to {met}."
     assert sum(not call.ended for call in bob.calls.values()) == 1
     assert sum(not call.ended for call in carol.calls.values()) == 1
+
+
+@pytest.mark.parametrize("joined", [True, False])
+async def test_who_hangs_up_was_joined_only_where_the_transfer_succeeded(make_engine, echo, joined):
+    alice = await make_engine()
+    happened = Happenings(alice)
+    async with responder(deaf_to_refer) as phone:
+        to_dave = await alice.dial(f"sip:dave@{phone.address}", mode="silence")
+        to_carol, at_carol = await call_up(alice, echo)
+        transferring = asyncio.create_task(to_dave.transfer_to(to_carol))
+        refer = await phone.request("REFER")
+        await at_carol.hang_up()
+        ended = await happened.wait_for(CallEnded, call_id=to_carol.call_id)
+        assert ended.reason == "The other side hung up."
+        phone.send(reply(refer, 202, ("Contact", f"<sip:dave@{phone.address}>")), address_of(alice))
+        told = ("Event: refer", "Subscription-State: terminated;reason=noresource", "Content-Type: message/sipfrag")
+        course = "SIP/2.0 200 OK" if joined else "SIP/2.0 481 Gone"
+        phone.send(within(phone, refer, "NOTIFY", 1, *told, body=course), address_of(alice))
+        if joined:
+            await transferring
+            met = f"Connected to dave@{phone.address}."
+        else:
+            with pytest.raises(EngineError, match="481"):
+                await transferring
+            met = "The other side hung up."
+        assert to_carol.snapshot().end_reason == met
+
+
+@pytest.mark.parametrize(
+    ("hangs_up", "ended", "failed"),
+    [
+        (True, "The other side hung up.", "The other side hung up instead."),
+        (False, "The other side did not answer a request of ours (408).", ""),
+    ],
+)
+async def test_why_a_call_ended_is_why_its_transfer_failed(make_engine, hangs_up, ended, failed):
+    def slow_to_hold(request: Request) -> list[Response]:
+        holds = request.method == "INVITE" and b"sendonly" in request.body
+        return [reply(request, 100)] if holds else deaf_to_refer(request)
+
+    alice = await make_engine()
+    happened = Happenings(alice)
+    async with responder(slow_to_hold) as phone:
+        call = await alice.dial(f"sip:dave@{phone.address}")
+        await happened.wait_for(CallAnswered)
+        transferring = asyncio.create_task(call.transfer("sip:carol@127.0.0.1:9"))
+        refer = await phone.request("REFER")
+        bye, given_up = within(phone, refer, "BYE", 1), reply(await phone.request("INVITE", 2), 408)
+        phone.send(bye if hangs_up else given_up, address_of(alice))
+        with pytest.raises(EngineError) as raised:
+            await transferring
+        assert call.snapshot().end_reason == ended
+        assert str(raised.value) == call.snapshot().transfer.detail == (failed or ended)
 
 
 async def test_calls_that_cannot_be_joined_go_on(make_engine, echo):

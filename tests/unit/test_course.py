@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from voip_engine import EngineError
@@ -57,3 +59,26 @@ def test_the_end_is_told_in_a_sentence_and_in_our_own_words_first(will_end: str,
     (ended,) = events
     assert isinstance(ended, CallEnded)
     assert (call.end_reason, ended.reason, ended.duration_s) == (told, told, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("by", "status", "reason", "told"),
+    [
+        ("remote", None, "The other side hung up.", "Transferred to bob."),
+        ("remote", 408, "It is gone.", "It is gone."),
+        ("local", None, "Hung up on this side.", "Hung up on this side."),
+    ],
+)
+def test_who_was_sent_on_hangs_up_for_that(
+    by: Literal["local", "remote"], status: int | None, reason: str, told: str
+) -> None:
+    sent_before, _ = course()
+    sent_before.goes_over("Transferred to bob.")
+    sent_before.over(by, status, reason)
+    assert sent_before.end_reason == told
+    sent_before.goes_over("")
+    assert sent_before.end_reason == told
+    told_after, _ = course()
+    told_after.over(by, status, reason)
+    told_after.goes_over("Transferred to bob.")
+    assert told_after.end_reason == told

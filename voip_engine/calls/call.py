@@ -160,8 +160,8 @@ class Call:
             self._give_up(reason)
 
     def goes_over(self, reason: str) -> None:
-        """Take word that the other side will hang up because it is joined with somebody else; an empty text takes it back."""
-        self._course.goes_over = reason
+        """Take word that the other side hangs up because it is joined with somebody else; an empty text takes it back."""
+        self._course.goes_over(reason)
 
     async def set_mode(self, mode: str | Mode) -> None:
         """Let another mode, by its name or a mode itself, handle the call from now on. RTP goes on without a gap."""

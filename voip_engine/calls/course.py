@@ -8,7 +8,7 @@ from typing import Literal
 
 from voip_engine.errors import EngineError
 from voip_engine.events import AnyEvent, CallAnswered, CallEnded, CallRinging
-from voip_engine.sip.plain_words import sentence
+from voip_engine.sip.plain_words import HUNG_UP_THERE, sentence
 from voip_engine.snapshots import CallDirection, CallState, CodecSnapshot, SecuritySnapshot
 
 
@@ -26,8 +26,7 @@ class CallCourse:
         self.ended_at: float | None = None
         self.end_status: int | None = None
         self.end_reason = ""
-        self.goes_over = ""
-        """Why the other side will hang up: it is being joined with somebody else. Empty where nobody asked it to."""
+        self._goes_over = ""
         self._early_media = False
 
     @property
@@ -76,12 +75,19 @@ class CallCourse:
         """Note why the call is about to end, in words that come before those of the other side."""
         self.end_reason = reason
 
+    def goes_over(self, reason: str) -> None:
+        """Note why the other side will hang up, or has done so just now; an empty text takes it back for one that has not."""
+        self._goes_over = reason
+        if reason and self.ended and self.end_reason == HUNG_UP_THERE:
+            self.end_reason = reason
+
     def over(self, by: Literal["local", "remote"], status: int | None, reason: str) -> None:
         """Note the end; `reason` becomes a sentence, for what sockets say of a failure is a part of one."""
         self.state = CallState.ENDED
         self.ended_at = time.time()
         self.end_status = status
-        expected = self.goes_over if by == "remote" else ""
+        # Who only stopped to answer (408) has gone nowhere that is known.
+        expected = self._goes_over if by == "remote" and status != 408 else ""
         self.end_reason = self.end_reason or expected or sentence(reason)
         duration_s = self.ended_at - self.answered_at if self.answered_at is not None else 0.0
         self._publish(CallEnded(self.ended_at, self._call_id, by, status, self.end_reason, duration_s))

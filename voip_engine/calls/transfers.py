@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from weakref import ref
 
 from voip_engine.calls.call_services import CallServices
@@ -105,10 +105,10 @@ class CallTransfers:
                 self._settled.set()
             case effects.SessionProgressed(status=status):
                 self._tell_course(status)
-            case effects.SessionEnded(status=status):
+            case effects.SessionEnded(by=by, status=status):
                 self._settled.set()
                 self._tell_course(status if status is not None and status >= 300 else 487)
-                self._ended()
+                self._ended(by, status)
 
     async def _refer(self, shown: str, target: SipUri | None, other: Call | None) -> None:
         self._require(target, other)
@@ -122,8 +122,6 @@ class CallTransfers:
         try:
             await self._hold()
             self._send(target, other)
-            if other is not None:
-                other.goes_over(self._joined)
         except (EngineError, SessionStateError) as error:
             self._fail(None, str(error))
             raise EngineError(str(error)) from error
@@ -206,17 +204,19 @@ class CallTransfers:
             self._done(status)
             self._call.end(self._left)
             if self._other is not None:
+                self._other.goes_over(self._joined)  # it may have hung up a moment before we are told
                 self._other.end(self._joined)
         else:
             self._fail(status, effect.reason)
 
-    def _ended(self) -> None:
+    def _ended(self, by: Literal["local", "remote"], status: int | None) -> None:
         if self.snapshot is None or self.snapshot.state in OVER or self._asking:
             return
-        if self._agreed:  # many a server hangs up as soon as it has taken the transfer over
+        if self._agreed and status != 408:  # many a server hangs up as soon as it has taken the transfer over
             self._done(None)
         else:
-            self._fail(None, "The other side hung up instead.")
+            hung_up_there = by == "remote" and status is None
+            self._fail(None, "The other side hung up instead." if hung_up_there else self._call.snapshot().end_reason)
 
     def _done(self, status: int | None) -> None:
         assert self.snapshot is not None
@@ -227,9 +227,7 @@ class CallTransfers:
         assert self.snapshot is not None
         target = self.snapshot.target
         self._change(TransferSnapshot(target=target, state=TransferState.FAILED, status=status, detail=reason))
-        for call in (self._call, self._other):
-            if call is not None:
-                call.goes_over("")
+        self._call.goes_over("")
         if self._holding and not self._call.ended:
             self._services.spawn(self._resume(), f"resume call {self._call.call_id}")
         self._over.set()

@@ -70,7 +70,8 @@ RANG_TOO_LONG_HERE = "Nobody answered on this side in time (480)."
 RINGING_UNHEARD = "The caller never acknowledged that it rings here (504)."
 SESSION_EXPIRED = "The other side no longer confirmed that it is still there."
 NO_ACKNOWLEDGEMENT = "The caller never acknowledged the answer."
-VANISHED = "The other side no longer replies."
+VANISHED = "The other side did not answer a request of ours (408)."
+FORGOTTEN = "The other side no longer knows this call (481)."
 UNUSABLE_ANSWER = "The other side's answer could not be understood."
 
 

@@ -81,14 +81,20 @@ def test_a_cancelled_reinvite_leaves_the_call_up() -> None:
     assert [f.status for f in alice.of(SessionReofferFailed)] == [487]
 
 
-@pytest.mark.parametrize(("status", "bye"), [(481, 0), (408, 1)])
-def test_481_or_408_to_a_reinvite_ends_the_dialog(status: int, bye: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "bye", "told"),
+    [
+        (481, 0, "The other side no longer knows this call (481)."),
+        (408, 1, "The other side did not answer a request of ours (408)."),
+    ],
+)
+def test_481_or_408_to_a_reinvite_ends_the_dialog(status: int, bye: int, told: str) -> None:
     wire, alice, bob, session = connected()
     alice.apply(alice.core.reoffer(session, OFFER, wire.now))
     wire.run(until=1.0)
     bob.apply(bob.core.reject_reoffer(session, status, wire.now))
     wire.run(until=2.0)
-    assert ends(alice) == [("remote", status, "The other side no longer replies.")]
+    assert ends(alice) == [("remote", status, told)]
     assert len(wire.requests(alice.host, "BYE")) == bye
 
 
@@ -97,7 +103,7 @@ def test_a_reinvite_nobody_answers_ends_the_call() -> None:
     wire.fate = lambda sender, message: []
     alice.apply(alice.core.reoffer(session, OFFER, wire.now))
     wire.run(until=100)
-    assert ends(alice) == [("remote", 408, "The other side no longer replies.")]
+    assert ends(alice) == [("remote", 408, "The other side did not answer a request of ours (408).")]
     assert alice.core.idle
 
 

@@ -134,14 +134,20 @@ def test_nobody_has_us_refresh_more_often_than_an_interval_of_90_s_wants() -> No
     assert expires(update) == "90;refresher=uac"
 
 
-@pytest.mark.parametrize("status", [481, 408])
-def test_a_refresh_for_a_call_that_is_gone_ends_it(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (481, "The other side no longer knows this call (481)."),
+        (408, "The other side did not answer a request of ours (408)."),
+    ],
+)
+def test_a_refresh_for_a_call_that_is_gone_ends_it(status: int, told: str) -> None:
     bench = Bench(session_timer_s=200)
     bench.connect("Session-Expires: 200;refresher=uac")
     bench.wait(101)
     [update] = bench.take_requests()
     bench.respond(update, status)
-    assert [end.reason for end in bench.take_told(SessionEnded)] == ["The other side no longer replies."]
+    assert [end.reason for end in bench.take_told(SessionEnded)] == [told]
 
 
 def test_who_should_refresh_and_does_not_is_hung_up() -> None:

@@ -16,6 +16,7 @@ from typing import Literal
 from voip_engine.sip.effects import SessionEnded
 from voip_engine.sip.plain_words import (
     CANCELLED_THERE,
+    FORGOTTEN,
     HUNG_UP_HERE,
     HUNG_UP_THERE,
     NO_ACKNOWLEDGEMENT,
@@ -132,7 +133,7 @@ class Ending:
             self._close_exchanges(now, by_peer=False)
         else:
             self._leave(now)
-        self._end("remote", status, VANISHED, now)
+        self._end("remote", status, FORGOTTEN if status == 481 else VANISHED, now)
 
     # ---- after the end ----
 
