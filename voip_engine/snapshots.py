@@ -99,7 +99,7 @@ class TransferState(StrEnum):
     """How far a transfer of ours is."""
 
     ASKED = "asked"
-    """REFER is out."""
+    """REFER is out, or goes out once holding is settled, two seconds later at most; nothing was replied to it."""
     TRYING = "trying"
     """The other side has agreed and calls the target."""
     RINGING = "ringing"

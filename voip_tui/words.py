@@ -168,7 +168,7 @@ def transfer(transfer: TransferSnapshot) -> str:
     target = bare_uri(transfer.target)
     match transfer.state:
         case TransferState.ASKED:
-            return f"asked to call {target}"
+            return f"asked to call {target}, no reply yet"
         case TransferState.TRYING:
             return f"calling {target}"
         case TransferState.RINGING:

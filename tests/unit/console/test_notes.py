@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from support.still_engine import NOON, REGISTERED, call, encrypted, network_day, transferring
+from support.still_engine import NOON, REGISTERED, call, encrypted, figures, network_day, transferring
 
 from voip_engine.events import (
     CallEnded,
@@ -78,7 +78,7 @@ def test_who_holds_is_said(holder: Holder, short: str, whole: str) -> None:
 @pytest.mark.parametrize(
     ("state", "text", "shown"),
     [
-        (TransferState.ASKED, "→ asked to call sales@pbx.example", "transfer"),
+        (TransferState.ASKED, "→ asked to call sales@pbx.example, no reply yet", "transfer"),
         (TransferState.TRYING, "→ calling sales@pbx.example", "transfer"),
         (TransferState.RINGING, "→ sales@pbx.example rings", "transfer"),
         (TransferState.DONE, "→ transferred to sales@pbx.example", "connected"),
@@ -109,6 +109,8 @@ def test_encryption_with_keys_in_clear_is_a_warning_and_none_is_no_sign() -> Non
 def test_early_media_and_who_sent_a_call_are_noted() -> None:
     shown = {shown.peer_name: notes(shown) for shown in network_day()}
     assert shown["Edsger Dijkstra"] == ["early media is heard"]
+    ringing = next(shown for shown in network_day() if shown.early_media)
+    assert notes(replace(ringing, media=figures(-100, -100, packets=0))) == []  # agreed on, but nothing comes
     assert shown["Hedy Lamarr"] == ["sent here by grace@198.51.100.2"]
 
 
