@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
-from voip_engine.events import AccountChanged, AnyEvent, CallEvent, CallRefused, EngineStarted, MediaChanged
+from voip_engine.events import (
+    AccountChanged,
+    AnyEvent,
+    CallEvent,
+    CallRefused,
+    EngineStarted,
+    MediaChanged,
+    PacketRejected,
+)
 from voip_engine.snapshots import AccountSnapshot, AccountState, CallSnapshot, CallState, EngineSnapshot
 from voip_tui.account_news import AccountNews
 from voip_tui.happenings import SPEECH_EVENTS, log_line
 from voip_tui.history import CallHistory, CallView, LogLine
 from voip_tui.refusals import Refusals
 from voip_tui.transcripts import other_side
-from voip_tui.words import peer
+from voip_tui.words import clean, peer
 
 if TYPE_CHECKING:
     from voip_engine import SipTraceEntry
@@ -271,6 +279,9 @@ class Bridge:
                     written = news = self._account_news.is_new(account)
                 case CallRefused():
                     written, news = True, self._refusals.is_new(event)
+                case PacketRejected(call_id=str(call_id), reason=reason):
+                    written = news = True
+                    self.history(call_id).not_taken = clean(reason)
                 case _:
                     written = news = True
             if written:

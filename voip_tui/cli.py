@@ -214,6 +214,7 @@ def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log
             ("Files", (("log", str(log.file or f"none: {log.trouble}")),)),
             ("Version", (("voip-tui", VERSION),)),
         ),
+        demo=demo,
         mode=settings.mode,
         volume=settings.monitor_volume,
         dialled_file=None if demo or log.trouble else folder / "dialled",

@@ -22,6 +22,8 @@ class Setup:
 
     title: str = "voip-tui"
     facts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    demo: bool = False
+    """Whether callers come by themselves."""
     mode: str | None = None
     language: str | None = None
     """What callers are expected to speak (ISO 639-1); None: whatever is heard first. Other languages are marked."""

@@ -44,3 +44,9 @@ def doing(call: CallSnapshot) -> Doing | None:
 def converses(call: CallSnapshot) -> bool:
     """Whether a dialogue is what this call is about."""
     return call.mode in CONVERSING or bool(call.dialogue)
+
+
+def early_media_heard(call: CallSnapshot) -> bool:
+    """Whether audio comes before the call is answered: that it was agreed on does not say so."""
+    media = call.media
+    return call.early_media and call.state is CallState.RINGING and media.received_packets > 0 and not media.silent_s

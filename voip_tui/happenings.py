@@ -91,7 +91,7 @@ def sentence(event: AnyEvent, other_side: str = "Caller", held_by: Holder = Hold
             inbound = event.direction is CallDirection.INBOUND
             return (f"{who} calls" if inbound else f"Calling {who}"), Tone.PLAIN
         case CallRinging(early_media=True):
-            return "Rings, and already sends audio", Tone.QUIET
+            return "Rings, and may already send audio", Tone.QUIET
         case CallRinging():
             return "Rings", Tone.QUIET
         case CallAnswered(codec=codec):
@@ -149,7 +149,7 @@ def sentence(event: AnyEvent, other_side: str = "Caller", held_by: Holder = Hold
                 Tone.FAIR,
             )
         case PacketRejected(source=source, reason=reason):
-            return f"Refused what {source} sent: {reason}", Tone.FAIR
+            return f"Not taken from {source}: {reason}", Tone.FAIR
         case RequestTurnedAway(source=source, reason=reason):
             return f"Turned {source} away: {reason}", Tone.FAIR
         case CallTransferring(transfer=transfer):

@@ -85,6 +85,8 @@ class CallHistory:
     ours: Needle = field(default_factory=Needle)
     held_by: Holder = Holder.NOBODY
     """Who held the call when its media were last told of."""
+    not_taken: str = ""
+    """Why the latest packet that counts for nothing was not taken."""
     levels_at: float = 0.0
     figures_at: float = 0.0
     seen_at: float = 0.0

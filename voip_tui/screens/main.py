@@ -64,7 +64,7 @@ class MainScreen(Screen[None]):
         self._incoming = IncomingBar(palette)
         self.table = CallsTable(palette, id="table")
         self._page = CallPage(palette, language=console.setup.language, id="page")
-        self._welcome = Welcome(palette)
+        self._welcome = Welcome(palette, demo=console.setup.demo)
         self._hints = HintBar(palette)
         self.board = Board()
         self._hide_ended = False
@@ -107,8 +107,7 @@ class MainScreen(Screen[None]):
         """Show the selected call."""
         board, bridge = self.board, self.shared.bridge
         view = board.view(self.table.selected)
-        empty = view is None
-        if empty:
+        if empty := view is None:
             self.remove_class("-page")
             self._welcome.show(board.engine.listening if board.engine else None, any_before=self._any_calls)
         if empty != self.has_class("-empty"):
@@ -186,6 +185,7 @@ class MainScreen(Screen[None]):
 
     def applies(self, name: str) -> bool:
         """Say whether an action applies; why not is told on the screen."""
+        self.table.keep()
         reason = BY_NAME[name].why_not(self.situation)
         if reason is not None:
             self.notify(reason, markup=False, timeout=4)
@@ -290,6 +290,7 @@ class MainScreen(Screen[None]):
 
     def action_show_pane(self, pane: str) -> None:
         """Show a pane by its name."""
+        self.table.keep()
         self._page.choose(Pane(pane))
         self.show_selected()
 
@@ -306,6 +307,7 @@ class MainScreen(Screen[None]):
         self._scroll(float("inf"))
 
     def _scroll(self, pages: float) -> None:
+        self.table.keep()
         if self.situation.page_shown:
             self._page.scroll(pages)
             self.call_after_refresh(self.show_selected)

@@ -322,9 +322,10 @@ class Controls(Widget):
 class Welcome(Widget):
     """What to do while there are no calls."""
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, *, demo: bool) -> None:
         super().__init__()
         self.palette = palette
+        self._demo = demo
         self._listening: tuple[str, ...] | None = None
         self._any_before = False
 
@@ -360,16 +361,18 @@ class Welcome(Widget):
             [(f"No calls {'now' if self._any_before else 'yet'}", style(palette.text, palette.background, bold=True))],
             [],
         ]
-        if self._listening:
+        if self._demo:
+            lines += [[("Callers come in a moment.", quiet)], []]
+        elif self._listening:
             lines.append([("Call this address from any SIP phone:", quiet)])
             lines += [[("    ", quiet), (dialable(address), plain)] for address in self._listening]
             lines.append([])
         lines += [
             [("d", key + _click("dial")), ("  dials somebody", quiet)],
             [("?", key + _click("show_help")), ("  shows every key", quiet)],
-            [],
-            [("voip-tui demo", plain), (" brings callers of its own", quiet)],
         ]
+        if not self._demo:
+            lines += [[], [("voip-tui demo", plain), (" brings callers of its own", quiet)]]
         return lines
 
 

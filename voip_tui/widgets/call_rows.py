@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from voip_engine.snapshots import CallSnapshot, CallState, MonitorState
 from voip_tui import words
-from voip_tui.doing import TROUBLED, converses, doing
+from voip_tui.doing import TROUBLED, converses, doing, early_media_heard
 from voip_tui.history import CallView
 from voip_tui.security import protection
 from voip_tui.widgets.meter import eighths
@@ -93,13 +93,20 @@ def _media(view: CallView, layout: Columns) -> Iterator[tuple[Cell, int]]:
         yield from (GAP, (_bar(view.level_out_dbfs, view.peak_out_dbfs, layout.meter), layout.meter))
     media = call.media
     if media.silent_s and layout.jitter:  # how long nothing has been heard: then the figures are old
-        yield from (GAP, (Word(f"no audio {media.silent_s:.0f} s", "bad", right=True), layout.loss + 1 + layout.jitter))
+        room = layout.loss + 1 + layout.jitter
+        yield from (GAP, (Word(_silence(media.silent_s, room), "bad", right=True), room))
         return
     loss, jitter = words.percent(media.loss_percent), words.milliseconds(media.jitter_ms)
     if layout.loss:
         yield from (GAP, (Word(loss, loss_role(media.loss_percent), right=True), layout.loss))
     if layout.jitter:
         yield from (GAP, (Word(jitter, jitter_role(media.jitter_ms), right=True), layout.jitter))
+
+
+def _silence(seconds: float, room: int) -> str:
+    """How long nothing has been heard, in as many words as fit."""
+    spellings = (f"no audio {seconds:.0f} s", f"quiet {seconds:.0f} s", f"quiet {words.duration(seconds, short=True)}")
+    return next((spelling for spelling in spellings if len(spelling) <= room), "no audio")
 
 
 def state_colour(call: CallSnapshot) -> str:
@@ -143,5 +150,5 @@ def _situation(view: CallView) -> str:
         case CallState.CALLING:
             return "no answer yet"
         case CallState.RINGING:
-            return "it rings, with early media" if view.call.early_media else "it rings"
+            return "it rings, with early media" if early_media_heard(view.call) else "it rings"
     return words.clean(view.call.end_reason) or "over"

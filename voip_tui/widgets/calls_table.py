@@ -27,6 +27,9 @@ from voip_tui.widgets.call_rows import Bar, Cell, Row, row_of
 from voip_tui.widgets.meter import meter
 from voip_tui.widgets.table_columns import Columns, columns, needs_of
 
+ENDED_SEEN_S = 3
+"""How long the end of a call is shown before the selection goes on by itself, and a key just pressed means another call."""
+
 
 class CallsTable(ScrollView, can_focus=True, inherit_bindings=False):
     """All calls, one a line, with live meters. Posts `Selected`, `Opened` and `MonitorClicked`."""
@@ -55,6 +58,8 @@ class CallsTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._hide_ended = False
         self._board = Board()
         self._awaited: str | None = None
+        self._kept = False
+        """Whether somebody chose the selected call, or did something with it."""
 
     # ---- what is shown ----
 
@@ -78,15 +83,26 @@ class CallsTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self._refresh_difference(number, old, new)
 
     def _keep_selection(self, before: list[str]) -> None:
-        """Stay on the selected call; where it is gone, go to its neighbour."""
+        """Stay on the selected call; where it is gone, go to its neighbour, and where it is over and nobody chose it, on."""
         now = [view.call.call_id for view in self._views]
         if self._awaited in now:
             awaited, self._awaited = self._awaited, None
             self.select(awaited)
         if self.selected in now:
+            if not self._kept and self._was_seen_ending():
+                self.select(self._first_live() or self.selected, kept=False)
             return
         place = before.index(self.selected) if self.selected in before else 0
-        self.select(now[min(place, len(now) - 1)] if now else None)
+        self.select(now[min(place, len(now) - 1)] if now else None, kept=False)
+
+    def _was_seen_ending(self) -> bool:
+        call = next(view.call for view in self._views if view.call.call_id == self.selected)
+        over = call.state is CallState.ENDED
+        return over and self._board.now - (call.ended_at or call.created_at) >= ENDED_SEEN_S
+
+    def _first_live(self) -> str | None:
+        live = (view.call.call_id for view in self._views if view.call.state is not CallState.ENDED)
+        return next(live, None)
 
     def _refresh_difference(self, number: int, old: Row, new: Row) -> None:
         y = number + 1 - self.scroll_offset.y
@@ -111,8 +127,13 @@ class CallsTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     # ---- selection ----
 
-    def select(self, call_id: str | None) -> None:
-        """Make a call the selected one, and bring it into view."""
+    def keep(self) -> None:
+        """Stay on the selected call also when it is over: somebody is busy with it."""
+        self._kept = self.selected is not None
+
+    def select(self, call_id: str | None, *, kept: bool = True) -> None:
+        """Make a call the selected one, and bring it into view; `kept` is whether somebody chose it."""
+        self._kept = kept
         if call_id == self.selected:
             return
         for line in (self._line_of(self.selected), self._line_of(call_id)):

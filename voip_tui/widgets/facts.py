@@ -126,7 +126,7 @@ def _wrapped(column: list[Fact], room: int) -> list[Fact]:
 
 def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[Fact]]:
     """The columns of facts for a page of `width` cells."""
-    line, packets, route = _line(call, history), _packets(call), _route(call)
+    line, packets, route = _line(call, history), _packets(call, history), _route(call)
     if width >= THREE_COLUMNS_FROM:
         return [_wrapped(column, width // 3) for column in (line, route, packets)]
     figures = call.media
@@ -138,7 +138,7 @@ def facts_of(call: CallSnapshot, history: CallHistory, width: int) -> list[list[
             "muted",
         ),
     ]
-    return [_wrapped(column, width // 2) for column in ([*line, *short], [*route, *packets[-2:]])]
+    return [_wrapped(column, width // 2) for column in ([*line, *short], [*route, *_identity(call)])]
 
 
 def _line(call: CallSnapshot, history: CallHistory) -> list[Fact]:
@@ -181,14 +181,21 @@ def _graph(values: Sequence[float], ceiling: float) -> str:
     return sparkline(values, GRAPH_CELLS, max(ceiling, *values)) if values else ""
 
 
-def _packets(call: CallSnapshot) -> list[Fact]:
+def _packets(call: CallSnapshot, history: CallHistory) -> list[Fact]:
     media = call.media
     return [
         Fact("received", f"{media.received_packets:,}"),
         Fact("sent", f"{media.sent_packets:,}"),
         Fact("lost", f"{media.lost_packets:,}"),
         Fact("late", f"{media.late_packets:,}, {media.duplicate_packets:,} twice"),
-        Fact("refused", f"{media.rejected_packets:,}"),
+        Fact("not taken", f"{media.rejected_packets:,}"),
+        *([Fact("", history.not_taken, "muted")] if history.not_taken else []),
+        *_identity(call),
+    ]
+
+
+def _identity(call: CallSnapshot) -> list[Fact]:
+    return [
         Fact("account", words.bare_uri(call.account) if call.account else "none, a direct call"),
         Fact("call id", words.clean(call.sip_call_id), "muted"),
     ]

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from voip_engine.snapshots import CallSnapshot, CallState, Holder, TransferState
 from voip_tui import words
+from voip_tui.doing import early_media_heard
 from voip_tui.theme import Palette, style
 from voip_tui.widgets.lines import Pieces, strip_of
 
@@ -59,7 +60,7 @@ def notes_of(call: CallSnapshot) -> Iterator[Note]:
             ("what we play is heard there, as music on hold" if heard else "what we play waits: nothing is sent"),
             "fair",
         )
-    if call.early_media and call.state is CallState.RINGING:
+    if early_media_heard(call):
         yield "early media is heard", "accent"
     if call.asserted_uri:
         name, address = words.clean(call.peer_name), words.bare_uri(call.peer_uri)

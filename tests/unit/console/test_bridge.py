@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from support.still_engine import NOON, OPUS, REGISTERED, StillEngine, busy_day, call, figures, ringing_in
 
-from voip_engine.events import AccountChanged, CallEnded, DtmfReceived, MediaChanged, SpeechStarted
+from voip_engine.events import AccountChanged, CallEnded, DtmfReceived, MediaChanged, PacketRejected, SpeechStarted
 from voip_engine.snapshots import AccountState, CallState, Holder, MediaSnapshot
 from voip_tui.bridge import BoardChanged, Bridge, EngineHappened
 from voip_tui.history import CallHistory, Needle, Tone
@@ -163,3 +163,11 @@ async def test_the_end_of_a_hold_is_told_as_such(holder: Holder, back: str) -> N
     free = MediaChanged(NOON, "1", OPUS, False, held_by=Holder.NOBODY)
     lines, _ = await told(held, free, free)
     assert lines[1:] == [back, "Media now Opus"]
+
+
+async def test_why_a_packet_of_a_call_was_not_taken_is_remembered() -> None:
+    events = [PacketRejected(NOON, "192.0.2.7:4000", "version 0", "1"), PacketRejected(NOON, "192.0.2.8:5060", "noise")]
+    bridge = Bridge(StillEngine(happened=events), lambda message: None, lambda: NOON)
+    await bridge.follow()
+    assert bridge.history("1").not_taken == "version 0"
+    assert bridge.lines[-1].text == "Not taken from 192.0.2.8:5060: noise"
