@@ -217,7 +217,7 @@ def _setup(settings: EngineSettings, preferences: Preferences, folder: Path, log
         demo=demo,
         mode=settings.mode,
         volume=settings.monitor_volume,
-        dialled_file=None if demo or log.trouble else folder / "dialled",
+        dialled_file=None if demo or log.trouble or not preferences.remember_dialled else folder / "dialled",
         theme=preferences.theme,
         bell=preferences.bell,
         language=settings.transcription.language,

@@ -92,6 +92,7 @@ def test_doctor_for_machines_names_ports_in_use_and_hosts_unknown_and_no_secret(
     assert not report["ok"]
     assert not checks[f"listen udp:127.0.0.1:{port}"]["ok"]
     assert f"Port {port}/udp on 127.0.0.1 is already in use." in checks[f"listen udp:127.0.0.1:{port}"]["detail"]
+    assert "perhaps that is a voip-tui" in checks[f"listen udp:127.0.0.1:{port}"]["mend"]
     assert "pbx.invalid has no address" in checks["account sip:alice@pbx.invalid"]["detail"]
     assert "pairs from 30000 to 30010" in checks["audio ports"]["detail"]
     assert checks["settings"]["detail"] == path

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from voip_engine import (
     AccountSettings,
     EngineSettings,
@@ -27,6 +29,8 @@ from voip_engine.installing import CPU_TORCH, install_pocket_tts, pip_install
 from voip_tui.subcommands.columns import size
 
 CHECK_S: Final = 5.0
+IN_USE: Final = "is already in use"
+PORT_TAKEN: Final = "perhaps that is a voip-tui of yours that runs: then nothing is wrong, or stop it"
 
 
 async def examine(settings: EngineSettings, file: Path, mode_source: str) -> list[Check]:
@@ -44,7 +48,7 @@ async def examine(settings: EngineSettings, file: Path, mode_source: str) -> lis
         stun(settings),
         *(_servers(account, settings.tls) for account in settings.accounts),
         mode(settings, f"set mode in {file}" if mode_source == str(file) else f"give {mode_source} another name"),
-        listening(settings.addresses_to_listen_on),
+        _listening(settings),
     ]
     return [check for checks in await asyncio.gather(*groups) for check in checks]
 
@@ -78,11 +82,12 @@ def _terminal() -> Check:
 def _packages(settings: EngineSettings) -> Iterator[Check]:
     yield _package("faster-whisper", "faster_whisper", _hears(settings), pip_install("faster-whisper"))
     yield _package("ollama client", "ollama", _speaks(settings), pip_install("ollama"))
-    torch = _package("torch", "torch", _speaks(settings), install_pocket_tts())
+    torch = _package("torch", "torch", _speaks(settings), "")  # comes with Pocket TTS, whose command stands below
     if torch.ok and "+cu" in torch.detail:
         torch = Check(torch.name, True, f"{torch.detail}; the CPU build is enough, see {CPU_TORCH}", torch.needed)
-    yield torch
-    yield _package("Pocket TTS", "pocket_tts", _speaks(settings), install_pocket_tts())
+    pocket = _package("Pocket TTS", "pocket_tts", _speaks(settings), install_pocket_tts())
+    yield replace(torch, mend=install_pocket_tts()) if pocket.ok and not torch.ok else torch
+    yield pocket
 
 
 def _package(name: str, module: str, needed: bool, mend: str) -> Check:
@@ -172,6 +177,11 @@ def _bind(host: str, port: int, kind: socket.SocketKind) -> None:
         if kind == socket.SOCK_STREAM and os.name == "posix":
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(target)
+
+
+async def _listening(settings: EngineSettings) -> list[Check]:
+    found = await listening(settings.addresses_to_listen_on)
+    return [replace(each, mend=PORT_TAKEN) if IN_USE in each.detail and not each.ok else each for each in found]
 
 
 async def _servers(account: AccountSettings, tls: TlsSettings) -> list[Check]:
