@@ -206,7 +206,7 @@ async def test_closing_the_window_under_it_leaves_nothing_behind(terminal: Termi
     await terminal.start(*command)
     await terminal.shows("voip-tui demo", "connected")
     left = await terminal.process_ids()
-    assert len(left) > 5  # the shell, the console, its media processes, the callers and theirs
+    assert len(left) >= 5  # the shell, the console, its media process, the callers and theirs
     await terminal.close()
     async with asyncio.timeout(PATIENCE_S):
         while left & (await living()).keys():  # asking takes its own time
