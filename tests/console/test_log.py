@@ -35,6 +35,19 @@ async def test_reasons_go_on_indented_rows(width: int) -> None:
     assert " ".join(" ".join(rows).split()).count(REASON) == 2
 
 
+@pytest.mark.parametrize("width", [70, 71, 72, 80])
+async def test_no_letter_stands_where_the_scroll_bar_comes(width: int) -> None:
+    events = [AccountChanged(NOON, replace(REFUSED, account=f"sip:{'a' * n}@b", detail=REASON)) for n in range(1, 20)]
+    app = ConsoleApp(StillEngine((), happened=events).open, Setup(poll_s=None, now=lambda: NOON, bell=False))
+    async with app.run_test(size=(width, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press("g")
+        await pilot.pause()
+        log = app.screen.query_one(LogLines)
+        assert log.show_vertical_scrollbar
+        assert {log.render_line(y).text[log.size.width - 1 :] for y in range(log.size.height)} == {" "}
+
+
 async def test_who_called_is_told_also_when_nobody_has_the_call_any_more() -> None:
     created = CallCreated(
         NOON, "1", CallDirection.INBOUND, "sip:ada@pbx.example", "Ada Lovelace", None, "x@pbx.example"

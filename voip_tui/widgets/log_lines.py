@@ -18,6 +18,8 @@ from voip_tui.wrapping import Span, wrap
 TONE_ROLES = {Tone.QUIET: "muted", Tone.PLAIN: "text", Tone.GOOD: "good", Tone.FAIR: "fair", Tone.BAD: "bad"}
 CLOCK_WIDTH = len(" 12:34:56  ")
 WIDEST_NAME = 20
+SCROLL_BAR = 1
+"""The cell that it covers, as soon as there is one: no letter may stand there."""
 NARROWEST = 24
 """Sentences are not broken into shorter rows than this."""
 
@@ -65,7 +67,7 @@ class LogLines(ScrollView, can_focus=True):
         self._rows = [
             (number, span)
             for number, line in enumerate(self._lines)
-            for span in _spans(line.text, width - CLOCK_WIDTH - self._name_columns(line))
+            for span in _spans(line.text, width - SCROLL_BAR - CLOCK_WIDTH - self._name_columns(line))
         ]
         self.virtual_size = Size(width, len(self._rows))
 
