@@ -12,8 +12,9 @@ import random
 import socket
 from contextlib import ExitStack
 
-PORTS_A_PROCESS = 6_000
-_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
+_processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS_A_PROCESS = 12_000 // _processes // 2 * 2
 LOWEST = 20_000 + _process * PORTS_A_PROCESS
 HIGHEST = LOWEST + PORTS_A_PROCESS
 
