@@ -36,8 +36,9 @@ AT_ONCE_S = EVERY_S + 3.5
 """What still went by the old connection would not be given up for 4 s after the change was noticed."""
 
 
-def ip(*arguments: str) -> None:
-    subprocess.run((program("ip"), *arguments), check=True)
+def ip(*arguments: str, check: bool = True) -> bool:
+    """Set something about the network; whether it could be."""
+    return subprocess.run((program("ip"), *arguments), check=check).returncode == 0
 
 
 def be_at(address: str) -> None:
@@ -121,7 +122,7 @@ async def audio_moves() -> None:
     """A call that is signalled over IPv4 goes on from another address of IPv6, where its audio is."""
     ip("address", "add", f"{FAR_IPV6}/128", "dev", "lo", "nodad")
     from_itself = ("-6", "route", "delete", "local", FAR_IPV6, "dev", "lo", "table", "local")
-    while subprocess.run((program("ip"), *from_itself), check=False).returncode:
+    while not ip(*from_itself, check=False):
         await asyncio.sleep(0.05)  # the system makes it in its own time, and tells nobody
     be_at_ipv6(BEFORE_IPV6)
     with AudioPort(FAR_IPV6) as audio:
