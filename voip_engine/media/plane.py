@@ -49,7 +49,7 @@ _STUN_TIMEOUT_S: Final = 1.0
 _WATCH_S: Final = 1.0
 _SILENT_CHECKS: Final = 2
 """Figures come ten times a second while legs are open; a process from which nothing came at so many checks hangs."""
-_SHORT_LIFE_S: Final = 5.0
+_SHORT_LIFE_S: Final = 2.0
 _SPARE_AFTER_S: Final = 3.0
 """How long the live process runs before the one in reserve is started."""
 _RETRY_S: Final = 1.0
