@@ -158,8 +158,7 @@ def test_the_servers_of_accounts_may_call_as_long_as_they_are_found():
 # ---- what belongs to calls that are up ----
 
 
-def test_whom_we_call_may_answer_and_hang_up_though_a_stranger():
-    core = core_behind(door(has_accounts=True))
+def call_a_stranger(core: SipCore) -> tuple[str, Request]:
     session, effects = core.invite(
         target=SipUri.parse("sip:bob@203.0.113.66"),
         next_hop=NextHop("UDP", "203.0.113.66", 5060),
@@ -169,8 +168,14 @@ def test_whom_we_call_may_answer_and_hang_up_though_a_stranger():
         offer=OFFER,
         now=0.0,
     )
-    [invite] = [parse_message(effect.data) for effect in effects if hasattr(effect, "transaction")]
+    [invite] = [parse_message(effect.data) for effect in effects if isinstance(effect, SendRequest)]
     assert isinstance(invite, Request)
+    return session, invite
+
+
+def test_whom_we_call_may_answer_and_hang_up_though_a_stranger():
+    core = core_behind(door(has_accounts=True))
+    session, invite = call_a_stranger(core)
     ok = (
         f"SIP/2.0 200 OK\r\nVia: {invite.headers.get('Via')}\r\nFrom: {invite.headers.get('From')}\r\n"
         f"To: {invite.headers.get('To')};tag=b\r\nCall-ID: {invite.call_id}\r\nCSeq: {invite.cseq}\r\n"
@@ -385,17 +390,7 @@ def test_a_user_s_connection_is_left_alone_while_he_proves_himself_and_kept_then
 @pytest.mark.parametrize("right", [True, False])
 def test_only_whom_we_called_may_keep_a_connection_of_his_own(right):
     core = core_behind(door(has_accounts=True))
-    _, effects = core.invite(
-        target=SipUri.parse("sip:bob@203.0.113.66"),
-        next_hop=NextHop("UDP", "203.0.113.66", 5060),
-        local=LocalAddress("UDP", "198.51.100.1", 5060),
-        account=None,
-        caller=NameAddress("", SipUri.parse("sip:desk@198.51.100.1")),
-        offer=OFFER,
-        now=0.0,
-    )
-    [invite] = [parse_message(effect.data) for effect in effects if isinstance(effect, SendRequest)]
-    assert isinstance(invite, Request)
+    _, invite = call_a_stranger(core)
     ringing = make_response(invite, 180, to_tag="b")
     branch = invite.vias[0].branch or ""
     if not right:
